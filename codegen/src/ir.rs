@@ -1,0 +1,231 @@
+//! What is left of a document when everything in it is resolved: ids, integers, automata, URL parts. No spans, no
+//! references by name. `lower` makes it, `emit` reads it, and nothing in it can be wrong.
+//!
+//! The shapes follow `hardwire::table`, which the emitted code fills in; see there for what each field means.
+
+use std::time::Duration;
+
+/// One whole router.
+#[derive(Debug, Clone)]
+pub struct Router {
+    /// File name of the document, without its folder.
+    pub source: String,
+    /// SHA-256 of the document, lower-case hex.
+    pub sha256: String,
+    /// The document as JSON.
+    pub json: String,
+    /// Environment variables, in the order of first mention.
+    pub env: Vec<EnvVar>,
+    /// Ingress listeners, at least one.
+    pub listeners: Vec<Listener>,
+    /// Address and port of the apiserver.
+    pub management: (String, u16),
+    /// Bounds and timeouts.
+    pub limits: Limits,
+    /// Virtual names.
+    pub auto_names: Vec<String>,
+    /// `global.router.include_config_models_in_list`.
+    pub list_models: bool,
+    /// In the order of the document; indices are model ids.
+    pub models: Vec<Model>,
+    /// Index into `models`.
+    pub default_model: Option<usize>,
+    /// Used signals: keywords first, then contexts, each in the order of the document; indices are signal ids.
+    pub signals: Vec<Signal>,
+    /// `priority` or `confidence`.
+    pub strategy: Strategy,
+    /// In the order of the document; indices are decision ids.
+    pub decisions: Vec<Decision>,
+}
+
+/// `hardwire::table::EnvVar`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvVar {
+    pub name: String,
+    pub default: Option<String>,
+    pub empty_is_unset: bool,
+    pub secret: bool,
+    pub wanted_by: Vec<String>,
+}
+
+/// `hardwire::table::Text`: literal pieces and indices into `Router::env`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Text {
+    Baked(String),
+    Env(Vec<Piece>),
+}
+
+/// A part of a `Text::Env`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    Literal(String),
+    Var(usize),
+}
+
+/// `hardwire::table::Listener`.
+#[derive(Debug, Clone)]
+pub struct Listener {
+    pub name: String,
+    pub address: String,
+    pub port: u16,
+    pub timeout: Duration,
+    pub api_keys: Vec<Text>,
+}
+
+/// `hardwire::table::Limits`.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    pub max_body_bytes: u64,
+    pub header_timeout: Duration,
+    pub body_timeout: Duration,
+    pub connect_timeout: Duration,
+    pub first_byte_timeout: Option<Duration>,
+    pub idle_timeout: Duration,
+    pub drain_timeout: Duration,
+}
+
+/// `hardwire::table::Model`.
+#[derive(Debug, Clone)]
+pub struct Model {
+    pub name: String,
+    pub description: String,
+    pub pricing: Option<Pricing>,
+    pub reliability: Reliability,
+    pub backends: Vec<Backend>,
+}
+
+/// Pico-units of the currency per token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pricing {
+    pub currency: String,
+    pub prompt: u64,
+    pub cached_input: u64,
+    pub cache_write: u64,
+    pub completion: u64,
+}
+
+/// `hardwire::table::Reliability`.
+#[derive(Debug, Clone)]
+pub struct Reliability {
+    pub balance: Balance,
+    pub retries: Option<u8>,
+    /// Inclusive, ascending, disjoint.
+    pub retry_statuses: Vec<(u16, u16)>,
+    pub ejection: Option<Ejection>,
+    pub health_check: Option<HealthCheck>,
+}
+
+/// `hardwire::table::Balance`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Balance {
+    Weighted,
+    RoundRobin,
+    LeastRequest,
+}
+
+/// `hardwire::table::Ejection`.
+#[derive(Debug, Clone)]
+pub struct Ejection {
+    pub consecutive_5xx: u32,
+    pub base_time: Duration,
+    pub max_percent: u8,
+}
+
+/// `hardwire::table::HealthCheck`.
+#[derive(Debug, Clone)]
+pub struct HealthCheck {
+    pub path: String,
+    pub interval: Duration,
+    pub timeout: Duration,
+}
+
+/// `hardwire::table::Backend`; its id is its position over all models.
+#[derive(Debug, Clone)]
+pub struct Backend {
+    pub name: String,
+    pub weight: u32,
+    pub model_id: String,
+    pub endpoint: Endpoint,
+}
+
+/// `hardwire::table::Endpoint`.
+#[derive(Debug, Clone)]
+pub enum Endpoint {
+    Echo { token_delay: Duration },
+    Http { url: Url, headers: Vec<(String, Text)>, auth: Option<Auth> },
+}
+
+/// `hardwire::table::Url`.
+#[derive(Debug, Clone)]
+pub enum Url {
+    Baked { tls: bool, host: String, port: u16, authority: String, path: String },
+    Env { base: Text, tls: bool, suffix: String, replace_path: bool, query: Option<String> },
+}
+
+/// `hardwire::table::Auth`.
+#[derive(Debug, Clone)]
+pub struct Auth {
+    pub header: String,
+    pub prefix: String,
+    pub key: Text,
+}
+
+/// A signal that some decision uses.
+#[derive(Debug, Clone)]
+pub struct Signal {
+    pub name: String,
+    pub what: SignalWhat,
+}
+
+/// What a signal looks at.
+#[derive(Debug, Clone)]
+pub enum SignalWhat {
+    Keyword { operator: KeywordOperator, terms: Vec<Term> },
+    Context { min_tokens: u64, max_tokens: u64 },
+}
+
+/// `hardwire::table::KeywordOperator`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeywordOperator {
+    Or,
+    And,
+    Nor,
+}
+
+/// One keyword, checked: `emit` turns all of them into as few automata as their size allows.
+#[derive(Debug, Clone)]
+pub enum Term {
+    /// A literal and whether its case matters.
+    Literal { text: String, case_sensitive: bool },
+    /// A pattern in the syntax of regex-syntax, flags included, known to compile.
+    Regex { pattern: String },
+}
+
+/// How one of several matching decisions wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    Priority,
+    Confidence,
+}
+
+/// `hardwire::table::Decision`, with its rules.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    pub name: String,
+    pub description: String,
+    pub priority: i64,
+    /// `None` always matches, with confidence 0.
+    pub rule: Option<Rule>,
+    /// Indices into `Router::models`.
+    pub models: Vec<usize>,
+}
+
+/// A rule tree. Groups have at least one child.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rule {
+    /// Index into `Router::signals`.
+    Signal(usize),
+    All(Vec<Rule>),
+    Any(Vec<Rule>),
+    Not(Box<Rule>),
+}

@@ -1,0 +1,46 @@
+//! Decisions: what a virtual model name becomes.
+
+use super::ModelId;
+
+/// Index into [`Tables::decisions`](super::Tables::decisions).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DecisionId(pub u16);
+
+/// A routing decision. Its rules are code: [`Tables::decide`](super::Tables::decide).
+#[derive(Debug)]
+pub struct Decision {
+    /// Its name in the document.
+    pub name: &'static str,
+    /// Larger wins.
+    pub priority: i64,
+    /// The models to choose among; empty: the default model.
+    pub models: &'static [ModelId],
+    /// How one of them is chosen.
+    pub algorithm: Algorithm,
+}
+
+/// How a decision chooses among its models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// The first one.
+    Static,
+}
+
+impl Algorithm {
+    /// As the document writes it and `x-vsr-selected-algorithm` tells it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Algorithm::Static => "static",
+        }
+    }
+}
+
+/// The decision that won.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Matched {
+    /// Which one.
+    pub decision: DecisionId,
+    /// Of its rules, 0 to 1; a decision without rules has 0.
+    pub confidence: f64,
+}

@@ -1,0 +1,102 @@
+//! The types that generated code fills in: the seam between the compiler and the server.
+//!
+//! Everything here is `'static` data or a small pure function. No I/O, no async, no parsing: what could be settled when
+//! the binary was built is settled. The server takes `&'static Tables` as an argument everywhere, so that tests and
+//! benches bring their own, baked by the same compiler.
+
+mod backend;
+mod decision;
+mod listener;
+mod model;
+mod signal;
+mod text;
+
+pub use backend::{Auth, Backend, BackendId, Endpoint, Http, Url};
+pub use decision::{Algorithm, Decision, DecisionId, Matched};
+pub use listener::{Limits, Listener, Management};
+pub use model::{Balance, Ejection, HealthCheck, Model, ModelId, Pricing, Reliability, RetryOn};
+pub use signal::{
+    AlignedBytes, Automaton, ContextSignal, Edge, KeywordOperator, KeywordSignal, Signal, SignalId, SignalKind, SignalSet,
+    Term,
+};
+pub use text::{EnvSlot, EnvVar, Piece, Text};
+
+/// One whole router, as `router-config.yaml` described it.
+#[derive(Debug)]
+pub struct Tables {
+    /// What `/config/router` and `/config/hash` tell.
+    pub config: Config,
+    /// Every environment variable that is read at start-up. [`EnvSlot`]s index this list.
+    pub env: &'static [EnvVar],
+    /// Public ingress listeners, at least one.
+    pub listeners: &'static [Listener],
+    /// The apiserver.
+    pub management: Management,
+    /// Bounds and timeouts.
+    pub limits: Limits,
+    /// The names that a client may ask for and that are routed by signals (`auto`, `MoM`, …), in the order of `/v1/models`.
+    pub auto_names: &'static [&'static str],
+    /// Whether `/v1/models` also lists `models` (`global.router.include_config_models_in_list`).
+    pub list_models: bool,
+    /// All models, indexed by [`ModelId`].
+    pub models: &'static [Model],
+    /// How many backends there are in all: [`BackendId`]s run from 0 to this.
+    pub backend_count: usize,
+    /// Where a virtual name goes when no decision matches.
+    pub default_model: Option<ModelId>,
+    /// The signals that some decision uses, indexed by [`SignalId`].
+    pub signals: &'static [Signal],
+    /// The keyword signals among them.
+    pub keywords: &'static [KeywordSignal],
+    /// The automata that find the terms of all keyword signals in one pass each.
+    pub automata: &'static [Automaton],
+    /// How many terms the automata tell apart.
+    pub term_count: usize,
+    /// The context-length signals among `signals`.
+    pub contexts: &'static [ContextSignal],
+    /// All decisions, indexed by [`DecisionId`], in the order of the document.
+    pub decisions: &'static [Decision],
+    /// What a `model` field names. Exact and case-sensitive.
+    pub resolve: fn(&str) -> Option<Target>,
+    /// The decision that wins for a set of matched signals.
+    pub decide: fn(&SignalSet) -> Option<Matched>,
+}
+
+/// What is told about the configuration itself.
+#[derive(Debug)]
+pub struct Config {
+    /// File name of the document, without its folder: `router-config.yaml`.
+    pub source: &'static str,
+    /// SHA-256 of the document's bytes, lower-case hex.
+    pub sha256: &'static str,
+    /// The document as JSON. Environment references stand as they were written; the compiler refuses literal secrets.
+    pub json: &'static str,
+}
+
+/// What the name in a request's `model` field stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// A virtual name: signals and decisions choose the model.
+    Auto,
+    /// This model and no other.
+    Model(ModelId),
+}
+
+impl Tables {
+    /// The model with this id.
+    #[must_use]
+    pub fn model(&self, id: ModelId) -> &'static Model {
+        &self.models[usize::from(id.0)]
+    }
+
+    /// The decision with this id.
+    #[must_use]
+    pub fn decision(&self, id: DecisionId) -> &'static Decision {
+        &self.decisions[usize::from(id.0)]
+    }
+
+    /// Every name that a client may put in `model`.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.auto_names.iter().copied().chain(self.models.iter().map(|m| m.name))
+    }
+}

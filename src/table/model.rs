@@ -1,0 +1,94 @@
+//! Models: names, prices, backends and how failures are met.
+
+use super::Backend;
+use std::time::Duration;
+
+/// Index into [`Tables::models`](super::Tables::models).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ModelId(pub u16);
+
+/// A logical model: what clients ask for and decisions choose.
+#[derive(Debug)]
+pub struct Model {
+    /// The client-visible name.
+    pub name: &'static str,
+    /// `description` of its model card, or empty.
+    pub description: &'static str,
+    /// What its tokens cost, where the document says so.
+    pub pricing: Option<Pricing>,
+    /// Balancing, retries and health of its backends.
+    pub reliability: Reliability,
+    /// Where it is served, at least one.
+    pub backends: &'static [Backend],
+}
+
+/// Prices in pico-units of the currency per token: 0.18 USD per million tokens is 180,000.
+#[derive(Debug, Clone, Copy)]
+pub struct Pricing {
+    /// ISO 4217 code.
+    pub currency: &'static str,
+    /// A prompt token that was not read from or written to a cache.
+    pub prompt: u64,
+    /// A prompt token that the provider read from its cache.
+    pub cached_input: u64,
+    /// A prompt token that the provider wrote to its cache.
+    pub cache_write: u64,
+    /// A token of the answer.
+    pub completion: u64,
+}
+
+/// What happens when a backend fails.
+#[derive(Debug, Clone, Copy)]
+pub struct Reliability {
+    /// How a backend is picked.
+    pub balance: Balance,
+    /// How many further attempts a request may make. `None`: one for every other backend of the model.
+    pub retries: Option<u8>,
+    /// What counts as a failure that is worth another attempt.
+    pub retry_on: RetryOn,
+    /// When a backend that keeps failing is left out for a while.
+    pub ejection: Option<Ejection>,
+    /// Whether backends are asked for their health.
+    pub health_check: Option<HealthCheck>,
+}
+
+/// How one of several healthy backends is picked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Balance {
+    /// At random, in proportion to the weights. The default.
+    Weighted,
+    /// In turn, each as often as its weight says.
+    RoundRobin,
+    /// The one with the fewest requests under way in proportion to its weight.
+    LeastRequest,
+}
+
+/// Failures that another backend is tried for, as long as nothing was sent to the client. Connect failures and resets
+/// before the response head always are.
+#[derive(Debug, Clone, Copy)]
+pub struct RetryOn {
+    /// Inclusive ranges of response status codes.
+    pub statuses: &'static [(u16, u16)],
+}
+
+/// Outlier ejection: a backend with this many failures in a row is not picked for a while.
+#[derive(Debug, Clone, Copy)]
+pub struct Ejection {
+    /// Failures in a row: 5xx, connect failures, resets, timeouts.
+    pub consecutive_5xx: u32,
+    /// How long the first ejection lasts; the n-th lasts n times as long.
+    pub base_time: Duration,
+    /// At most this share of a model's backends is ejected at a time, but always one may be.
+    pub max_percent: u8,
+}
+
+/// Active health checking: `GET path` on each backend.
+#[derive(Debug, Clone, Copy)]
+pub struct HealthCheck {
+    /// Path and query.
+    pub path: &'static str,
+    /// Time between two checks.
+    pub interval: Duration,
+    /// How long one check may take.
+    pub timeout: Duration,
+}

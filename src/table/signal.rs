@@ -1,0 +1,125 @@
+//! Signals: what is noticed about a request, as bits that generated decisions read.
+
+/// Index into [`Tables::signals`](super::Tables::signals), and bit of a [`SignalSet`]. Below [`SignalSet::CAPACITY`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SignalId(pub u16);
+
+/// A named signal.
+#[derive(Debug)]
+pub struct Signal {
+    /// The family.
+    pub kind: SignalKind,
+    /// Its name in the document.
+    pub name: &'static str,
+}
+
+/// The families of signals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SignalKind {
+    /// `routing.signals.keywords`.
+    Keyword,
+    /// `routing.signals.context`.
+    Context,
+}
+
+/// A keyword signal: which of its terms must stand in the text.
+#[derive(Debug)]
+pub struct KeywordSignal {
+    /// Its bit.
+    pub signal: SignalId,
+    /// How the terms combine.
+    pub operator: KeywordOperator,
+    /// First of its terms.
+    pub first_term: u16,
+    /// Number of its terms, at least 1.
+    pub terms: u16,
+}
+
+/// How the terms of a keyword signal combine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeywordOperator {
+    /// At least one stands in the text.
+    Or,
+    /// All stand in the text.
+    And,
+    /// None stands in the text.
+    Nor,
+}
+
+/// A dense DFA over many patterns, found in one pass over the text, overlaps included.
+#[derive(Debug)]
+pub struct Automaton {
+    /// `regex_automata::dfa::dense::DFA`, serialised for this target's byte order.
+    pub dfa: &'static AlignedBytes<[u8]>,
+    /// What each pattern of the DFA stands for, by pattern id.
+    pub terms: &'static [Term],
+}
+
+/// Bytes aligned as a DFA's transition table wants them.
+pub type AlignedBytes<B> = regex_automata::util::wire::AlignAs<B, u32>;
+
+/// What one pattern of an [`Automaton`] stands for.
+#[derive(Debug, Clone, Copy)]
+pub struct Term {
+    /// Number of the term, over all automata.
+    pub term: u16,
+    /// Length in characters, to find where a literal match began. 0 for a regular expression, whose edges are its own.
+    pub chars: u16,
+    /// What must hold before the match.
+    pub left: Edge,
+    /// What must hold after the match.
+    pub right: Edge,
+}
+
+/// A condition on the edge of a literal match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edge {
+    /// Any neighbour will do.
+    Any,
+    /// The neighbouring character must not be a letter, a digit or an underscore.
+    Word,
+}
+
+/// A context-length signal: a band of estimated tokens, both ends inclusive.
+#[derive(Debug)]
+pub struct ContextSignal {
+    /// Its bit.
+    pub signal: SignalId,
+    /// Fewest tokens.
+    pub min_tokens: u64,
+    /// Most tokens.
+    pub max_tokens: u64,
+}
+
+/// The signals that matched for one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignalSet {
+    bits: [u64; SignalSet::WORDS],
+}
+
+impl SignalSet {
+    const WORDS: usize = 16;
+
+    /// How many signals a router can have.
+    pub const CAPACITY: usize = Self::WORDS * 64;
+
+    /// No signal matched.
+    pub const EMPTY: SignalSet = SignalSet { bits: [0; Self::WORDS] };
+
+    /// Marks a signal as matched.
+    pub fn insert(&mut self, id: SignalId) {
+        self.bits[usize::from(id.0) / 64] |= 1 << (id.0 % 64);
+    }
+
+    /// Whether a signal matched.
+    #[inline]
+    #[must_use]
+    pub const fn has(&self, id: SignalId) -> bool {
+        self.bits[(id.0 / 64) as usize] & (1 << (id.0 % 64)) != 0
+    }
+
+    /// The matched signals in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = SignalId> + '_ {
+        (0..Self::CAPACITY as u16).map(SignalId).filter(|id| self.has(*id))
+    }
+}
