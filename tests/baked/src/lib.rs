@@ -1,0 +1,1 @@
+//! Routers baked from `configs/`, for tests and benches.
