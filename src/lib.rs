@@ -4,3 +4,4 @@
 //! (`hardwire-codegen`) wrote from `router-config.yaml`, and serves them. See `ARCHITECTURE.md` for the map.
 
 pub mod table;
+pub mod telemetry;

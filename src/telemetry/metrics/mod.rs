@@ -1,0 +1,18 @@
+//! Metrics: one [`Recorder`] per worker that is written without locks or allocation, and a [`Registry`] that sums all of
+//! them when Prometheus asks.
+//!
+//! Everything that can be a label value is known when the binary is built, so a counter is a slot in an array and label
+//! text is only touched on a scrape. Names and labels follow the metrics of vLLM Semantic Router; what is our own starts
+//! with `hardwire_`.
+
+mod cells;
+mod histogram;
+mod inflight;
+mod labels;
+mod recorder;
+mod registry;
+
+pub use inflight::{InFlight, OpenConnection};
+pub use labels::{AttemptOutcome, BackendState, ErrorReason};
+pub use recorder::Recorder;
+pub use registry::Registry;

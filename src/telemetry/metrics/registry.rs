@@ -1,0 +1,276 @@
+//! The sum over all workers, as OpenMetrics text.
+//!
+//! Series that can be many and are mostly zero (errors, attempts, selections, histograms) appear with their first event;
+//! requests, requests under way and decisions are there from the start.
+
+use super::histogram::{Bounds, COMPLETION, FIRST_BYTE, Histogram, ROUTING, Snapshot};
+use super::labels::{AttemptOutcome, BackendState, ErrorReason};
+use super::recorder::{Recorder, candidates};
+use crate::table::{Backend, BackendId, Tables};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::time::Instant;
+
+/// All recorders, and how to tell about them.
+#[derive(Debug)]
+pub struct Registry(prometheus_client::registry::Registry);
+
+impl Registry {
+    /// What [`render`](Self::render) returns.
+    pub const CONTENT_TYPE: &'static str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+    /// A registry over the recorders of all workers.
+    #[must_use]
+    pub fn new(tables: &'static Tables, recorders: Vec<Arc<Recorder>>) -> Self {
+        Self::over(Scrape { tables, recorders, started: Instant::now(), backend_state: None })
+    }
+
+    /// The same, telling the state of each backend too. The function is called on every scrape, from the thread that
+    /// serves it.
+    #[must_use]
+    pub fn with_backend_state(
+        tables: &'static Tables,
+        recorders: Vec<Arc<Recorder>>,
+        state: impl Fn(BackendId) -> BackendState + Send + Sync + 'static,
+    ) -> Self {
+        Self::over(Scrape { tables, recorders, started: Instant::now(), backend_state: Some(Box::new(state)) })
+    }
+
+    fn over(scrape: Scrape) -> Self {
+        let mut registry = prometheus_client::registry::Registry::default();
+        registry.register_collector(Box::new(scrape));
+        Self(registry)
+    }
+
+    /// Everything as it is now, in OpenMetrics text.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.0).expect("writing to a string does not fail");
+        text
+    }
+}
+
+struct Scrape {
+    tables: &'static Tables,
+    recorders: Vec<Arc<Recorder>>,
+    started: Instant,
+    backend_state: Option<Box<dyn Fn(BackendId) -> BackendState + Send + Sync>>,
+}
+
+impl fmt::Debug for Scrape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scrape").field("recorders", &self.recorders.len()).finish_non_exhaustive()
+    }
+}
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.process(&mut encoder)?;
+        self.requests(&mut encoder)?;
+        self.routing(&mut encoder)?;
+        self.latencies(&mut encoder)?;
+        self.backends(&mut encoder)
+    }
+}
+
+impl Scrape {
+    fn process(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let build = [
+            ("version", env!("CARGO_PKG_VERSION")),
+            ("config_source", self.tables.config.source),
+            ("config_sha256", self.tables.config.sha256),
+        ];
+        to.encode_descriptor("hardwire_build", "What this binary was built from", None, MetricType::Info)?
+            .encode_info(&build)?;
+        to.encode_descriptor("hardwire_uptime_seconds", "Time since start-up", None, MetricType::Gauge)?
+            .encode_gauge(&self.started.elapsed().as_secs_f64())?;
+        to.encode_descriptor("hardwire_client_connections", "Open client connections", None, MetricType::Gauge)?
+            .encode_gauge(&self.gauge(|recorder| &recorder.connections))
+    }
+
+    fn requests(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let models = || self.tables.models.iter().enumerate();
+        counters(
+            to,
+            "llm_model_requests",
+            "Requests by the model that served them",
+            models().map(|(row, model)| ([("model", model.name)], self.sum(|r| r.requests.get(row, 0)))),
+        )?;
+        gauges(
+            to,
+            "llm_model_inflight_requests",
+            "Requests under way by model",
+            models().map(|(row, model)| ([("model", model.name)], self.gauge(|r| &r.inflight[row]))),
+        )?;
+        let rows = self.tables.models.iter().map(|model| model.name).chain(["unknown"]).enumerate();
+        counters(
+            to,
+            "llm_request_errors",
+            "Requests that did not end well, by model and reason",
+            occurred(rows.flat_map(|(row, model)| {
+                ErrorReason::ALL.iter().map(move |reason| {
+                    let errors = self.sum(|r| r.errors.get(row, *reason as usize));
+                    ([("model", model), ("reason", reason.name())], errors)
+                })
+            })),
+        )
+    }
+
+    fn routing(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let tables = self.tables;
+        let names = tables.auto_names.iter().enumerate();
+        counters(
+            to,
+            "llm_model_routing_modifications",
+            "Requests for a virtual model by the model that they were routed to",
+            occurred(names.flat_map(|(row, name)| {
+                tables.models.iter().enumerate().map(move |(column, model)| {
+                    let labels = [("source_model", *name), ("target_model", model.name)];
+                    (labels, self.sum(|r| r.modifications.get(row, column)))
+                })
+            })),
+        )?;
+        let decisions = || tables.decisions.iter().enumerate();
+        counters(
+            to,
+            "llm_decision_match",
+            "Requests by the decision that won",
+            decisions().map(|(row, d)| ([("decision_name", d.name)], self.sum(|r| r.decisions.get(row, 0)))),
+        )?;
+        counters(
+            to,
+            "llm_model_selection",
+            "Selections of a model by a decision",
+            occurred(decisions().flat_map(|(row, decision)| {
+                candidates(tables, decision.models).iter().enumerate().map(move |(column, model)| {
+                    let labels = [
+                        ("method", decision.algorithm.name()),
+                        ("model", tables.model(*model).name),
+                        ("decision", decision.name),
+                        ("tier", "0"), // decisions have no tiers here; the label is part of the contract
+                    ];
+                    (labels, self.sum(|r| r.selections.get(row, column)))
+                })
+            })),
+        )
+    }
+
+    fn latencies(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let routing = Snapshot::sum(ROUTING, self.recorders.iter().map(|r| &r.routing));
+        to.encode_descriptor(
+            "llm_model_routing_latency_seconds",
+            "From the last byte of a request to the choice of its model",
+            None,
+            MetricType::Histogram,
+        )?
+        .encode_histogram::<NoLabelSet>(routing.sum, routing.count, &routing.buckets, None)?;
+        self.by_model(
+            to,
+            "llm_model_ttft_seconds",
+            "From sending a request to the first byte of its answer",
+            FIRST_BYTE,
+            |r| &r.first_byte,
+        )?;
+        self.by_model(
+            to,
+            "llm_model_completion_latency_seconds",
+            "From sending a request to the last byte of its answer",
+            COMPLETION,
+            |r| &r.completion,
+        )
+    }
+
+    fn by_model(
+        &self,
+        to: &mut DescriptorEncoder<'_>,
+        name: &str,
+        help: &str,
+        bounds: Bounds,
+        of: impl Fn(&Recorder) -> &[Histogram],
+    ) -> fmt::Result {
+        let mut family = to.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        for (row, model) in self.tables.models.iter().enumerate() {
+            let sum = Snapshot::sum(bounds, self.recorders.iter().map(|r| &of(r)[row]));
+            if sum.count > 0 {
+                family.encode_family(&[("model", model.name)])?.encode_histogram::<NoLabelSet>(
+                    sum.sum,
+                    sum.count,
+                    &sum.buckets,
+                    None,
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn backends(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let backends = || self.tables.models.iter().flat_map(|model| model.backends);
+        counters(
+            to,
+            "hardwire_upstream_attempts",
+            "Attempts at a backend by how they ended",
+            occurred(backends().flat_map(|Backend { id, name, .. }| {
+                AttemptOutcome::ALL.iter().map(move |outcome| {
+                    let attempts = self.sum(|r| r.attempts.get(usize::from(id.0), *outcome as usize));
+                    ([("backend", *name), ("outcome", outcome.name())], attempts)
+                })
+            })),
+        )?;
+        let Some(state) = &self.backend_state else { return Ok(()) };
+        let states =
+            |wanted: BackendState| backends().map(move |b| ([("backend", b.name)], i64::from(state(b.id) == wanted)));
+        gauges(to, "hardwire_backend_healthy", "1 where a backend is picked", states(BackendState::Healthy))?;
+        gauges(
+            to,
+            "hardwire_backend_ejected",
+            "1 where a backend is left out after failures in a row",
+            states(BackendState::Ejected),
+        )
+    }
+
+    fn sum(&self, of: impl Fn(&Recorder) -> u64) -> u64 {
+        self.recorders.iter().map(|recorder| of(recorder)).sum()
+    }
+
+    /// Never below zero: the cells of two workers are not read at the same moment.
+    fn gauge(&self, of: impl Fn(&Recorder) -> &AtomicI64) -> i64 {
+        self.recorders.iter().map(|recorder| of(recorder).load(Relaxed)).sum::<i64>().max(0)
+    }
+}
+
+/// Only the series that have counted something.
+fn occurred<L>(rows: impl Iterator<Item = (L, u64)>) -> impl Iterator<Item = (L, u64)> {
+    rows.filter(|row| row.1 > 0)
+}
+
+/// A family of counters; the text format appends `_total` to its name.
+fn counters<L: EncodeLabelSet>(
+    to: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    rows: impl Iterator<Item = (L, u64)>,
+) -> fmt::Result {
+    let mut family = to.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (labels, value) in rows {
+        family.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, u64>(&value, None)?;
+    }
+    Ok(())
+}
+
+fn gauges<L: EncodeLabelSet>(
+    to: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    rows: impl Iterator<Item = (L, i64)>,
+) -> fmt::Result {
+    let mut family = to.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (labels, value) in rows {
+        family.encode_family(&labels)?.encode_gauge(&value)?;
+    }
+    Ok(())
+}
