@@ -1,0 +1,104 @@
+//! ir to Rust: the file that `main.rs` includes, and the blobs that it includes in turn.
+//!
+//! A file of this module writes one family of items. The output is meant to be read: whoever opens it recognises their
+//! document. It is also meant to be boring: the same [`ir::Router`] gives the same bytes, on every machine of the same
+//! byte order. Nothing here can fail and nothing is checked here; that was `lower`'s part.
+
+mod automata;
+mod backends;
+mod decisions;
+mod env;
+mod file;
+mod limits;
+mod models;
+mod names;
+mod resolve;
+mod signals;
+mod tokens;
+pub mod words;
+
+use crate::ir;
+use file::{File, Section};
+use names::Names;
+use quote::quote;
+
+/// What the compiler writes for one document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Ordinary Rust, for `include!`.
+    pub rust: String,
+    /// The files that it takes in with `include_bytes!` and `include_str!`, to be written beside it.
+    pub blobs: Vec<Blob>,
+}
+
+/// A file beside the generated Rust.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blob {
+    /// File name, without a folder.
+    pub name: String,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+}
+
+/// File name of the document as JSON.
+const CONFIG_JSON: &str = "config.json";
+
+/// Writes the Rust of a router. In a build script its automata get the byte order of the target
+/// (`CARGO_CFG_TARGET_ENDIAN`), elsewhere that of this machine.
+#[must_use]
+pub fn emit(router: &ir::Router) -> Output {
+    let names = Names::of(router);
+    let automata = automata::build(router, automata::ByteOrder::of_target());
+    let file = File {
+        source: &router.source,
+        sections: vec![
+            Section { title: "The whole router", items: tables(router, &names) },
+            Section { title: "Environment, read once at start-up", items: env::items(router, &names) },
+            Section { title: "Listeners", items: limits::items(router, &names) },
+            Section { title: "Models and their backends", items: models::items(router, &names) },
+            Section { title: "Signals", items: signals::items(router, &names) },
+            Section { title: "Automata", items: automata::items(&automata) },
+            Section { title: "Decisions", items: decisions::items(router, &names) },
+            Section { title: "Names", items: resolve::items(router, &names) },
+        ],
+    };
+    let mut blobs = vec![Blob { name: CONFIG_JSON.to_owned(), bytes: router.json.clone().into_bytes() }];
+    blobs.extend(automata.into_iter().enumerate().map(|(n, a)| Blob { name: automata::file_name(n), bytes: a.dfa }));
+    Output { rust: file.print(), blobs }
+}
+
+/// The one item that others name.
+fn tables(router: &ir::Router, names: &Names) -> proc_macro2::TokenStream {
+    let doc = tokens::doc(&format!("The router of `{}`.", router.source));
+    let (source, sha256) = (&router.source, &router.sha256);
+    let (management, limits) = (limits::management(router), limits::limits(&router.limits));
+    let auto_names = &router.auto_names;
+    let list_models = router.list_models;
+    let backend_count = tokens::int(router.models.iter().map(|m| m.backends.len() as u64).sum::<u64>());
+    let default_model = models::default_model(router, names);
+    let term_count = tokens::int(automata::terms(router).count() as u64);
+    quote! {
+        #doc
+        #[allow(unreachable_pub)] // the file may be included anywhere
+        pub static TABLES: Tables = Tables {
+            config: Config { source: #source, sha256: #sha256, json: include_str!(#CONFIG_JSON) },
+            env: &ENV,
+            listeners: &LISTENERS,
+            management: #management,
+            limits: #limits,
+            auto_names: &[#(#auto_names),*],
+            list_models: #list_models,
+            models: &MODELS,
+            backend_count: #backend_count,
+            default_model: #default_model,
+            signals: &SIGNALS,
+            keywords: &KEYWORDS,
+            automata: &AUTOMATA,
+            term_count: #term_count,
+            contexts: &CONTEXTS,
+            decisions: &DECISIONS,
+            resolve,
+            decide,
+        };
+    }
+}

@@ -1,0 +1,66 @@
+//! Identifiers for the generated items, made from the names of the document. Unique, ASCII, and stable: a name depends
+//! on its own item and those before it in the document.
+
+use crate::ir::{Router, SignalWhat};
+use proc_macro2::{Ident, Span};
+use std::collections::BTreeSet;
+
+/// Every generated identifier that stands for something in the document, by its index there.
+pub(super) struct Names {
+    /// `ENV_OPENAI_API_KEY: EnvSlot`.
+    pub(super) env: Vec<Ident>,
+    /// `MODEL_GPT_4O: ModelId`.
+    pub(super) models: Vec<Ident>,
+    /// `BACKENDS_GPT_4O: [Backend; 2]`, by model.
+    pub(super) backends: Vec<Ident>,
+    /// `KEYWORD_URGENT: SignalId`.
+    pub(super) signals: Vec<Ident>,
+    /// `DECISION_URGENT_BIZ: DecisionId`.
+    pub(super) decisions: Vec<Ident>,
+    /// `urgent_biz: fn(&SignalSet) -> bool`, by decision.
+    pub(super) rules: Vec<Ident>,
+}
+
+impl Names {
+    /// The identifiers of a router.
+    pub(super) fn of(router: &Router) -> Names {
+        // What the generated file and those that include it call their own.
+        let mut taken: BTreeSet<String> =
+            ["main", "resolve", "decide", "won", "literal", "regex"].map(str::to_owned).into();
+        let mut unique = |wish: String| {
+            let name = (2..).map(|n| format!("{wish}_{n}")).find(|name| !taken.contains(name));
+            let name = if taken.contains(&wish) { name.expect("numbers do not end") } else { wish };
+            taken.insert(name.clone());
+            Ident::new(&name, Span::call_site())
+        };
+        let signal = |s: &crate::ir::Signal| match s.what {
+            SignalWhat::Keyword { .. } => constant("KEYWORD_", &s.name),
+            SignalWhat::Context { .. } => constant("CONTEXT_", &s.name),
+        };
+        Names {
+            env: router.env.iter().map(|v| unique(constant("ENV_", &v.name))).collect(),
+            models: router.models.iter().map(|m| unique(constant("MODEL_", &m.name))).collect(),
+            backends: router.models.iter().map(|m| unique(constant("BACKENDS_", &m.name))).collect(),
+            signals: router.signals.iter().map(|s| unique(signal(s))).collect(),
+            decisions: router.decisions.iter().map(|d| unique(constant("DECISION_", &d.name))).collect(),
+            rules: router.decisions.iter().map(|d| unique(function(&d.name))).collect(),
+        }
+    }
+}
+
+/// Words of letters and digits, joined by underscores. Letters outside ASCII have no part in it: rustc warns of some.
+fn words(name: &str) -> String {
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty());
+    let joined = words.collect::<Vec<_>>().join("_");
+    if joined.is_empty() { "unnamed".to_owned() } else { joined }
+}
+
+fn constant(prefix: &str, name: &str) -> String {
+    format!("{prefix}{}", words(name).to_ascii_uppercase())
+}
+
+fn function(name: &str) -> String {
+    let name = words(name).to_ascii_lowercase();
+    // A keyword or a leading digit is no identifier.
+    if syn::parse_str::<Ident>(&name).is_ok() { name } else { format!("decision_{name}") }
+}

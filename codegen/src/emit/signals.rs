@@ -1,0 +1,102 @@
+//! Signals: an id for each, and what the keyword and context signals look for.
+
+use super::{
+    names::Names,
+    tokens::{doc, int, prose},
+};
+use crate::ir::{KeywordOperator, Router, Signal, SignalWhat, Term};
+use proc_macro2::TokenStream;
+use quote::quote;
+
+/// A constant for each id, and the tables of signals.
+pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
+    let ids = router.signals.iter().zip(&names.signals).enumerate().map(|(n, (signal, name))| {
+        let doc = doc(&describe(signal));
+        let n = int(n as u64);
+        quote! {
+            #doc
+            const #name: SignalId = SignalId(#n);
+        }
+    });
+    let mut signals = Vec::new();
+    let mut keywords = Vec::new();
+    let mut contexts = Vec::new();
+    let mut first_term = 0u64;
+    for (signal, id) in router.signals.iter().zip(&names.signals) {
+        let name = &signal.name;
+        match &signal.what {
+            SignalWhat::Keyword { operator, terms } => {
+                signals.push(quote!(Signal { kind: SignalKind::Keyword, name: #name }));
+                let operator = self::operator(*operator);
+                let (first, count) = (int(first_term), int(terms.len() as u64));
+                keywords.push(quote! {
+                    KeywordSignal { signal: #id, operator: #operator, first_term: #first, terms: #count }
+                });
+                first_term += terms.len() as u64;
+            }
+            SignalWhat::Context { min_tokens, max_tokens } => {
+                signals.push(quote!(Signal { kind: SignalKind::Context, name: #name }));
+                let (min, max) = (tokens(*min_tokens), tokens(*max_tokens));
+                contexts.push(quote!(ContextSignal { signal: #id, min_tokens: #min, max_tokens: #max }));
+            }
+        }
+    }
+    let (s, k, c) = (int(signals.len() as u64), int(keywords.len() as u64), int(contexts.len() as u64));
+    quote! {
+        #(#ids)*
+        static SIGNALS: [Signal; #s] = [#(#signals),*];
+        static KEYWORDS: [KeywordSignal; #k] = [#(#keywords),*];
+        static CONTEXTS: [ContextSignal; #c] = [#(#contexts),*];
+    }
+}
+
+fn operator(operator: KeywordOperator) -> TokenStream {
+    match operator {
+        KeywordOperator::Or => quote!(KeywordOperator::Or),
+        KeywordOperator::And => quote!(KeywordOperator::And),
+        KeywordOperator::Nor => quote!(KeywordOperator::Nor),
+    }
+}
+
+fn tokens(n: u64) -> TokenStream {
+    if n == u64::MAX { quote!(u64::MAX) } else { int(n) }
+}
+
+/// What the document says, for whoever reads the generated file.
+fn describe(signal: &Signal) -> String {
+    let name = prose(&signal.name);
+    match &signal.what {
+        SignalWhat::Keyword { operator, terms } => {
+            let quantity = match operator {
+                KeywordOperator::Or => "any",
+                KeywordOperator::And => "all",
+                KeywordOperator::Nor => "none",
+            };
+            const SHOWN: usize = 6;
+            let mut list = terms.iter().take(SHOWN).map(term).collect::<Vec<_>>().join(", ");
+            if terms.len() > SHOWN {
+                list.push_str(&format!(" and {} more", terms.len() - SHOWN));
+            }
+            format!("Keyword signal `{name}`: {quantity} of {list}.")
+        }
+        SignalWhat::Context { min_tokens, max_tokens: u64::MAX } => {
+            format!("Context signal `{name}`: {min_tokens} tokens or more.")
+        }
+        SignalWhat::Context { min_tokens, max_tokens } => {
+            format!("Context signal `{name}`: {min_tokens} to {max_tokens} tokens.")
+        }
+    }
+}
+
+fn term(term: &Term) -> String {
+    match term {
+        Term::Literal { text, case_sensitive: false } => format!("\"{}\"", prose(text)),
+        Term::Literal { text, case_sensitive: true } => format!("\"{}\" (as written)", prose(text)),
+        Term::Regex { pattern } => format!("`{}`", one_code_span(pattern)),
+    }
+}
+
+/// A pattern keeps its brackets in a code span; only the span's own mark must not stand in it.
+fn one_code_span(pattern: &str) -> String {
+    super::file::one_line(pattern).replace('`', "'")
+}
