@@ -1,0 +1,91 @@
+//! The apiserver: health, models, the configuration as it was baked, and metrics, on the management port.
+//!
+//! For operators and their tools; it never sees a prompt and knows nothing of routing or backends. It reads what was
+//! baked and what was counted, and changes nothing: the configuration is part of the binary.
+
+mod answer;
+mod configuration;
+mod handlers;
+mod routes;
+mod serve;
+mod time;
+
+pub use serve::serve;
+
+use crate::routing::catalog::Catalog;
+use crate::table::Tables;
+use crate::telemetry::metrics::Registry;
+use bytes::Bytes;
+use configuration::Configuration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, SystemTime};
+
+/// What the apiserver tells about.
+#[derive(Debug)]
+pub struct Api {
+    registry: Registry,
+    catalog: Arc<Catalog>,
+    draining: Arc<AtomicBool>,
+    configuration: Configuration,
+    /// The body of `GET /api/v1`.
+    endpoints: Bytes,
+    bounds: Bounds,
+}
+
+/// How far a client can stretch the apiserver.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// A request head, and then its body, must arrive within this time each; a kept connection is idle no longer.
+    pub read: Duration,
+    /// A connection that stays open this long without a new request is one whose client does not read: it is cut.
+    pub write: Duration,
+    /// Connections at a time; more wait in the listener's backlog.
+    pub connections: usize,
+    /// How long running requests may take to finish when the server stops.
+    pub stop: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            read: Duration::from_secs(30),
+            write: Duration::from_secs(120),
+            connections: 256,
+            stop: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Api {
+    /// Renders what does not change. `started` is when this process began to serve; `draining` turns true with SIGTERM,
+    /// and `/ready` says so from then on.
+    #[must_use]
+    pub fn new(
+        tables: &'static Tables,
+        registry: Registry,
+        catalog: Arc<Catalog>,
+        started: SystemTime,
+        draining: Arc<AtomicBool>,
+    ) -> Self {
+        Self {
+            registry,
+            catalog,
+            draining,
+            configuration: Configuration::new(&tables.config, started),
+            endpoints: routes::describe(),
+            bounds: Bounds::default(),
+        }
+    }
+
+    /// The same within other bounds.
+    #[must_use]
+    pub fn within(mut self, bounds: Bounds) -> Self {
+        self.bounds = bounds;
+        self
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Relaxed)
+    }
+}

@@ -1,0 +1,114 @@
+//! The table of endpoints. It drives dispatch, `Allow`, and the list that `GET /api/v1` gives, so they cannot disagree.
+
+use super::Api;
+use super::answer::{Answer, Problem, problem, render};
+use super::handlers;
+use bytes::Bytes;
+use http::Method;
+use http::request::Parts;
+use serde::Serialize;
+
+/// Takes what stands for `{id}`, as it was sent, or an empty string.
+type Handler = fn(&Api, &Parts, &str) -> Answer;
+
+struct Route {
+    method: Method,
+    /// What it ends with may be `{id}`: any rest of the path that is not empty, slashes included.
+    path: &'static str,
+    description: &'static str,
+    answer: Handler,
+}
+
+static ROUTES: &[Route] = &[
+    get("/health", "Whether the process lives", handlers::health),
+    get("/ready", "Whether it takes requests: 200, or 503 while it drains", handlers::ready),
+    get("/startup-status", "The same as /ready", handlers::ready),
+    get("/api/v1", "This list", handlers::endpoints),
+    get("/v1/models", "The models that clients may ask for", handlers::models),
+    get("/v1/models/{id}", "One model", handlers::model),
+    get("/config/router", "The configuration that this binary was built from, as JSON", handlers::configuration),
+    refuse(Method::PATCH, "/config/router"),
+    refuse(Method::PUT, "/config/router"),
+    refuse(Method::POST, "/config/router/rollback"),
+    get("/config/router/versions", "The one version that there is: this build", handlers::configuration_versions),
+    get("/config/hash", "SHA-256 of the configuration file", handlers::configuration_hash),
+    get("/metrics", "Metrics for Prometheus", handlers::metrics),
+];
+
+const fn get(path: &'static str, description: &'static str, answer: Handler) -> Route {
+    Route { method: Method::GET, path, description, answer }
+}
+
+const fn refuse(method: Method, path: &'static str) -> Route {
+    let description = "Refused with RESTART_REQUIRED: the configuration is compiled into the binary";
+    Route { method, path, description, answer: handlers::baked }
+}
+
+/// Answers a request whose body is gone already. HEAD is GET; the HTTP server leaves the body out.
+pub(super) fn dispatch(api: &Api, head: &Parts) -> Answer {
+    let path = head.uri.path();
+    let method = if head.method == Method::HEAD { &Method::GET } else { &head.method };
+    let fitting = || ROUTES.iter().filter_map(|route| Some((route, route.matches(path)?)));
+    if let Some((route, id)) = fitting().find(|(route, _)| route.method == *method) {
+        return (route.answer)(api, head, id);
+    }
+    let allow = allow(fitting().map(|(route, _)| &route.method));
+    problem(if allow.is_empty() { Problem::NotFound } else { Problem::MethodNotAllowed(allow) })
+}
+
+impl Route {
+    /// What stands for `{id}`, or an empty string, where the path is this route's.
+    fn matches<'p>(&self, path: &'p str) -> Option<&'p str> {
+        match self.path.strip_suffix("{id}") {
+            Some(stem) => path.strip_prefix(stem).filter(|id| !id.is_empty()),
+            None => (path == self.path).then_some(""),
+        }
+    }
+}
+
+/// The value of `Allow`.
+fn allow<'m>(methods: impl Iterator<Item = &'m Method>) -> String {
+    let names = methods.map(|method| if method == Method::GET { "GET, HEAD" } else { method.as_str() });
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// The body of `GET /api/v1`.
+pub(super) fn describe() -> Bytes {
+    let endpoints = ROUTES.iter().map(|route| Line {
+        path: route.path,
+        method: route.method.as_str(),
+        description: route.description,
+    });
+    render(&Overview {
+        service: "Semantic Router Apiserver",
+        version: "v1",
+        description: "Health, models, configuration and metrics of a router whose configuration is compiled in",
+        endpoints: endpoints.collect(),
+        task_types: [],
+        links: Links { models: "/v1/models", configuration: "/config/router", metrics: "/metrics" },
+    })
+}
+
+#[derive(Serialize)]
+struct Overview {
+    service: &'static str,
+    version: &'static str,
+    description: &'static str,
+    endpoints: Vec<Line>,
+    task_types: [&'static str; 0],
+    links: Links,
+}
+
+#[derive(Serialize)]
+struct Line {
+    path: &'static str,
+    method: &'static str,
+    description: &'static str,
+}
+
+#[derive(Serialize)]
+struct Links {
+    models: &'static str,
+    configuration: &'static str,
+    metrics: &'static str,
+}
