@@ -16,8 +16,8 @@ pub use decision::{Algorithm, Decision, DecisionId, Matched};
 pub use listener::{Limits, Listener, Management};
 pub use model::{Balance, Ejection, HealthCheck, Model, ModelId, Pricing, Reliability, RetryOn};
 pub use signal::{
-    AlignedBytes, Automaton, ContextSignal, Edge, KeywordOperator, KeywordSignal, Signal, SignalId, SignalKind, SignalSet,
-    Term,
+    AlignedBytes, Automaton, ContextSignal, Edge, KeywordOperator, KeywordSignal, Literals, Patterns, Signal, SignalId,
+    SignalKind, SignalSet, Term,
 };
 pub use text::{EnvSlot, EnvVar, Piece, Text};
 

@@ -46,29 +46,45 @@ pub enum KeywordOperator {
     Nor,
 }
 
-/// A dense DFA over many patterns, found in one pass over the text, overlaps included.
+/// What finds terms of keyword signals, overlaps included, in one pass over the text.
 #[derive(Debug)]
-pub struct Automaton {
-    /// `regex_automata::dfa::dense::DFA`, serialised for this target's byte order.
-    pub dfa: &'static AlignedBytes<[u8]>,
-    /// What each pattern of the DFA stands for, by pattern id.
+pub enum Automaton {
+    /// Keywords as they are written.
+    Literals(Literals),
+    /// Regular expressions.
+    Patterns(Patterns),
+}
+
+/// A deterministic automaton over the bytes of the text. It takes letters that differ only in case for the same, and
+/// knows nothing of words: both are looked at when it stops at a term.
+#[derive(Debug)]
+pub struct Literals {
+    /// Number of states. The automaton starts in state 0.
+    pub states: usize,
+    /// 256 bytes with the class of each byte, then the next states, two bytes each, the lower first: first those of
+    /// class 0 by state, then those of class 1 and so on. Bytes of one class lead every state to the same state.
+    pub table: &'static [u8],
+    /// In the states from this one on a term ends.
+    pub first_match: u16,
+    /// For each of those states, indices into `terms`.
+    pub matches: &'static [&'static [u16]],
+    /// The terms that it finds.
     pub terms: &'static [Term],
 }
 
-/// Bytes aligned as a DFA's transition table wants them.
-pub type AlignedBytes<B> = regex_automata::util::wire::AlignAs<B, u32>;
-
-/// What one pattern of an [`Automaton`] stands for.
+/// A keyword that stands in [`Literals`].
 #[derive(Debug, Clone, Copy)]
 pub struct Term {
     /// Number of the term, over all automata.
     pub term: u16,
-    /// Length in characters, to find where a literal match began. 0 for a regular expression, whose edges are its own.
+    /// Length in characters, to find where a match began.
     pub chars: u16,
     /// What must hold before the match.
     pub left: Edge,
     /// What must hold after the match.
     pub right: Edge,
+    /// The keyword, where its case matters.
+    pub exact: Option<&'static str>,
 }
 
 /// A condition on the edge of a literal match.
@@ -76,9 +92,22 @@ pub struct Term {
 pub enum Edge {
     /// Any neighbour will do.
     Any,
-    /// The neighbouring character must not be a letter, a digit or an underscore.
+    /// The neighbouring character must not be a letter, a digit or an underscore of a script that sets words apart with
+    /// spaces.
     Word,
 }
+
+/// A dense DFA over many regular expressions.
+#[derive(Debug)]
+pub struct Patterns {
+    /// `regex_automata::dfa::dense::DFA`, serialised for this target's byte order.
+    pub dfa: &'static AlignedBytes<[u8]>,
+    /// Number of the term that each pattern of the DFA stands for, by pattern id.
+    pub terms: &'static [u16],
+}
+
+/// Bytes aligned as a DFA's transition table wants them.
+pub type AlignedBytes<B> = regex_automata::util::wire::AlignAs<B, u32>;
 
 /// A context-length signal: a band of estimated tokens, both ends inclusive.
 #[derive(Debug)]
