@@ -4,7 +4,7 @@
 //! document. It is also meant to be boring: the same [`ir::Router`] gives the same bytes, on every machine of the same
 //! byte order. Nothing here can fail and nothing is checked here; that was `lower`'s part.
 
-mod automata;
+pub mod automata;
 mod backends;
 mod decisions;
 mod env;
@@ -48,7 +48,7 @@ const CONFIG_JSON: &str = "config.json";
 #[must_use]
 pub fn emit(router: &ir::Router) -> Output {
     let names = Names::of(router);
-    let automata = automata::build(router, automata::ByteOrder::of_target());
+    let (automata, automata_blobs) = automata::items(&automata::build(router));
     let file = File {
         source: &router.source,
         sections: vec![
@@ -57,13 +57,13 @@ pub fn emit(router: &ir::Router) -> Output {
             Section { title: "Listeners", items: limits::items(router, &names) },
             Section { title: "Models and their backends", items: models::items(router, &names) },
             Section { title: "Signals", items: signals::items(router, &names) },
-            Section { title: "Automata", items: automata::items(&automata) },
+            Section { title: "Automata", items: automata },
             Section { title: "Decisions", items: decisions::items(router, &names) },
             Section { title: "Names", items: resolve::items(router, &names) },
         ],
     };
     let mut blobs = vec![Blob { name: CONFIG_JSON.to_owned(), bytes: router.json.clone().into_bytes() }];
-    blobs.extend(automata.into_iter().enumerate().map(|(n, a)| Blob { name: automata::file_name(n), bytes: a.dfa }));
+    blobs.extend(automata_blobs);
     Output { rust: file.print(), blobs }
 }
 

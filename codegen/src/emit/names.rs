@@ -25,8 +25,7 @@ impl Names {
     /// The identifiers of a router.
     pub(super) fn of(router: &Router) -> Names {
         // What the generated file and those that include it call their own.
-        let mut taken: BTreeSet<String> =
-            ["main", "resolve", "decide", "won", "literal", "regex"].map(str::to_owned).into();
+        let mut taken: BTreeSet<String> = ["main", "resolve", "decide", "won", "literal"].map(str::to_owned).into();
         let mut unique = |wish: String| {
             let name = (2..).map(|n| format!("{wish}_{n}")).find(|name| !taken.contains(name));
             let name = if taken.contains(&wish) { name.expect("numbers do not end") } else { wish };

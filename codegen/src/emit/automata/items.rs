@@ -1,0 +1,90 @@
+//! The tables that take the automata in.
+
+use super::{
+    super::{Blob, tokens::int},
+    Automaton, Literal,
+    literals::Machine,
+};
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+
+/// The table of automata, for each its terms, and the files that they include.
+pub(in super::super) fn items(automata: &[Automaton]) -> (TokenStream, Vec<Blob>) {
+    let mut blobs = Vec::new();
+    let (mut list, mut tables) = (Vec::new(), TokenStream::new());
+    for (n, automaton) in automata.iter().enumerate() {
+        let (value, table, blob) = match automaton {
+            Automaton::Literals { machine, terms } => literals(n, machine, terms),
+            Automaton::Patterns { dfa, terms } => patterns(n, dfa, terms),
+        };
+        list.push(value);
+        tables.extend(table);
+        blobs.push(blob);
+    }
+    let len = int(list.len() as u64);
+    let helpers = helpers(automata);
+    let items = quote! {
+        static AUTOMATA: [Automaton; #len] = [#(#list),*];
+        #tables
+        #helpers
+    };
+    (items, blobs)
+}
+
+fn literals(n: usize, machine: &Machine, terms: &[Literal]) -> (TokenStream, TokenStream, Blob) {
+    let file = format!("literals-{n}.dfa");
+    let (term_rows, match_rows) = (format_ident!("TERMS_{n}"), format_ident!("MATCHES_{n}"));
+    let (states, first_match) = (int(machine.states as u64), int(machine.first_match));
+    let value = quote! {
+        Automaton::Literals(Literals {
+            states: #states,
+            table: include_bytes!(#file),
+            first_match: #first_match,
+            matches: &#match_rows,
+            terms: &#term_rows,
+        })
+    };
+    let rows = terms.iter().map(row);
+    let matches = machine.matches.iter().map(|ends| {
+        let ends = ends.iter().map(|end| int(*end as u64));
+        quote!(&[#(#ends),*])
+    });
+    let (terms_len, matches_len) = (int(terms.len() as u64), int(machine.matches.len() as u64));
+    let tables = quote! {
+        static #term_rows: [Term; #terms_len] = [#(#rows),*];
+        static #match_rows: [&[u16]; #matches_len] = [#(#matches),*];
+    };
+    (value, tables, Blob { name: file, bytes: machine.table.clone() })
+}
+
+/// One line for each term: there may be hundreds.
+fn row(literal: &Literal) -> TokenStream {
+    let Literal { term, text, case_sensitive, word_left, word_right } = literal;
+    let (term, chars) = (int(*term as u64), int(text.chars().count() as u64));
+    let edge = |word: bool| if word { quote!(Edge::Word) } else { quote!(Edge::Any) };
+    let (left, right) = (edge(*word_left), edge(*word_right));
+    let exact = if *case_sensitive { quote!(Some(#text)) } else { quote!(None) };
+    quote!(literal(#term, #chars, #left, #right, #exact))
+}
+
+fn patterns(n: usize, dfa: &[u8], terms: &[usize]) -> (TokenStream, TokenStream, Blob) {
+    let file = format!("patterns-{n}.dfa");
+    let bytes = format_ident!("DFA_{n}");
+    let terms = terms.iter().map(|term| int(*term as u64));
+    let value = quote!(Automaton::Patterns(Patterns { dfa: #bytes, terms: &[#(#terms),*] }));
+    let table = quote! {
+        const #bytes: &AlignedBytes<[u8]> = &AlignedBytes { _align: [], bytes: *include_bytes!(#file) };
+    };
+    (value, table, Blob { name: file, bytes: dfa.to_vec() })
+}
+
+/// The function that the rows of terms call, where there are any.
+fn helpers(automata: &[Automaton]) -> Option<TokenStream> {
+    automata.iter().any(|automaton| matches!(automaton, Automaton::Literals { .. })).then(|| {
+        quote! {
+            const fn literal(term: u16, chars: u16, left: Edge, right: Edge, exact: Option<&'static str>) -> Term {
+                Term { term, chars, left, right, exact }
+            }
+        }
+    })
+}

@@ -1,0 +1,105 @@
+//! Keywords to automata: the terms of all keyword signals, in as few automata as their size allows. Those that stand as
+//! they are written and regular expressions are found by different kinds.
+
+mod items;
+pub mod literals;
+pub mod patterns;
+
+use super::words::is_spaced_word;
+use crate::ir::{Router, SignalWhat, Term};
+pub(super) use items::items;
+use literals::Machine;
+
+/// `hardwire::table::Automaton`.
+#[derive(Debug)]
+pub enum Automaton {
+    /// `hardwire::table::Literals`.
+    Literals {
+        /// The automaton itself.
+        machine: Machine,
+        /// What it finds, by number.
+        terms: Vec<Literal>,
+    },
+    /// `hardwire::table::Patterns`.
+    Patterns {
+        /// The serialised DFA.
+        dfa: Vec<u8>,
+        /// Term of each pattern.
+        terms: Vec<usize>,
+    },
+}
+
+/// `hardwire::table::Term`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Literal {
+    /// Number over all signals.
+    pub term: usize,
+    /// The keyword.
+    pub text: String,
+    /// Whether its case matters.
+    pub case_sensitive: bool,
+    /// Whether the match must not follow a word character.
+    pub word_left: bool,
+    /// Whether no word character must follow the match.
+    pub word_right: bool,
+}
+
+impl Literal {
+    /// An edge is looked at where the keyword itself has a word character there: `C++` may be followed by anything.
+    fn new(term: usize, text: &str, case_sensitive: bool) -> Literal {
+        Literal {
+            term,
+            text: text.to_owned(),
+            case_sensitive,
+            word_left: text.chars().next().is_some_and(is_spaced_word),
+            word_right: text.chars().next_back().is_some_and(is_spaced_word),
+        }
+    }
+}
+
+/// All terms in the order of their numbers.
+pub(super) fn terms(router: &Router) -> impl Iterator<Item = &Term> {
+    router.signals.iter().flat_map(|signal| match &signal.what {
+        SignalWhat::Keyword { terms, .. } => terms.as_slice(),
+        SignalWhat::Context { .. } => &[],
+    })
+}
+
+/// The automata that find the terms of all signals.
+#[must_use]
+pub fn build(router: &Router) -> Vec<Automaton> {
+    let (mut words, mut patterns) = (Vec::new(), Vec::new());
+    for (number, term) in terms(router).enumerate() {
+        match term {
+            Term::Literal { text, case_sensitive } => words.push(Literal::new(number, text, *case_sensitive)),
+            Term::Regex { pattern } => patterns.push((number, pattern.as_str())),
+        }
+    }
+    let mut automata = Vec::new();
+    share(&words, &mut automata, &|some| {
+        let keywords: Vec<&str> = some.iter().map(|literal| literal.text.as_str()).collect();
+        let machine = literals::build(&keywords).ok()?;
+        Some(Automaton::Literals { machine, terms: some.to_vec() })
+    });
+    share(&patterns, &mut automata, &|some| {
+        let (terms, patterns): (Vec<usize>, Vec<&str>) = some.iter().copied().unzip();
+        let dfa = patterns::build(&patterns).ok()?;
+        Some(Automaton::Patterns { dfa, terms })
+    });
+    automata
+}
+
+/// One automaton for all terms, or each half in its own where they do not fit together.
+fn share<T>(terms: &[T], into: &mut Vec<Automaton>, build: &impl Fn(&[T]) -> Option<Automaton>) {
+    if terms.is_empty() {
+        return;
+    }
+    if let Some(automaton) = build(terms) {
+        into.push(automaton);
+        return;
+    }
+    assert!(terms.len() > 1, "lower bounds each term");
+    let (one, other) = terms.split_at(terms.len() / 2);
+    share(one, into, build);
+    share(other, into, build);
+}
