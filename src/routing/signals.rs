@@ -1,0 +1,100 @@
+//! What is noticed about a prompt: one pass of each baked automaton over the text, and a comparison for each context
+//! band. Fills the bits that generated decisions read. It must not know requests, JSON or which decision wants a bit.
+
+mod found;
+mod literals;
+mod patterns;
+mod words;
+
+use crate::table::{Automaton, KeywordOperator, KeywordSignal, SignalSet, Tables};
+use found::Found;
+use regex_automata::{dfa::StartError, util::wire::DeserializeError};
+pub use words::is_spaced_word;
+
+/// The signals of a router, ready to be evaluated.
+#[derive(Debug)]
+pub struct Signals {
+    tables: &'static Tables,
+    scanners: Box<[Scanner]>,
+}
+
+#[derive(Debug)]
+enum Scanner {
+    Literals(literals::Scanner),
+    Patterns(Box<patterns::Scanner>),
+}
+
+/// Why a baked automaton cannot run here. Only a binary for another byte order, or one that was damaged, has these.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The table of a keyword automaton has not the size that it should have.
+    #[error("the keyword automaton that is built into this binary is damaged")]
+    Literals,
+    /// The bytes of a DFA are none of this version and byte order.
+    #[error("the pattern automaton that is built into this binary is not usable: {0}")]
+    Patterns(#[from] DeserializeError),
+    /// A DFA cannot start without an anchor.
+    #[error("the pattern automaton that is built into this binary cannot start: {0}")]
+    Start(#[from] StartError),
+}
+
+/// One bit for each term stands on the stack, for all but the largest routers.
+const STACK_WORDS: usize = 32;
+
+// === impl Signals ===
+
+impl Signals {
+    /// Looks at the automata where they are. For regular expressions this takes time in proportion to their size.
+    pub fn new(tables: &'static Tables) -> Result<Self, Error> {
+        let scanners = tables.automata.iter().map(Scanner::new).collect::<Result<_, Error>>()?;
+        Ok(Signals { tables, scanners })
+    }
+
+    /// Inserts the keyword signals that match `text`.
+    pub fn keywords(&self, text: &str, set: &mut SignalSet) {
+        let words = self.tables.term_count.div_ceil(64);
+        let (mut stack, mut heap) = ([0; STACK_WORDS], Vec::new());
+        let mut found = Found(if words <= STACK_WORDS {
+            &mut stack[..words]
+        } else {
+            heap.resize(words, 0);
+            &mut heap
+        });
+        for scanner in &self.scanners {
+            match scanner {
+                Scanner::Literals(scanner) => scanner.scan(text, &mut found),
+                Scanner::Patterns(scanner) => scanner.scan(text, &mut found),
+            }
+        }
+        for keyword in self.tables.keywords.iter().filter(|keyword| matches(keyword, &found)) {
+            set.insert(keyword.signal);
+        }
+    }
+
+    /// Inserts the context signals whose band holds `tokens`.
+    pub fn context(&self, tokens: u64, set: &mut SignalSet) {
+        for context in self.tables.contexts {
+            if (context.min_tokens..=context.max_tokens).contains(&tokens) {
+                set.insert(context.signal);
+            }
+        }
+    }
+}
+
+impl Scanner {
+    fn new(automaton: &'static Automaton) -> Result<Self, Error> {
+        match automaton {
+            Automaton::Literals(automaton) => literals::Scanner::new(automaton).map(Scanner::Literals),
+            Automaton::Patterns(automaton) => patterns::Scanner::new(automaton).map(Box::new).map(Scanner::Patterns),
+        }
+    }
+}
+
+fn matches(keyword: &KeywordSignal, found: &Found<'_>) -> bool {
+    let mut terms = keyword.first_term..keyword.first_term + keyword.terms;
+    match keyword.operator {
+        KeywordOperator::Or => terms.any(|term| found.has(term)),
+        KeywordOperator::And => terms.all(|term| found.has(term)),
+        KeywordOperator::Nor => !terms.any(|term| found.has(term)),
+    }
+}

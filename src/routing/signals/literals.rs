@@ -1,0 +1,69 @@
+//! Runs a [`Literals`] automaton over a text.
+
+use super::{Error, found::Found, words::is_spaced_word};
+use crate::table::{Edge, Literals, Term};
+use std::fmt;
+
+/// An automaton that is ready to run.
+pub(super) struct Scanner {
+    automaton: &'static Literals,
+    /// Class of each byte.
+    classes: &'static [u8; 256],
+    /// Next states by class, then state.
+    next: &'static [[u8; 2]],
+}
+
+impl Scanner {
+    pub(super) fn new(automaton: &'static Literals) -> Result<Self, Error> {
+        let (classes, next) = automaton.table.split_first_chunk().ok_or(Error::Literals)?;
+        let (next, rest) = next.as_chunks();
+        let columns = usize::from(classes.iter().copied().max().unwrap_or(0)) + 1;
+        if next.len() != columns * automaton.states || !rest.is_empty() {
+            return Err(Error::Literals);
+        }
+        Ok(Scanner { automaton, classes, next })
+    }
+
+    /// Marks the terms that stand in `text`.
+    pub(super) fn scan(&self, text: &str, found: &mut Found<'_>) {
+        let states = self.automaton.states;
+        let mut state = 0;
+        for (at, &byte) in text.as_bytes().iter().enumerate() {
+            // Which column is known before the state is: only the load of the next state waits for the one before.
+            let column = &self.next[usize::from(self.classes[usize::from(byte)]) * states..][..states];
+            state = u16::from_le_bytes(column[usize::from(state)]);
+            if state >= self.automaton.first_match {
+                self.mark(state, text, at + 1, found);
+            }
+        }
+    }
+
+    #[cold]
+    fn mark(&self, state: u16, text: &str, end: usize, found: &mut Found<'_>) {
+        for index in self.automaton.matches[usize::from(state - self.automaton.first_match)] {
+            let term = &self.automaton.terms[usize::from(*index)];
+            if !found.has(term.term) && is_meant(term, text, end) {
+                found.insert(term.term);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Scanner {
+    /// Without the table, which is long.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scanner").field("terms", &self.automaton.terms.len()).finish_non_exhaustive()
+    }
+}
+
+/// Whether a match that ends at `end` has the case and the edges that its term asks for.
+fn is_meant(term: &Term, text: &str, end: usize) -> bool {
+    // A keyword ends where a character ends.
+    let Some((head, tail)) = text.split_at_checked(end) else {
+        return false;
+    };
+    let word = |c: Option<char>| c.is_some_and(is_spaced_word);
+    term.exact.is_none_or(|exact| head.ends_with(exact))
+        && (term.right == Edge::Any || !word(tail.chars().next()))
+        && (term.left == Edge::Any || !word(head.chars().rev().nth(usize::from(term.chars))))
+}
