@@ -32,9 +32,9 @@ pub struct Access<'a> {
     pub stream: bool,
     /// Attempts at a backend.
     pub attempts: u32,
-    /// From the request's first byte to the end.
+    /// From the request's head to the end.
     pub duration: Duration,
-    /// From the request's first byte to the first byte of the answer's body.
+    /// From the request's head to the first byte of the answer's body.
     pub first_byte: Option<Duration>,
     /// Of the request's body.
     pub bytes_in: u64,

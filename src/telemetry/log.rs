@@ -59,11 +59,11 @@ impl fmt::Display for Format {
     }
 }
 
-/// Sets up logging for the process. `flag` is the value of `--log`, which wins over the environment.
+/// Sets up logging for the process. `flag` is the value of `--log`, which wins over the environment. Returns the format.
 ///
 /// # Errors
 /// The format or the filter in the environment cannot be understood, or logging is set up already.
-pub fn init(flag: Option<Format>) -> Result<(), LogError> {
+pub fn init(flag: Option<Format>) -> Result<Format, LogError> {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let format = match flag {
         Some(format) => format,
@@ -71,7 +71,8 @@ pub fn init(flag: Option<Format>) -> Result<(), LogError> {
     };
     let filter = variable(FILTER_VARIABLE);
     let subscriber = subscriber(format, filter.as_deref(), stderr().is_terminal(), stderr)?;
-    tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Twice)
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Twice)?;
+    Ok(format)
 }
 
 /// What [`init`] sets up, over any writer. `filter` is in the syntax of [`FILTER_VARIABLE`]; without one, it is `info`.

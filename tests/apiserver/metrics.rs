@@ -172,3 +172,59 @@ fn a_request_may_end_on_another_thread() {
     let registry = Registry::new(tables, vec![recorder]);
     check(&registry.render(), &[(r#"llm_model_inflight_requests{model="small"}"#, 0.0)]);
 }
+
+#[test]
+fn a_panic_is_told_from_a_client_that_leaves() {
+    let tables = tables(false, "{}");
+    let recorder = Arc::new(Recorder::new(tables));
+    let running = recorder.begin(SMALL);
+    let panicked = std::thread::spawn(move || {
+        let _running = running;
+        std::panic::resume_unwind(Box::new("a defect"));
+    });
+    assert!(panicked.join().is_err());
+    let text = Registry::new(tables, vec![recorder]).render();
+    check(
+        &text,
+        &[
+            (r#"llm_model_inflight_requests{model="small"}"#, 0.0),
+            (r#"llm_request_errors_total{model="small",reason="internal"}"#, 1.0),
+        ],
+    );
+    assert!(!text.contains("client_closed"), "{text}");
+}
+
+/// The tables of the operator's manual name every metric, reason and outcome that there is.
+#[test]
+fn the_manual_is_complete() {
+    let manual = include_str!("../../docs/operations.md");
+    let tables = tables(false, "{}");
+    let registry =
+        Registry::with_backend_state(tables, vec![Arc::new(Recorder::new(tables))], |_| BackendState::Healthy);
+    let text = registry.render();
+    let families = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    let mut emitted: Vec<String> = families
+        .map(|(name, kind)| match kind {
+            "counter" => format!("`{name}_total` | counter"),
+            "info" => format!("`{name}_info` | info"),
+            _ => format!("`{name}` | {kind}"),
+        })
+        .collect();
+    emitted.sort_unstable();
+    let rows = manual.lines().filter_map(|line| line.strip_prefix("| "));
+    let mut documented: Vec<String> = rows
+        .filter(|row| row.starts_with("`llm_") || row.starts_with("`hardwire_"))
+        .map(|row| row.splitn(3, " | ").take(2).collect::<Vec<_>>().join(" | "))
+        .collect();
+    documented.sort_unstable();
+    assert_eq!(documented, emitted);
+
+    for reason in ErrorReason::ALL {
+        assert!(manual.contains(&format!("\n| `{}` | ", reason.name())), "{reason:?}");
+    }
+    for outcome in AttemptOutcome::ALL {
+        let (_, outcomes) = manual.split_once("`outcome` of `hardwire_upstream_attempts_total`:").unwrap();
+        let (outcomes, _) = outcomes.split_once("\n\n").unwrap();
+        assert!(outcomes.contains(&format!("`{}`", outcome.name())), "{outcome:?}");
+    }
+}

@@ -11,7 +11,7 @@ const SECOND: u64 = 1_000 * MILLISECOND;
 /// Upper bounds of the buckets, inclusive, ascending, in nanoseconds. One more bucket takes what is above the last.
 pub(super) type Bounds = &'static [u64];
 
-/// From reading a body to knowing the backend: microseconds, unless the machine is starved.
+/// Of the choice of a model: microseconds, unless the machine is starved.
 pub(super) const ROUTING: Bounds = &[
     MICROSECOND,
     2 * MICROSECOND,

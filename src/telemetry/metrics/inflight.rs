@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 /// A request that is under way. Dropped before [`complete`](Self::complete) or [`error`](Self::error), it counts as left
-/// by the client: that is how futures of clients that leave end.
+/// by the client, because that is how futures of clients that leave end; dropped by a panic, as a defect of the router.
 #[derive(Debug)]
 pub struct InFlight {
     recorder: Arc<Recorder>,
@@ -51,7 +51,7 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.error(ErrorReason::ClientClosed);
+        self.error(if std::thread::panicking() { ErrorReason::Internal } else { ErrorReason::ClientClosed });
         self.recorder.inflight[usize::from(self.model.0)].fetch_sub(1, Relaxed);
     }
 }

@@ -95,7 +95,7 @@ impl Recorder {
         self.attempts.add(usize::from(backend.0), outcome as usize);
     }
 
-    /// How long it took from the last body byte to a plan: view, signals, decision.
+    /// How long the choice of a model for a virtual name took: signals and decision.
     pub fn routing_latency(&self, duration: Duration) {
         self.routing.observe(duration);
     }

@@ -164,7 +164,7 @@ impl Scrape {
         let routing = Snapshot::sum(ROUTING, self.recorders.iter().map(|r| &r.routing));
         to.encode_descriptor(
             "llm_model_routing_latency_seconds",
-            "From the last byte of a request to the choice of its model",
+            "How long the choice of a model for a virtual name took",
             None,
             MetricType::Histogram,
         )?
