@@ -3,5 +3,12 @@
 //! This library is everything but the configuration: it takes the [`table::Tables`] that the compiler
 //! (`hardwire-codegen`) wrote from `router-config.yaml`, and serves them. See `ARCHITECTURE.md` for the map.
 
+pub mod apiserver;
+pub mod env;
+pub mod ingress;
+pub mod protocol;
+pub mod routing;
+pub mod server;
 pub mod table;
 pub mod telemetry;
+pub mod upstream;

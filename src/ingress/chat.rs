@@ -1,0 +1,150 @@
+//! `POST /v1/chat/completions`.
+
+use super::Ingress;
+use super::answer::{ResponseBody, status_reason};
+use super::body::{Received, receive};
+use super::error::ApiError;
+use super::exchange::Exchange;
+use super::labels;
+use crate::protocol::json::{Field, Kind, Span};
+use crate::protocol::prompt::Raw;
+use crate::routing::Plan;
+use crate::upstream::{Outbound, strip_request, strip_response};
+use http::{HeaderValue, Request, Response, header};
+use hyper::body::Incoming;
+use std::borrow::Cow;
+use std::time::Instant;
+
+const REQUEST_ID: header::HeaderName = header::HeaderName::from_static("x-request-id");
+
+/// Routes a chat request and forwards it.
+pub(super) async fn chat(
+    ingress: &Ingress,
+    request: Request<Incoming>,
+    mut exchange: Box<Exchange>,
+) -> Response<ResponseBody> {
+    match answer(ingress, request, &mut exchange).await {
+        Ok((response, is_event_stream)) => {
+            let mut response = response.map(|body| ResponseBody::relay(body, is_event_stream, exchange));
+            if is_event_stream {
+                let headers = response.headers_mut();
+                headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
+                headers.entry("x-accel-buffering").or_insert(HeaderValue::from_static("no"));
+            }
+            response
+        }
+        Err(error) => ingress.refuse(error, exchange),
+    }
+}
+
+async fn answer(
+    ingress: &Ingress,
+    request: Request<Incoming>,
+    exchange: &mut Exchange,
+) -> Result<(Response<crate::upstream::Body>, bool), ApiError> {
+    let (mut head, incoming) = request.into_parts();
+    let received = receive(&head.headers, incoming, &ingress.tables.limits).await?;
+    exchange.bytes_in = received.body.len() as u64;
+    let deadline = tokio::time::Instant::now() + ingress.timeout;
+
+    let model = read(&received, exchange)?;
+    let plan = plan(ingress, &received, exchange)?;
+    let debug = labels::wants_debug(&head.headers);
+    strip_request(&mut head.headers);
+    head.headers.insert(REQUEST_ID, exchange.request_id.clone());
+    let outbound = Outbound { headers: head.headers, body: received.body, model: model.start..model.end, deadline };
+    let outcome = ingress.upstream.send(plan.model, outbound).await;
+    exchange.tried(outcome.backend, outcome.attempts);
+    let mut response = outcome.answer.map_err(|error| {
+        let cause = std::error::Error::source(&error);
+        tracing::warn!(backend = outcome.backend.name, attempts = outcome.attempts, %error, cause, "no answer");
+        ApiError::from(error)
+    })?;
+
+    let status = response.status();
+    exchange.answered(status.as_u16());
+    if let Some(reason) = status_reason(status) {
+        exchange.failed(reason);
+    }
+    let headers = response.headers_mut();
+    strip_response(headers);
+    ingress.labels.set(headers, &plan, debug);
+    headers.entry(REQUEST_ID).or_insert_with(|| exchange.request_id.clone());
+    let is_event_stream = status.is_success()
+        && headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
+    if is_event_stream {
+        // An error event may have to be added.
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    Ok((response, is_event_stream))
+}
+
+/// Checks the fields that routing needs, and notes them. Returns where the model's name stands.
+fn read(received: &Received, exchange: &mut Exchange) -> Result<Span, ApiError> {
+    let Some(model) = received.fields.get(Field::Model) else {
+        return Err(ApiError::invalid("model", "invalid request body: missing required field: model"));
+    };
+    if model.kind != Kind::String {
+        return Err(ApiError::invalid(
+            "model",
+            format!("invalid request body: field model must be a string, got {}", model.kind),
+        ));
+    }
+    let raw = received.body.range(model.start..model.end);
+    exchange.requested_model = match string(&raw) {
+        Some(name) => name.trim().to_owned(),
+        None => return Err(ApiError::invalid("model", "invalid request body: field model is no valid UTF-8")),
+    };
+    exchange.stream = match received.fields.get(Field::Stream) {
+        None => false,
+        Some(span) if span.kind == Kind::Bool => *received.body.range(span.start..span.end) == *b"true",
+        Some(span) => {
+            let message = format!("invalid request body: field stream must be a boolean, got {}", span.kind);
+            return Err(ApiError::invalid("stream", message));
+        }
+    };
+    match received.fields.get(Field::Messages) {
+        None => Err(ApiError::invalid("messages", "messages field is required")),
+        Some(span) if span.kind != Kind::Array => {
+            Err(ApiError::invalid("messages", format!("messages field must be an array, got {}", span.kind)))
+        }
+        Some(_) => Ok(model),
+    }
+}
+
+/// The content of a JSON string, quotes included in `raw`.
+fn string(raw: &[u8]) -> Option<Cow<'_, str>> {
+    if raw.contains(&b'\\') {
+        return serde_json::from_slice::<String>(raw).ok().map(Cow::Owned);
+    }
+    std::str::from_utf8(&raw[1..raw.len() - 1]).ok().map(Cow::Borrowed)
+}
+
+/// Chooses the model, and counts the choice.
+fn plan(ingress: &Ingress, received: &Received, exchange: &mut Exchange) -> Result<Plan, ApiError> {
+    let part = |field| received.fields.get(field).map(|span| received.body.range(span.start..span.end));
+    // Only a virtual name has the messages read, so only then are pieces put together.
+    let mut parts = None;
+    let began = Instant::now();
+    let plan = ingress.routing.plan(&exchange.requested_model, || {
+        let parts = parts.insert([
+            part(Field::Messages),
+            part(Field::Tools),
+            part(Field::ToolChoice),
+            part(Field::ResponseFormat),
+            part(Field::MaxCompletionTokens).or_else(|| part(Field::MaxTokens)),
+        ]);
+        let [messages, tools, tool_choice, response_format, max_tokens] = parts.each_ref().map(Option::as_deref);
+        Raw { messages: messages.unwrap_or(b"[]"), tools, tool_choice, response_format, max_tokens }
+    })?;
+    let decision = plan.choice.as_ref().and_then(|choice| choice.decision).map(|(decision, _)| decision);
+    if plan.choice.is_some() {
+        ingress.recorder.routing_latency(began.elapsed());
+        ingress.recorder.routed(&exchange.requested_model, plan.model);
+    }
+    if let Some(decision) = decision {
+        ingress.recorder.decided(decision, plan.model);
+    }
+    exchange.selected(plan.model, decision.map(|id| ingress.tables.decision(id).name));
+    Ok(plan)
+}

@@ -1,0 +1,144 @@
+//! What is noted about one request from its first byte to the last byte of its answer, and told when it is over: one access
+//! log event, and the counters. Dropped before its end, the client has left.
+
+use crate::table::{Backend, ModelId, Tables};
+use crate::telemetry::access::Access;
+use crate::telemetry::metrics::{ErrorReason, InFlight, Recorder};
+use http::{HeaderValue, Method};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// One request and its answer.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    recorder: Arc<Recorder>,
+    tables: &'static Tables,
+    began: Instant,
+    first_byte: Option<Instant>,
+    pub(super) request_id: HeaderValue,
+    method: Method,
+    path: String,
+    pub(super) requested_model: String,
+    pub(super) stream: bool,
+    pub(super) bytes_in: u64,
+    selected: Option<Selected>,
+    backend: Option<&'static Backend>,
+    attempts: u32,
+    status: Option<u16>,
+    bytes_out: u64,
+    error: Option<ErrorReason>,
+    over: bool,
+}
+
+#[derive(Debug)]
+struct Selected {
+    model: ModelId,
+    decision: Option<&'static str>,
+    in_flight: Option<InFlight>,
+}
+
+impl Exchange {
+    pub(super) fn new(
+        recorder: Arc<Recorder>,
+        tables: &'static Tables,
+        request_id: HeaderValue,
+        method: Method,
+        path: &str,
+    ) -> Self {
+        Exchange {
+            recorder,
+            tables,
+            began: Instant::now(),
+            first_byte: None,
+            request_id,
+            method,
+            path: path.to_owned(),
+            requested_model: String::new(),
+            stream: false,
+            bytes_in: 0,
+            selected: None,
+            backend: None,
+            attempts: 0,
+            status: None,
+            bytes_out: 0,
+            error: None,
+            over: false,
+        }
+    }
+
+    /// A model was chosen: the request counts as under way there.
+    pub(super) fn selected(&mut self, model: ModelId, decision: Option<&'static str>) {
+        let in_flight = Some(self.recorder.begin(model));
+        self.selected = Some(Selected { model, decision, in_flight });
+    }
+
+    pub(super) fn tried(&mut self, backend: &'static Backend, attempts: u32) {
+        self.backend = Some(backend);
+        self.attempts = attempts;
+    }
+
+    /// The head of the answer goes out.
+    pub(super) fn answered(&mut self, status: u16) {
+        self.status = Some(status);
+    }
+
+    /// Bytes of the answer's body go out.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        if self.first_byte.is_none() {
+            self.first_byte = Some(Instant::now());
+            if let Some(in_flight) = self.selected.as_mut().and_then(|selected| selected.in_flight.as_mut()) {
+                in_flight.first_byte();
+            }
+        }
+        self.bytes_out += bytes as u64;
+    }
+
+    /// Something went wrong. The first reason is the one that is told.
+    pub(super) fn failed(&mut self, reason: ErrorReason) {
+        if self.error.is_some() {
+            return;
+        }
+        self.error = Some(reason);
+        match self.selected.as_mut().and_then(|selected| selected.in_flight.as_mut()) {
+            Some(in_flight) => in_flight.error(reason),
+            None => self.recorder.rejected(None, reason),
+        }
+    }
+
+    /// The last byte of the answer was handed over.
+    pub(super) fn complete(&mut self) {
+        self.over = true;
+        if let Some(in_flight) = self.selected.as_mut().and_then(|selected| selected.in_flight.take()) {
+            in_flight.complete();
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if !self.over {
+            self.failed(ErrorReason::ClientClosed);
+        }
+        if !tracing::enabled!(target: "access", tracing::Level::INFO) {
+            return;
+        }
+        Access {
+            request_id: self.request_id.to_str().unwrap_or("?"),
+            method: self.method.as_str(),
+            path: &self.path,
+            requested_model: (!self.requested_model.is_empty()).then_some(self.requested_model.as_str()),
+            selected_model: self.selected.as_ref().map(|selected| self.tables.model(selected.model).name),
+            decision: self.selected.as_ref().and_then(|selected| selected.decision),
+            backend: self.backend.map(|backend| backend.name),
+            status: self.status,
+            stream: self.stream,
+            attempts: self.attempts,
+            duration: self.began.elapsed(),
+            first_byte: self.first_byte.map(|at| at - self.began),
+            bytes_in: self.bytes_in,
+            bytes_out: self.bytes_out,
+            error: self.error,
+        }
+        .emit();
+    }
+}

@@ -1,0 +1,83 @@
+//! The `x-vsr-*` headers of a response: what was decided, for the client to see.
+
+use crate::routing::Plan;
+use crate::table::{SignalKind, Tables};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+pub(super) const SCHEMA_VERSION: HeaderName = HeaderName::from_static("x-vsr-schema-version");
+pub(super) const SCHEMA_VERSION_VALUE: HeaderValue = HeaderValue::from_static("2");
+pub(super) const RESPONSE_PATH: HeaderName = HeaderName::from_static("x-vsr-response-path");
+const SELECTED_MODEL: HeaderName = HeaderName::from_static("x-vsr-selected-model");
+const SELECTED_DECISION: HeaderName = HeaderName::from_static("x-vsr-selected-decision");
+const SELECTED_CONFIDENCE: HeaderName = HeaderName::from_static("x-vsr-selected-confidence");
+const SELECTED_ALGORITHM: HeaderName = HeaderName::from_static("x-vsr-selected-algorithm");
+const MATCHED_KEYWORDS: HeaderName = HeaderName::from_static("x-vsr-matched-keywords");
+const MATCHED_CONTEXT: HeaderName = HeaderName::from_static("x-vsr-matched-context");
+const CONTEXT_TOKEN_COUNT: HeaderName = HeaderName::from_static("x-vsr-context-token-count");
+
+/// A request with this header set to `true` gets the labels that explain a decision.
+const DEBUG: HeaderName = HeaderName::from_static("x-vsr-debug");
+
+/// Header values that are the same for every request, made once.
+#[derive(Debug)]
+pub(super) struct Labels {
+    tables: &'static Tables,
+    models: Vec<HeaderValue>,
+    decisions: Vec<HeaderValue>,
+}
+
+/// Whether a client asks for the labels that explain a decision.
+pub(super) fn wants_debug(headers: &HeaderMap) -> bool {
+    headers.get(DEBUG).is_some_and(|value| value == "true")
+}
+
+impl Labels {
+    pub(super) fn new(tables: &'static Tables) -> Self {
+        Labels {
+            tables,
+            models: tables.models.iter().map(|model| value(model.name)).collect(),
+            decisions: tables.decisions.iter().map(|decision| value(decision.name)).collect(),
+        }
+    }
+
+    /// Sets the labels of a response that a backend gave.
+    pub(super) fn set(&self, headers: &mut HeaderMap, plan: &Plan, debug: bool) {
+        headers.insert(SCHEMA_VERSION, SCHEMA_VERSION_VALUE);
+        headers.insert(RESPONSE_PATH, HeaderValue::from_static("upstream"));
+        headers.insert(SELECTED_MODEL, self.models[usize::from(plan.model.0)].clone());
+        let Some(choice) = &plan.choice else { return };
+        if let Some((decision, confidence)) = choice.decision {
+            headers.insert(SELECTED_DECISION, self.decisions[usize::from(decision.0)].clone());
+            headers.insert(SELECTED_CONFIDENCE, confidence_value(confidence));
+            let algorithm = self.tables.decision(decision).algorithm.name();
+            headers.insert(SELECTED_ALGORITHM, HeaderValue::from_static(algorithm));
+        }
+        if debug {
+            for (kind, name) in [(SignalKind::Keyword, MATCHED_KEYWORDS), (SignalKind::Context, MATCHED_CONTEXT)] {
+                let signals = choice.matched.iter().map(|id| &self.tables.signals[usize::from(id.0)]);
+                let names: Vec<&str> = signals.filter(|signal| signal.kind == kind).map(|signal| signal.name).collect();
+                if !names.is_empty() {
+                    headers.insert(name, value(&names.join(",")));
+                }
+            }
+            if let Some(tokens) = choice.tokens {
+                headers.insert(CONTEXT_TOKEN_COUNT, HeaderValue::from(tokens));
+            }
+        }
+    }
+}
+
+fn confidence_value(confidence: f64) -> HeaderValue {
+    if confidence == 1.0 {
+        return HeaderValue::from_static("1.0000");
+    }
+    value(&format!("{confidence:.4}"))
+}
+
+/// Names are the configuration's own text: what no header may hold is replaced.
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| {
+        let plain: String = text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect();
+        HeaderValue::from_str(&plain).expect("only visible ASCII is left")
+    })
+}

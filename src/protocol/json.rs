@@ -1,0 +1,495 @@
+//! An incremental JSON scanner: checks the grammar of a whole document and notes where the top-level fields stand.
+//!
+//! It takes a body in whatever chunks arrive and never holds them: the result is byte spans into the concatenation of all
+//! chunks. So a request is checked while it is still in the cache from being read, and forwarded from the same buffers.
+//! Checked is the grammar of RFC 8259 with nesting up to [`MAX_DEPTH`]; *not* checked is UTF-8 inside strings: whoever reads
+//! a string's content does that.
+
+use std::fmt;
+
+/// Arrays and objects may nest this deep.
+pub const MAX_DEPTH: u8 = 127;
+
+/// Top-level fields whose place is noted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    /// `model`
+    Model,
+    /// `stream`
+    Stream,
+    /// `messages`
+    Messages,
+    /// `tools`
+    Tools,
+    /// `tool_choice`
+    ToolChoice,
+    /// `response_format`
+    ResponseFormat,
+    /// `max_tokens`
+    MaxTokens,
+    /// `max_completion_tokens`
+    MaxCompletionTokens,
+}
+
+impl Field {
+    const COUNT: usize = 8;
+
+    fn from_key(key: &[u8]) -> Option<Field> {
+        Some(match key {
+            b"model" => Field::Model,
+            b"stream" => Field::Stream,
+            b"messages" => Field::Messages,
+            b"tools" => Field::Tools,
+            b"tool_choice" => Field::ToolChoice,
+            b"response_format" => Field::ResponseFormat,
+            b"max_tokens" => Field::MaxTokens,
+            b"max_completion_tokens" => Field::MaxCompletionTokens,
+            _ => return None,
+        })
+    }
+
+    /// The key as clients write it.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Field::Model => "model",
+            Field::Stream => "stream",
+            Field::Messages => "messages",
+            Field::Tools => "tools",
+            Field::ToolChoice => "tool_choice",
+            Field::ResponseFormat => "response_format",
+            Field::MaxTokens => "max_tokens",
+            Field::MaxCompletionTokens => "max_completion_tokens",
+        }
+    }
+}
+
+/// What a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `{…}`
+    Object,
+    /// `[…]`
+    Array,
+    /// `"…"`
+    String,
+    /// `-1.5e3`
+    Number,
+    /// `true` or `false`
+    Bool,
+    /// `null`
+    Null,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Object => "an object",
+            Kind::Array => "an array",
+            Kind::String => "a string",
+            Kind::Number => "a number",
+            Kind::Bool => "a boolean",
+            Kind::Null => "null",
+        })
+    }
+}
+
+/// Where a value stands: byte offsets into the whole document, quotes and brackets included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// The noted fields of a document.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Fields([Option<Span>; Field::COUNT]);
+
+impl Fields {
+    /// Where this field's value stands. A field that is `null` counts as absent, as OpenAI's API has it.
+    #[must_use]
+    pub fn get(&self, field: Field) -> Option<Span> {
+        self.0[field as usize].filter(|span| span.kind != Kind::Null)
+    }
+}
+
+/// Why a document was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A byte that cannot stand where it stands.
+    #[error("malformed JSON body: {expected} expected at byte {at}")]
+    Syntax {
+        /// Offset of the byte.
+        at: usize,
+        /// What could have stood there.
+        expected: &'static str,
+    },
+    /// The document ended too early.
+    #[error("malformed JSON body: it ends after {at} bytes, in the middle of a value")]
+    Truncated {
+        /// Length of the document.
+        at: usize,
+    },
+    /// Arrays and objects nest too deep.
+    #[error("malformed JSON body: nested more than {MAX_DEPTH} levels deep at byte {at}")]
+    TooDeep {
+        /// Offset of the bracket.
+        at: usize,
+    },
+    /// A noted field stands twice: two readers could see two different values.
+    #[error("field `{}` stands twice", .field.key())]
+    Duplicate {
+        /// Which one.
+        field: Field,
+        /// Offset of its second value.
+        at: usize,
+    },
+}
+
+/// The scanner. Feed it with [`push`](Scanner::push), end it with [`finish`](Scanner::finish).
+#[derive(Debug)]
+pub struct Scanner {
+    state: State,
+    /// Bytes taken so far.
+    offset: usize,
+    depth: u8,
+    /// Bit `d` tells whether the container at depth `d + 1` is an object.
+    objects: u128,
+    key: Key,
+    /// The top-level field whose value is being read.
+    open: Option<(Field, usize, Kind)>,
+    fields: Fields,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    /// The document has not begun.
+    Start,
+    Value,
+    FirstValueOrEnd,
+    FirstKeyOrEnd,
+    Key,
+    Colon,
+    AfterValue,
+    String {
+        key: bool,
+    },
+    Escape {
+        key: bool,
+    },
+    /// This many hex digits are missing.
+    Unicode {
+        key: bool,
+        left: u8,
+    },
+    Number(Number),
+    /// The rest of `true`, `false` or `null`.
+    Literal(&'static [u8]),
+    /// The document is complete; only white space may follow.
+    End,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Number {
+    Minus,
+    Zero,
+    Integer,
+    Point,
+    Fraction,
+    Exponent,
+    ExponentSign,
+    ExponentDigits,
+}
+
+/// The raw bytes of the top-level key that is being read, as long as it could still be a noted one.
+#[derive(Debug)]
+struct Key {
+    bytes: [u8; Key::MAX],
+    len: usize,
+    escaped: bool,
+}
+
+impl Default for Scanner {
+    fn default() -> Self {
+        Scanner::new()
+    }
+}
+
+impl Scanner {
+    /// A scanner at the beginning of a document.
+    #[must_use]
+    pub const fn new() -> Self {
+        Scanner {
+            state: State::Start,
+            offset: 0,
+            depth: 0,
+            objects: 0,
+            key: Key::EMPTY,
+            open: None,
+            fields: Fields([None; Field::COUNT]),
+        }
+    }
+
+    /// Takes the next bytes of the document.
+    pub fn push(&mut self, chunk: &[u8]) -> Result<(), Error> {
+        let mut i = 0;
+        while i < chunk.len() {
+            if let State::String { key } = self.state {
+                let run = plain_run(&chunk[i..]);
+                if key && self.depth == 1 {
+                    self.key.extend(&chunk[i..i + run]);
+                }
+                i += run;
+                if i == chunk.len() {
+                    break;
+                }
+            }
+            self.byte(chunk[i], self.offset + i)?;
+            i += 1;
+        }
+        self.offset += chunk.len();
+        Ok(())
+    }
+
+    /// The document has ended: where its fields stand.
+    pub fn finish(self) -> Result<Fields, Error> {
+        match self.state {
+            State::End => Ok(self.fields),
+            _ => Err(Error::Truncated { at: self.offset }),
+        }
+    }
+
+    fn byte(&mut self, byte: u8, at: usize) -> Result<(), Error> {
+        match self.state {
+            State::String { key } => self.in_string(byte, at, key),
+            State::Escape { key } => self.in_escape(byte, at, key),
+            State::Unicode { key, left } => {
+                if !byte.is_ascii_hexdigit() {
+                    return Err(Error::Syntax { at, expected: "a hexadecimal digit" });
+                }
+                self.note_key_byte(byte, key);
+                self.state = if left == 1 { State::String { key } } else { State::Unicode { key, left: left - 1 } };
+                Ok(())
+            }
+            State::Literal(rest) => {
+                if byte != rest[0] {
+                    return Err(Error::Syntax { at, expected: "a value" });
+                }
+                match rest.len() {
+                    1 => self.end_value(at + 1),
+                    _ => self.state = State::Literal(&rest[1..]),
+                }
+                Ok(())
+            }
+            State::Number(number) => match number.next(byte) {
+                Some(next) => {
+                    self.state = State::Number(next);
+                    Ok(())
+                }
+                None if number.can_end() => {
+                    self.end_value(at);
+                    self.byte(byte, at)
+                }
+                None => Err(Error::Syntax { at, expected: "a digit" }),
+            },
+            _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => Ok(()),
+            State::Start if byte == b'{' => self.begin_value(byte, at),
+            State::Start => Err(Error::Syntax { at, expected: "a JSON object" }),
+            State::FirstValueOrEnd if byte == b']' => self.close(at),
+            State::Value | State::FirstValueOrEnd => self.begin_value(byte, at),
+            State::FirstKeyOrEnd if byte == b'}' => self.close(at),
+            State::Key | State::FirstKeyOrEnd if byte == b'"' => {
+                if self.depth == 1 {
+                    self.key.clear();
+                }
+                self.state = State::String { key: true };
+                Ok(())
+            }
+            State::Key | State::FirstKeyOrEnd => Err(Error::Syntax { at, expected: "a key in quotes" }),
+            State::Colon if byte == b':' => {
+                self.state = State::Value;
+                Ok(())
+            }
+            State::Colon => Err(Error::Syntax { at, expected: "`:`" }),
+            State::AfterValue => self.after_value(byte, at),
+            State::End => Err(Error::Syntax { at, expected: "the end of the body" }),
+        }
+    }
+
+    fn begin_value(&mut self, byte: u8, at: usize) -> Result<(), Error> {
+        let (kind, state) = match byte {
+            b'{' => (Kind::Object, State::FirstKeyOrEnd),
+            b'[' => (Kind::Array, State::FirstValueOrEnd),
+            b'"' => (Kind::String, State::String { key: false }),
+            b't' => (Kind::Bool, State::Literal(b"rue")),
+            b'f' => (Kind::Bool, State::Literal(b"alse")),
+            b'n' => (Kind::Null, State::Literal(b"ull")),
+            b'-' => (Kind::Number, State::Number(Number::Minus)),
+            b'0' => (Kind::Number, State::Number(Number::Zero)),
+            b'1'..=b'9' => (Kind::Number, State::Number(Number::Integer)),
+            _ => return Err(Error::Syntax { at, expected: "a value" }),
+        };
+        if self.depth == 1
+            && let Some(field) = self.key.field()
+        {
+            if self.fields.0[field as usize].is_some() {
+                return Err(Error::Duplicate { field, at });
+            }
+            self.open = Some((field, at, kind));
+        }
+        if matches!(kind, Kind::Object | Kind::Array) {
+            if self.depth == MAX_DEPTH {
+                return Err(Error::TooDeep { at });
+            }
+            let bit = 1 << self.depth;
+            if kind == Kind::Object {
+                self.objects |= bit;
+            } else {
+                self.objects &= !bit;
+            }
+            self.depth += 1;
+        }
+        self.state = state;
+        Ok(())
+    }
+
+    fn in_object(&self) -> bool {
+        self.depth > 0 && self.objects & (1 << (self.depth - 1)) != 0
+    }
+
+    fn after_value(&mut self, byte: u8, at: usize) -> Result<(), Error> {
+        match (byte, self.in_object()) {
+            (b',', true) => self.state = State::Key,
+            (b',', false) => self.state = State::Value,
+            (b'}', true) | (b']', false) => return self.close(at),
+            (_, true) => return Err(Error::Syntax { at, expected: "`,` or `}`" }),
+            (_, false) => return Err(Error::Syntax { at, expected: "`,` or `]`" }),
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, at: usize) -> Result<(), Error> {
+        self.depth -= 1;
+        self.end_value(at + 1);
+        Ok(())
+    }
+
+    /// A value ended before `end`.
+    fn end_value(&mut self, end: usize) {
+        if self.depth == 1
+            && let Some((field, start, kind)) = self.open.take()
+        {
+            self.fields.0[field as usize] = Some(Span { start, end, kind });
+        }
+        self.state = if self.depth == 0 { State::End } else { State::AfterValue };
+    }
+
+    fn in_string(&mut self, byte: u8, at: usize, key: bool) -> Result<(), Error> {
+        match byte {
+            b'"' if key => self.state = State::Colon,
+            b'"' => self.end_value(at + 1),
+            b'\\' => {
+                self.note_key_byte(byte, key);
+                self.key.escaped |= key;
+                self.state = State::Escape { key };
+            }
+            // `plain_run` stops at nothing else.
+            _ => return Err(Error::Syntax { at, expected: "an escaped control character" }),
+        }
+        Ok(())
+    }
+
+    fn in_escape(&mut self, byte: u8, at: usize, key: bool) -> Result<(), Error> {
+        self.state = match byte {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => State::String { key },
+            b'u' => State::Unicode { key, left: 4 },
+            _ => return Err(Error::Syntax { at, expected: "an escape sequence" }),
+        };
+        self.note_key_byte(byte, key);
+        Ok(())
+    }
+
+    fn note_key_byte(&mut self, byte: u8, key: bool) {
+        if key && self.depth == 1 {
+            self.key.extend(&[byte]);
+        }
+    }
+}
+
+impl Key {
+    /// The longest noted key with every character written as `\uXXXX`.
+    const MAX: usize = 21 * 6;
+    const EMPTY: Key = Key { bytes: [0; Key::MAX], len: 0, escaped: false };
+
+    fn clear(&mut self) {
+        self.len = 0;
+        self.escaped = false;
+    }
+
+    /// Longer keys than any noted one are cut, and stay longer than any noted one.
+    fn extend(&mut self, bytes: &[u8]) {
+        let take = bytes.len().min(Key::MAX - self.len);
+        self.bytes[self.len..self.len + take].copy_from_slice(&bytes[..take]);
+        // A key that does not fit is marked by a byte that no noted key has.
+        if take < bytes.len() {
+            self.bytes[0] = 0;
+        }
+        self.len += take;
+    }
+
+    fn field(&self) -> Option<Field> {
+        let raw = &self.bytes[..self.len];
+        if !self.escaped {
+            return Field::from_key(raw);
+        }
+        let mut quoted = Vec::with_capacity(raw.len() + 2);
+        quoted.push(b'"');
+        quoted.extend_from_slice(raw);
+        quoted.push(b'"');
+        let key: String = serde_json::from_slice(&quoted).ok()?;
+        Field::from_key(key.as_bytes())
+    }
+}
+
+impl Number {
+    fn next(self, byte: u8) -> Option<Number> {
+        Some(match (self, byte) {
+            (Number::Minus, b'0') => Number::Zero,
+            (Number::Minus, b'1'..=b'9') | (Number::Integer, b'0'..=b'9') => Number::Integer,
+            (Number::Zero | Number::Integer, b'.') => Number::Point,
+            (Number::Point | Number::Fraction, b'0'..=b'9') => Number::Fraction,
+            (Number::Zero | Number::Integer | Number::Fraction, b'e' | b'E') => Number::Exponent,
+            (Number::Exponent, b'+' | b'-') => Number::ExponentSign,
+            (Number::Exponent | Number::ExponentSign | Number::ExponentDigits, b'0'..=b'9') => Number::ExponentDigits,
+            _ => return None,
+        })
+    }
+
+    fn can_end(self) -> bool {
+        matches!(self, Number::Zero | Number::Integer | Number::Fraction | Number::ExponentDigits)
+    }
+}
+
+/// Length of the prefix of a string's content that is neither a quote, a backslash nor a control character.
+#[inline]
+fn plain_run(bytes: &[u8]) -> usize {
+    const LANES: usize = 32;
+    let special = |byte: u8| byte == b'"' || byte == b'\\' || byte < 0x20;
+    let mut run = 0;
+    // A fold without a branch per byte: the compiler turns it into vector compares.
+    for lane in bytes.chunks_exact(LANES) {
+        if lane.iter().fold(false, |found, &byte| found | special(byte)) {
+            break;
+        }
+        run += LANES;
+    }
+    run + bytes[run..].iter().position(|&byte| special(byte)).unwrap_or(bytes.len() - run)
+}
+
+#[cfg(test)]
+#[path = "json_tests.rs"]
+mod tests;

@@ -1,0 +1,101 @@
+//! Which model serves a request: model names, signals and decisions.
+//!
+//! Pure functions over the generated tables. It must not know sockets, async, HTTP or how a backend is reached.
+
+pub mod catalog;
+pub mod nearest;
+pub mod signals;
+
+use crate::protocol::prompt::{Prompt, PromptError, Raw};
+use crate::table::{DecisionId, ModelId, SignalSet, Tables, Target};
+use signals::Signals;
+
+/// The router: the generated tables and what was made of them at start-up.
+#[derive(Debug)]
+pub struct Routing {
+    tables: &'static Tables,
+    signals: Signals,
+}
+
+/// What routing settled for one request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The model that serves it.
+    pub model: ModelId,
+    /// How it was chosen, for a virtual name. `None`: the client named the model.
+    pub choice: Option<Choice>,
+}
+
+/// How the model was chosen for a virtual name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// The decision that won and the confidence of its rules; `None`: the default model.
+    pub decision: Option<(DecisionId, f64)>,
+    /// The signals that matched.
+    pub matched: SignalSet,
+    /// Estimated tokens, where a signal asked for them.
+    pub tokens: Option<u64>,
+}
+
+/// Why a request cannot be routed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No model and no virtual name is called so.
+    #[error("the model `{name}` does not exist{}", did_you_mean(.nearest.as_deref()))]
+    UnknownModel {
+        /// What the client asked for.
+        name: String,
+        /// A name that is there and nearly the same.
+        nearest: Option<String>,
+    },
+    /// A virtual name, but nothing matched and there is no default model.
+    #[error("unable to route request: no decision matched and no default model is configured")]
+    NothingSelected,
+    /// The messages cannot be read.
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+}
+
+impl Routing {
+    /// Makes the automata ready. Fails only where the binary was built for another machine.
+    pub fn new(tables: &'static Tables) -> Result<Self, signals::Error> {
+        Ok(Routing { tables, signals: Signals::new(tables)? })
+    }
+
+    /// Chooses the model for `name`. `raw` is asked for only if signals are needed.
+    pub fn plan<'a>(&self, name: &str, raw: impl FnOnce() -> Raw<'a>) -> Result<Plan, Error> {
+        match (self.tables.resolve)(name) {
+            Some(Target::Model(model)) => Ok(Plan { model, choice: None }),
+            Some(Target::Auto) => self.choose(raw),
+            None => Err(Error::UnknownModel {
+                name: nearest::shortened(name),
+                nearest: nearest::nearest(name, self.tables.names()).map(str::to_owned),
+            }),
+        }
+    }
+
+    fn choose<'a>(&self, raw: impl FnOnce() -> Raw<'a>) -> Result<Plan, Error> {
+        let mut matched = SignalSet::EMPTY;
+        let mut tokens = None;
+        if !self.tables.signals.is_empty() {
+            let raw = raw();
+            let prompt = Prompt::read(&raw)?;
+            self.signals.keywords(&prompt.user_text, &mut matched);
+            if !self.tables.contexts.is_empty() {
+                self.signals.context(prompt.tokens, &mut matched);
+                tokens = Some(prompt.tokens);
+            }
+        }
+        let decision = (self.tables.decide)(&matched);
+        let model = decision
+            .and_then(|won| self.tables.decision(won.decision).models.first().copied())
+            .or(self.tables.default_model)
+            .ok_or(Error::NothingSelected)?;
+        let decision = decision.map(|won| (won.decision, won.confidence));
+        Ok(Plan { model, choice: Some(Choice { decision, matched, tokens }) })
+    }
+}

@@ -1,0 +1,172 @@
+//! The process: flags, environment, sockets, workers, the apiserver, and the way down.
+//!
+//! It puts the faces together and knows no protocol. The generated tables are an argument, so that anything that was baked
+//! can be run.
+
+mod banner;
+mod flags;
+mod sockets;
+mod worker;
+
+use crate::apiserver::{self, Api};
+use crate::env::{Env, Missing};
+use crate::ingress::Shared;
+use crate::routing::catalog::Catalog;
+use crate::routing::{Routing, signals};
+use crate::table::Tables;
+use crate::telemetry::log::{self, LogError};
+use crate::telemetry::metrics::{Recorder, Registry};
+use crate::upstream::{self, Fleet, FleetError};
+use banner::Banner;
+use flags::{Command, Options};
+use sockets::BindError;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use worker::Worker;
+
+/// Something that the operator must mend before the router can start. One line, exit code 2.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error("{0}; `hardwire --help` tells the flags")]
+    Flags(#[from] lexopt::Error),
+    #[error(transparent)]
+    Missing(#[from] Missing),
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error("the baked signals cannot be used on this machine: {0}")]
+    Signals(#[from] signals::Error),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Runs the command line of a baked router.
+pub fn main(tables: &'static Tables) -> ExitCode {
+    match command(tables) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to tell if this fails.
+            let _ = writeln!(io::stderr(), "hardwire: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn command(tables: &'static Tables) -> Result<(), StartError> {
+    let mut out = io::stdout().lock();
+    match flags::parse(std::env::args_os().skip(1))? {
+        Command::Help => write!(out, "{}", flags::HELP)?,
+        Command::Version => {
+            let config = &tables.config;
+            writeln!(out, "hardwire {} ({} sha256:{})", env!("CARGO_PKG_VERSION"), config.source, config.sha256)?;
+        }
+        Command::Env => {
+            for var in tables.env {
+                let default = var.default.map_or_else(|| "required".to_owned(), |text| format!("default `{text}`"));
+                writeln!(out, "{}\t{default}\t{}", var.name, var.wanted_by.join(", "))?;
+            }
+        }
+        Command::Serve(options) => {
+            drop(out);
+            serve(tables, &options)?;
+        }
+    }
+    Ok(())
+}
+
+fn serve(tables: &'static Tables, options: &Options) -> Result<(), StartError> {
+    let log_format = log::init(options.log)?;
+    let env = Arc::new(Env::read(tables, |name| std::env::var(name).ok())?);
+    let fleet = Arc::new(Fleet::new(tables, &env, options.ca_file.as_deref())?);
+    let routing = Arc::new(Routing::new(tables)?);
+    let workers = options.workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
+    let public = sockets::bind_public(tables, options.listen, workers)?;
+    let management = sockets::bind_management(tables, options.management)?;
+
+    let started = SystemTime::now();
+    let catalog = Arc::new(Catalog::new(tables, started));
+    let shared = Shared { tables, routing, catalog: Arc::clone(&catalog) };
+    let banner = Banner {
+        tables,
+        listeners: &public.iter().map(|bound| bound.address).collect::<Vec<_>>(),
+        management: management.local_addr()?,
+        workers,
+    };
+    match log_format {
+        log::Format::Text => write!(io::stdout().lock(), "{banner}")?,
+        log::Format::Json => tracing::info!(serving = %banner, "started"),
+    }
+
+    let (stop, stopping) = watch::channel(false);
+    let (running, ended) = mpsc::channel(1);
+    let recorders: Vec<Arc<Recorder>> = (0..workers).map(|_| Arc::new(Recorder::new(tables))).collect();
+    let mut sockets: Vec<_> = public.into_iter().map(|bound| bound.sockets.into_iter()).collect();
+    for (number, recorder) in recorders.iter().enumerate() {
+        let worker = Worker {
+            shared: shared.clone(),
+            env: Arc::clone(&env),
+            fleet: Arc::clone(&fleet),
+            recorder: Arc::clone(recorder),
+            sockets: sockets.iter_mut().filter_map(Iterator::next).collect(),
+            stopping: stopping.clone(),
+            running: running.clone(),
+        };
+        worker.start(number)?;
+    }
+    drop(running);
+
+    let state = Arc::clone(&fleet);
+    let registry = Registry::with_backend_state(tables, recorders, move |id| state.state(id));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(oversee(tables, fleet, registry, management, catalog, started, stop, ended))
+}
+
+/// What the first thread does: the apiserver, health checks, and the way down.
+#[allow(clippy::too_many_arguments)] // each is handed over once, at the one place that calls
+async fn oversee(
+    tables: &'static Tables,
+    fleet: Arc<Fleet>,
+    registry: Registry,
+    management: std::net::TcpListener,
+    catalog: Arc<Catalog>,
+    started: SystemTime,
+    stop: watch::Sender<bool>,
+    mut ended: mpsc::Receiver<std::convert::Infallible>,
+) -> Result<(), StartError> {
+    let draining = Arc::new(AtomicBool::new(false));
+    let api = Arc::new(Api::new(tables, registry, catalog, started, Arc::clone(&draining)));
+    let management = tokio::net::TcpListener::from_std(management)?;
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let apiserver = apiserver::serve(management, api, std::future::pending());
+    let down = async {
+        asked_to_stop(&mut terminate, &mut interrupt).await;
+        draining.store(true, Ordering::Relaxed);
+        tracing::info!(seconds = tables.limits.drain_timeout.as_secs_f32(), "draining: running requests may finish");
+        stop.send_replace(true);
+        tokio::select! {
+            _ = ended.recv() => tracing::info!("drained"),
+            () = tokio::time::sleep(tables.limits.drain_timeout) => tracing::warn!("the drain timed out: requests are cut off"),
+            () = asked_to_stop(&mut terminate, &mut interrupt) => tracing::warn!("asked again to stop: requests are cut off"),
+        }
+    };
+    tokio::select! {
+        () = down => Ok(()),
+        () = apiserver => Ok(()),
+        () = upstream::check_forever(tables, fleet) => Ok(()),
+    }
+}
+
+async fn asked_to_stop(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => (),
+        _ = interrupt.recv() => (),
+    }
+}

@@ -1,0 +1,56 @@
+//! A worker: one thread, one single-threaded runtime, its own sockets and its own connections to the backends.
+
+use crate::env::Env;
+use crate::ingress::{Ingress, Shared, serve};
+use crate::telemetry::metrics::Recorder;
+use crate::upstream::{Fleet, Upstream};
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::{io, thread};
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{mpsc, watch};
+
+/// What a worker is given.
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) shared: Shared,
+    pub(super) env: Arc<Env>,
+    pub(super) fleet: Arc<Fleet>,
+    pub(super) recorder: Arc<Recorder>,
+    /// In the order of the tables' listeners.
+    pub(super) sockets: Vec<TcpListener>,
+    pub(super) stopping: watch::Receiver<bool>,
+    /// Dropped when the worker has nothing left to do.
+    pub(super) running: mpsc::Sender<std::convert::Infallible>,
+}
+
+impl Worker {
+    /// Starts the thread.
+    pub(super) fn start(self, number: usize) -> io::Result<()> {
+        let runtime = move || Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+        thread::Builder::new().name(format!("worker-{number}")).spawn(move || match runtime() {
+            Ok(runtime) => runtime.block_on(self.run()),
+            Err(error) => tracing::error!(%error, "a worker cannot start"),
+        })?;
+        Ok(())
+    }
+
+    async fn run(self) {
+        let tables = self.shared.tables;
+        let upstream = Upstream::new(tables, self.fleet, Arc::clone(&self.recorder));
+        let mut serving = tokio::task::JoinSet::new();
+        for (listener, socket) in tables.listeners.iter().zip(self.sockets) {
+            let recorder = Arc::clone(&self.recorder);
+            let ingress = Rc::new(Ingress::new(&self.shared, listener, &self.env, Rc::clone(&upstream), recorder));
+            match tokio::net::TcpListener::from_std(socket) {
+                Ok(socket) => {
+                    serving.spawn_local(serve(socket, ingress, self.stopping.clone()));
+                }
+                Err(error) => tracing::error!(%error, listener = listener.name, "a worker cannot listen"),
+            }
+        }
+        while serving.join_next().await.is_some() {}
+        drop(self.running);
+    }
+}
