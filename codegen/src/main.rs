@@ -1,1 +1,175 @@
-fn main() {}
+//! `hardwirec`: checks, prints and bakes a document from the command line. A thin face of the library.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is this command's job")]
+
+use hardwire_codegen::{Source, check, compile, ir};
+use lexopt::Arg::{Long, Short, Value};
+use std::ffi::OsString;
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::{env, fs, io};
+
+const HELP: &str = "\
+hardwirec compiles a router's configuration.
+
+    hardwirec check FILE [--format text|json]   say what is wrong with it; exit code 1 if something is
+    hardwirec emit  FILE [--out-dir DIR]        print the Rust it compiles to, or write it with its blobs to DIR
+    hardwirec bake  FILE [ARGS...]              build the router: cargo build --release ARGS with HARDWIRE_CONFIG=FILE
+
+    -h, --help       this text
+    -V, --version    the version
+
+FILE may be `-` for standard input, except for bake.";
+
+/// What is wrong with the command line, or with files it names; never with a document.
+struct Failure(String);
+
+enum Job {
+    Help,
+    Version,
+    Check { file: OsString, json: bool },
+    Emit { file: OsString, out_dir: Option<PathBuf> },
+    Bake { file: OsString, cargo: Vec<OsString> },
+}
+
+fn main() -> ExitCode {
+    match parse().and_then(run) {
+        Ok(code) => code,
+        Err(Failure(message)) => {
+            eprintln!("hardwirec: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn parse() -> Result<Job, Failure> {
+    let usage = |error: lexopt::Error| Failure(format!("{error}\ntry `hardwirec --help`"));
+    let mut args = lexopt::Parser::from_env();
+    let (mut command, mut file, mut json, mut out_dir) = (None, None, false, None);
+    while let Some(arg) = args.next().map_err(usage)? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Job::Help),
+            Short('V') | Long("version") => return Ok(Job::Version),
+            Value(value) if command.is_none() => command = Some(value),
+            Value(value) if file.is_none() => {
+                file = Some(value);
+                if command.as_deref() == Some("bake".as_ref()) {
+                    break; // what follows is Cargo's
+                }
+            }
+            Long("format") if command.as_deref() == Some("check".as_ref()) => {
+                json = match args.value().map_err(usage)?.to_str() {
+                    Some("json") => true,
+                    Some("text") => false,
+                    _ => return Err(Failure("`--format` is `text` or `json`".into())),
+                };
+            }
+            Long("out-dir") if command.as_deref() == Some("emit".as_ref()) => {
+                out_dir = Some(args.value().map_err(usage)?.into());
+            }
+            other => return Err(usage(other.unexpected())),
+        }
+    }
+    let command = command.ok_or_else(|| Failure("no command\ntry `hardwirec --help`".into()))?;
+    let known = matches!(command.to_str(), Some("check" | "emit" | "bake"));
+    if !known {
+        return Err(Failure(format!("there is no command `{}`\ntry `hardwirec --help`", command.display())));
+    }
+    let file = file.ok_or_else(|| Failure(format!("`hardwirec {}` needs a file", command.display())))?;
+    match command.to_str() {
+        Some("check") => Ok(Job::Check { file, json }),
+        Some("emit") => Ok(Job::Emit { file, out_dir }),
+        _ => Ok(Job::Bake { file, cargo: args.raw_args().map_err(usage)?.collect() }),
+    }
+}
+
+fn run(job: Job) -> Result<ExitCode, Failure> {
+    match job {
+        Job::Help => println!("{HELP}"),
+        Job::Version => println!("hardwirec {}", env!("CARGO_PKG_VERSION")),
+        Job::Check { file, json } => return run_check(&file, json),
+        Job::Emit { file, out_dir } => return run_emit(&file, out_dir.as_deref()),
+        Job::Bake { file, cargo } => return run_bake(&file, &cargo),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_check(file: &OsString, json: bool) -> Result<ExitCode, Failure> {
+    let (path, text) = read(file)?;
+    let (router, report) = check(&Source { path: &path, text: &text });
+    if json {
+        println!("{}", report.render_json());
+    } else {
+        eprint!("{}", report.render_text(io::stderr().is_terminal()));
+        match &router {
+            Some(router) => println!("{}", summary(router)),
+            None => eprintln!("\n{path}: {}", counted(report.counts().0, "error", "errors")),
+        }
+    }
+    Ok(if router.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run_emit(file: &OsString, out_dir: Option<&Path>) -> Result<ExitCode, Failure> {
+    let (path, text) = read(file)?;
+    let (output, report) = compile(&Source { path: &path, text: &text });
+    eprint!("{}", report.render_text(io::stderr().is_terminal()));
+    let Some(output) = output else { return Ok(ExitCode::FAILURE) };
+    let Some(dir) = out_dir else {
+        print!("{}", output.rust);
+        return Ok(ExitCode::SUCCESS);
+    };
+    let failed = |path: &Path| {
+        let path = path.display().to_string();
+        move |error| Failure(format!("cannot write {path}: {error}"))
+    };
+    fs::create_dir_all(dir).map_err(failed(dir))?;
+    let rust = [("router.rs", output.rust.as_bytes())];
+    let blobs = output.blobs.iter().map(|blob| (blob.name.as_str(), blob.bytes.as_slice()));
+    for (name, bytes) in rust.into_iter().chain(blobs) {
+        let path = dir.join(name);
+        fs::write(&path, bytes).map_err(failed(&path))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Cargo shows the report itself; its exit code is ours.
+fn run_bake(file: &OsString, args: &[OsString]) -> Result<ExitCode, Failure> {
+    let config = fs::canonicalize(file).map_err(|error| Failure(format!("cannot read {}: {error}", file.display())))?;
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(&cargo)
+        .args(["build", "--release"])
+        .args(args)
+        .env("HARDWIRE_CONFIG", config)
+        .status()
+        .map_err(|error| Failure(format!("cannot run {}: {error}", cargo.display())))?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The document's name as it is shown, and its text.
+fn read(file: &OsString) -> Result<(String, String), Failure> {
+    let failed = |error: io::Error| Failure(format!("cannot read {}: {error}", file.display()));
+    if file == "-" {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text).map_err(failed)?;
+        return Ok(("<stdin>".to_owned(), text));
+    }
+    let text = fs::read_to_string(file).map_err(failed)?;
+    Ok((file.to_string_lossy().into_owned(), text))
+}
+
+fn summary(router: &ir::Router) -> String {
+    let backends = router.models.iter().map(|model| model.backends.len()).sum();
+    format!(
+        "ok: {}, {}, {}, {}, {}",
+        counted(router.models.len(), "model", "models"),
+        counted(backends, "backend", "backends"),
+        counted(router.signals.len(), "signal", "signals"),
+        counted(router.decisions.len(), "decision", "decisions"),
+        counted(router.env.len(), "environment variable", "environment variables"),
+    )
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}

@@ -1,0 +1,290 @@
+//! Tree to types: how a section of the document is read.
+//!
+//! A section is a struct whose fields are all optional; [`section!`] derives its reader from its fields, so that the
+//! struct is the one list of what may be written. Unknown, doubled, empty and wrongly typed keys are reported here, all
+//! of them; what the values mean is for `lower`.
+
+use super::node::{Key, Node, Scalar, Span, Value};
+use super::upstream;
+use crate::errors;
+use crate::report::Sink;
+use std::collections::BTreeMap;
+
+/// A value that can be read from a node.
+pub trait Decode: Sized {
+    /// What it must be, in words that follow "must be".
+    const EXPECTED: &'static str;
+
+    /// Reads it. `what` names it in messages. `None` after a mistake that was reported.
+    fn decode(node: &Node, what: &str, sink: &mut Sink) -> Option<Self>;
+
+    /// Adds the sections that can stand in it.
+    fn sections(_out: &mut Vec<SectionKeys>) {}
+}
+
+/// A section and its keys, for the reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SectionKeys {
+    /// `providers.models[].pricing`; empty for the document itself.
+    pub path: &'static str,
+    /// Its keys, in the order of the struct.
+    pub keys: &'static [&'static str],
+}
+
+/// A scalar as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaf {
+    /// Without quotes.
+    pub text: String,
+    /// Its token.
+    pub span: Span,
+}
+
+/// A list.
+#[derive(Debug, Clone)]
+pub struct List<T> {
+    /// The list.
+    pub span: Span,
+    /// How many items were written, unreadable ones among them.
+    pub written: usize,
+    /// Its readable items.
+    pub items: Vec<T>,
+}
+
+/// A mapping whose keys are the user's own.
+#[derive(Debug, Clone)]
+pub struct Dict<T> {
+    /// The mapping.
+    pub span: Span,
+    /// In the order of the document, without duplicates.
+    pub entries: Vec<(Key, T)>,
+}
+
+/// Declares a section: `"path" => pub struct Name { field: Type, field = "writtenKey": Type }`.
+macro_rules! section {
+    (
+        $(#[$meta:meta])*
+        $path:literal => pub struct $name:ident {
+            $($(#[$doc:meta])* $field:ident $(= $key:literal)?: $type:ty,)*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone)]
+        pub struct $name {
+            /// Its first key.
+            pub span: $crate::ast::node::Span,
+            /// Whether all of it could be read. Where not, what is missing may have been meant otherwise.
+            pub whole: bool,
+            $($(#[$doc])* pub $field: Option<$type>,)*
+        }
+
+        impl $crate::ast::decode::Decode for $name {
+            const EXPECTED: &'static str = "a mapping";
+
+            fn decode(
+                node: &$crate::ast::node::Node,
+                what: &str,
+                sink: &mut $crate::report::Sink,
+            ) -> Option<Self> {
+                const KEYS: &[&str] = &[$($crate::ast::decode::section!(@key $field $($key)?)),*];
+                let before = sink.errors();
+                let known = $crate::ast::decode::known_entries(node, what, $path, KEYS, sink)?;
+                $(let $field = $crate::ast::decode::field(
+                    &known,
+                    $crate::ast::decode::section!(@key $field $($key)?),
+                    sink,
+                );)*
+                let whole = sink.errors() == before;
+                Some($name { span: $crate::ast::decode::head(node), whole, $($field),* })
+            }
+
+            fn sections(out: &mut Vec<$crate::ast::decode::SectionKeys>) {
+                if out.iter().any(|section| section.path == $path) {
+                    return;
+                }
+                out.push($crate::ast::decode::SectionKeys {
+                    path: $path,
+                    keys: &[$($crate::ast::decode::section!(@key $field $($key)?)),*],
+                });
+                $(<$type as $crate::ast::decode::Decode>::sections(out);)*
+            }
+        }
+    };
+    (@key $field:ident $key:literal) => { $key };
+    (@key $field:ident) => { stringify!($field) };
+}
+pub(crate) use section;
+
+/// The entries of a section that are its keys. The others are reported.
+pub fn known_entries<'n>(
+    node: &'n Node,
+    what: &str,
+    path: &str,
+    keys: &[&str],
+    sink: &mut Sink,
+) -> Option<Vec<(&'n Key, &'n Node)>> {
+    let Value::Map(entries) = &node.value else {
+        wrong_type(node, what, "a mapping", sink);
+        return None;
+    };
+    let mut known = Vec::new();
+    for (key, value) in without_duplicates(entries, sink) {
+        if keys.contains(&key.text.as_str()) {
+            known.push((key, value));
+        } else {
+            unknown_key(key, path, keys, sink);
+        }
+    }
+    Some(known)
+}
+
+fn unknown_key(key: &Key, path: &str, keys: &[&str], sink: &mut Sink) {
+    let place = if path.is_empty() { "the document".to_owned() } else { format!("`{path}`") };
+    let name = key.text.as_str();
+    if let Some(replacement) = upstream::removed(path, name) {
+        sink.report(&errors::REMOVED_KEY, key.span, &[name, &place, replacement]);
+    } else if upstream::unsupported(path, name) {
+        sink.report(&errors::UNSUPPORTED_KEY, key.span, &[name, &place]);
+    } else {
+        let help = nearest(name, keys.iter().copied())
+            .map_or_else(|| format!("the keys here are {}", listed(keys)), |near| format!("did you mean `{near}`?"));
+        sink.report(&errors::UNKNOWN_KEY, key.span, &[name, &place]).help(help);
+    }
+}
+
+/// The entries of a mapping without those whose key stood before. Those are reported.
+fn without_duplicates<'n>(entries: &'n [(Key, Node)], sink: &mut Sink) -> Vec<(&'n Key, &'n Node)> {
+    let mut first: BTreeMap<&str, Span> = BTreeMap::new();
+    let mut out = Vec::with_capacity(entries.len());
+    for (key, value) in entries {
+        if let Some(span) = first.get(key.text.as_str()) {
+            sink.report(&errors::DUPLICATE_KEY, key.span, &[&key.text]).related(*span, "first time");
+        } else {
+            first.insert(&key.text, key.span);
+            out.push((key, value));
+        }
+    }
+    out
+}
+
+/// Reads the value of a key, if it is there.
+pub fn field<T: Decode>(known: &[(&Key, &Node)], name: &str, sink: &mut Sink) -> Option<T> {
+    let (key, node) = known.iter().find(|(key, _)| key.text == name)?;
+    if matches!(node.value, Value::Scalar(_, Scalar::Null)) {
+        sink.report(&errors::EMPTY_VALUE, key.span, &[name]);
+        return None;
+    }
+    T::decode(node, name, sink)
+}
+
+/// Where a mapping begins: its first key. All of it would be too much to underline.
+pub fn head(node: &Node) -> Span {
+    node.entries().iter().map(|(key, _)| key.span).min().unwrap_or(node.span)
+}
+
+fn wrong_type(node: &Node, what: &str, expected: &str, sink: &mut Sink) {
+    let what = if what.contains(' ') { what.to_owned() } else { format!("`{what}`") };
+    sink.report(&errors::WRONG_TYPE, node.span, &[&what, expected, node.describe()]);
+}
+
+impl Decode for Leaf {
+    const EXPECTED: &'static str = "a single value";
+
+    fn decode(node: &Node, what: &str, sink: &mut Sink) -> Option<Self> {
+        match &node.value {
+            Value::Scalar(_, Scalar::Null) => {
+                sink.report(&errors::EMPTY_VALUE, node.span, &[what]);
+                None
+            }
+            Value::Scalar(text, _) => Some(Leaf { text: text.clone(), span: node.span }),
+            Value::List(_) | Value::Map(_) => {
+                wrong_type(node, what, Self::EXPECTED, sink);
+                None
+            }
+        }
+    }
+}
+
+impl<T: Decode> Decode for List<T> {
+    const EXPECTED: &'static str = "a list";
+
+    fn decode(node: &Node, what: &str, sink: &mut Sink) -> Option<Self> {
+        let Value::List(items) = &node.value else {
+            wrong_type(node, what, Self::EXPECTED, sink);
+            return None;
+        };
+        let item = format!("{what}[]");
+        let written = items.len();
+        let items = items.iter().filter_map(|node| T::decode(node, &item, sink)).collect();
+        Some(List { span: node.span, written, items })
+    }
+
+    fn sections(out: &mut Vec<SectionKeys>) {
+        T::sections(out);
+    }
+}
+
+impl<T: Decode> Decode for Dict<T> {
+    const EXPECTED: &'static str = "a mapping";
+
+    fn decode(node: &Node, what: &str, sink: &mut Sink) -> Option<Self> {
+        let Value::Map(entries) = &node.value else {
+            wrong_type(node, what, Self::EXPECTED, sink);
+            return None;
+        };
+        let mut out = Vec::new();
+        for (key, node) in without_duplicates(entries, sink) {
+            if let Some(value) = T::decode(node, &key.text, sink) {
+                out.push((key.clone(), value));
+            }
+        }
+        Some(Dict { span: head(node), entries: out })
+    }
+
+    fn sections(out: &mut Vec<SectionKeys>) {
+        T::sections(out);
+    }
+}
+
+impl<T: Decode> Decode for Box<T> {
+    const EXPECTED: &'static str = T::EXPECTED;
+
+    fn decode(node: &Node, what: &str, sink: &mut Sink) -> Option<Self> {
+        T::decode(node, what, sink).map(Box::new)
+    }
+
+    fn sections(out: &mut Vec<SectionKeys>) {
+        T::sections(out);
+    }
+}
+
+impl Decode for Node {
+    const EXPECTED: &'static str = "anything";
+
+    fn decode(node: &Node, _: &str, _: &mut Sink) -> Option<Self> {
+        Some(node.clone())
+    }
+}
+
+/// The candidate that was most likely meant.
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    let plain = |s: &str| s.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
+    let wanted = plain(word);
+    // A third of the letters may be wrong: enough for a slip, too little for another word.
+    let bound = (wanted.chars().count() / 3).clamp(1, 4);
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&wanted, &plain(candidate)), candidate))
+        .filter(|(distance, _)| *distance <= bound)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// `` `a`, `b` and `c` ``.
+pub fn listed(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
+}

@@ -1,0 +1,44 @@
+//! `router-config.yaml` exactly as it is written: a file per top-level section, every leaf with the place where it stands.
+//!
+//! The structs are the list of what may be written, and their documentation says what it means; docs/configuration.md is
+//! held against them by a test. Nothing here is checked beyond its shape: that is `lower`'s part.
+
+pub mod decode;
+pub mod global;
+pub mod hardwire;
+pub mod listeners;
+pub mod node;
+pub mod providers;
+pub mod routing;
+pub mod upstream;
+
+use decode::{Decode, Leaf, List, SectionKeys, section};
+use node::Node;
+
+section! {
+    /// The whole document.
+    "" => pub struct Document {
+        /// Version of the schema: `v0.3`, if it is told at all.
+        version: Leaf,
+        /// Where clients come in.
+        listeners: List<listeners::Listener>,
+        /// Models and where they are served.
+        providers: providers::Providers,
+        /// Which model a request for a virtual name gets.
+        routing: routing::Routing,
+        /// What concerns the router as a whole.
+        global: global::Global,
+        /// Bounds and timeouts: our own addition to the schema.
+        hardwire: hardwire::Hardwire,
+        /// The set-up mode of another tool. Ignored with a warning.
+        setup: Node,
+    }
+}
+
+/// Every section and its keys, in the order of the document.
+#[must_use]
+pub fn sections() -> Vec<SectionKeys> {
+    let mut out = Vec::new();
+    Document::sections(&mut out);
+    out
+}

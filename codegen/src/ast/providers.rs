@@ -1,0 +1,117 @@
+//! `providers`: models, prices, and the backends that serve them.
+
+use super::decode::{Dict, Leaf, List, section};
+
+section! {
+    /// All of it.
+    "providers" => pub struct Providers {
+        /// What holds for all models.
+        defaults: Defaults,
+        /// The models, in the order of `/v1/models`.
+        models: List<Model>,
+    }
+}
+
+section! {
+    /// What holds for all models.
+    "providers.defaults" => pub struct Defaults {
+        /// Where a virtual name goes when no decision matches. A name of `providers.models`.
+        default_model: Leaf,
+    }
+}
+
+section! {
+    /// A logical model: what clients ask for and decisions choose.
+    "providers.models[]" => pub struct Model {
+        /// The client-visible name. Unique, and no virtual name.
+        name: Leaf,
+        /// What backends call the model. Default: `name`.
+        provider_model_id: Leaf,
+        /// The same by `type` of backend; wins over `provider_model_id`.
+        external_model_ids: Dict<Leaf>,
+        /// The protocol of the backends: `openai`.
+        api_format: Leaf,
+        /// What its tokens cost. Default: unknown.
+        pricing: Pricing,
+        /// Balancing, retries and health of its backends.
+        reliability: Reliability,
+        /// Where it is served, at least one.
+        backend_refs: List<BackendRef>,
+    }
+}
+
+section! {
+    /// Prices per million tokens, at most six decimals.
+    "providers.models[].pricing" => pub struct Pricing {
+        /// ISO 4217 code. Default: `USD`.
+        currency: Leaf,
+        /// Prompt tokens.
+        prompt_per_1m: Leaf,
+        /// Prompt tokens that the provider read from its cache. Default: 0, with a warning.
+        cached_input_per_1m: Leaf,
+        /// Prompt tokens that the provider wrote to its cache. Default: as prompt tokens.
+        cache_write_per_1m: Leaf,
+        /// Tokens of the answer.
+        completion_per_1m: Leaf,
+    }
+}
+
+section! {
+    /// What happens when a backend fails.
+    "providers.models[].reliability" => pub struct Reliability {
+        /// `round_robin` or `least_request`. Default: at random by weight.
+        lb_policy: Leaf,
+        /// Further attempts, 0 to 5. Default: one for every other backend.
+        retry_count: Leaf,
+        /// Comma-separated: what is worth another attempt, beyond connect failures, resets, 502, 503 and 504.
+        retry_on: Leaf,
+        /// So many failures in a row take a backend out. Default: never.
+        consecutive_5xx: Leaf,
+        /// For how long, the first time. Default: `30s`.
+        base_ejection_time: Leaf,
+        /// At most this share of the backends at a time. Default: 50.
+        max_ejection_percent: Leaf,
+        /// Path that is asked for the backend's health. Default: none is asked.
+        health_check_path: Leaf,
+        /// Time between two such questions. Default: `10s`.
+        health_check_interval: Leaf,
+        /// How long one may take. Default: `2s`.
+        health_check_timeout: Leaf,
+    }
+}
+
+section! {
+    /// One place where a model is served.
+    "providers.models[].backend_refs[]" => pub struct BackendRef {
+        /// Unique within the model. Default: `primary`, then `backend-2` and so on.
+        name: Leaf,
+        /// Host and port; a scheme may stand before. Either this or `base_url`.
+        endpoint: Leaf,
+        /// `http` or `https`, where `endpoint` has no scheme. Default: `http`.
+        protocol: Leaf,
+        /// Its share of the requests, at least 1. Default: 1.
+        weight: Leaf,
+        /// Key into `external_model_ids`. Default: `provider`, else `vllm`.
+        kind = "type": Leaf,
+        /// Scheme, host and first part of the path. Either this or `endpoint`.
+        base_url: Leaf,
+        /// Who serves it: sets the path and the authentication.
+        provider: Leaf,
+        /// Header that carries the key. Default: the provider's.
+        auth_header: Leaf,
+        /// What stands before the key. Default: the provider's.
+        auth_prefix: Leaf,
+        /// Headers that are set on every request.
+        extra_headers: Dict<Leaf>,
+        /// Version of the Azure API.
+        api_version: Leaf,
+        /// Path of chat completions, in place of the whole path.
+        chat_path: Leaf,
+        /// The key, as a reference to an environment variable.
+        api_key: Leaf,
+        /// The name of the environment variable that holds the key.
+        api_key_env: Leaf,
+        /// Pause before each token of the echo backend. Default: none.
+        token_delay: Leaf,
+    }
+}

@@ -1,0 +1,133 @@
+//! `routing`: which model a request for a virtual name gets.
+
+use super::decode::{Leaf, List, section};
+
+section! {
+    /// All of it.
+    "routing" => pub struct Routing {
+        /// How one of several matching decisions wins: `priority` or `confidence`. Default: `priority`.
+        strategy: Leaf,
+        /// What is known about the models.
+        model_cards = "modelCards": List<ModelCard>,
+        /// What is noticed about a request.
+        signals: Signals,
+        /// What follows from it.
+        decisions: List<Decision>,
+    }
+}
+
+section! {
+    /// What is known about a model.
+    "routing.modelCards[]" => pub struct ModelCard {
+        /// A name of `providers.models`.
+        name: Leaf,
+        /// Told by `/v1/models`.
+        description: Leaf,
+        /// For people.
+        param_size: Leaf,
+        /// For people.
+        context_window_size: Leaf,
+        /// For people.
+        capabilities: List<Leaf>,
+        /// For people; 0 to 1.
+        quality_score: Leaf,
+        /// `ar`: a language model.
+        modality: Leaf,
+        /// For people.
+        tags: List<Leaf>,
+    }
+}
+
+section! {
+    /// What is noticed about a request.
+    "routing.signals" => pub struct Signals {
+        /// Words and patterns in what the user wrote last.
+        keywords: List<Keyword>,
+        /// Bands of estimated prompt length.
+        context: List<Context>,
+    }
+}
+
+section! {
+    /// Words and patterns in what the user wrote last.
+    "routing.signals.keywords[]" => pub struct Keyword {
+        /// Unique among keyword signals.
+        name: Leaf,
+        /// For people.
+        description: Leaf,
+        /// `OR`, `AND` or `NOR`. Default: `OR`.
+        operator: Leaf,
+        /// Words, or patterns with `method: regex`. At least one.
+        keywords: List<Leaf>,
+        /// Whether upper and lower case differ. Default: false.
+        case_sensitive: Leaf,
+        /// `regex`: the keywords are regular expressions. Default: they are words.
+        method: Leaf,
+    }
+}
+
+section! {
+    /// A band of estimated prompt length in tokens, both ends inclusive.
+    "routing.signals.context[]" => pub struct Context {
+        /// Unique among context signals.
+        name: Leaf,
+        /// For people.
+        description: Leaf,
+        /// Fewest tokens: `500`, `32K`, `1M`. Default: 0.
+        min_tokens: Leaf,
+        /// Most tokens. Default: no bound.
+        max_tokens: Leaf,
+    }
+}
+
+section! {
+    /// A routing decision.
+    "routing.decisions[]" => pub struct Decision {
+        /// Unique.
+        name: Leaf,
+        /// For people.
+        description: Leaf,
+        /// Larger wins. Default: 0.
+        priority: Leaf,
+        /// When it matches. Default: always.
+        rules: Rule,
+        /// The models to choose among. Default: the default model.
+        model_refs = "modelRefs": List<ModelRef>,
+        /// How one is chosen. Default: the first.
+        algorithm: Algorithm,
+    }
+}
+
+section! {
+    /// A condition: a signal, or a group of conditions.
+    "routing.decisions[].rules" => pub struct Rule {
+        /// Of a group: `AND`, `OR` or `NOT`.
+        operator: Leaf,
+        /// Of a group: its members; `NOT` has one.
+        conditions: List<Rule>,
+        /// Of a signal: `keyword` or `context`.
+        kind = "type": Leaf,
+        /// Of a signal: its name.
+        name: Leaf,
+    }
+}
+
+section! {
+    /// A model that a decision may choose.
+    "routing.decisions[].modelRefs[]" => pub struct ModelRef {
+        /// A name of `providers.models`.
+        model: Leaf,
+        /// `false`.
+        use_reasoning: Leaf,
+        /// Without effect on algorithm `static`.
+        weight: Leaf,
+    }
+}
+
+section! {
+    /// How a decision chooses among its models.
+    "routing.decisions[].algorithm" => pub struct Algorithm {
+        /// `static`: the first.
+        kind = "type": Leaf,
+    }
+}

@@ -1,0 +1,179 @@
+//! Keys and values of vLLM Semantic Router's schema that this version does not have, so that they can be named as such.
+//!
+//! Data only: supporting one of them takes its name off the list.
+
+/// Keys that exist in the schema and not here, by section.
+const UNSUPPORTED: &[(&str, &[&str])] = &[
+    ("", &["entrypoints", "recipes"]),
+    ("providers.defaults", &["default_reasoning_effort", "reasoning_families"]),
+    ("providers.models[]", &["reasoning_family"]),
+    ("routing", &["projections"]),
+    ("routing.modelCards[]", &["loras"]),
+    (
+        "routing.signals",
+        &[
+            "language",
+            "structure",
+            "conversation",
+            "role_bindings",
+            "events",
+            "metadata",
+            "modality",
+            "domains",
+            "embeddings",
+            "complexity",
+            "jailbreak",
+            "pii",
+            "fact_check",
+            "user_feedbacks",
+            "reasks",
+            "preferences",
+            "kb",
+            "classifiers",
+            "session_metrics",
+            "event_context_rules",
+            "session_states",
+        ],
+    ),
+    (
+        "routing.signals.keywords[]",
+        &["fuzzy_match", "fuzzy_threshold", "bm25_threshold", "ngram_threshold", "ngram_arity"],
+    ),
+    (
+        "routing.decisions[]",
+        &[
+            "tier",
+            "plugins",
+            "emits",
+            "annotations",
+            "candidateIterations",
+            "adaptations",
+            "output_contract",
+            "output_contract_spec",
+        ],
+    ),
+    ("routing.decisions[].rules", &["label", "predicate", "on_error"]),
+    ("routing.decisions[].modelRefs[]", &["reasoning_effort", "reasoning_description", "lora_name"]),
+    (
+        "routing.decisions[].algorithm",
+        &[
+            "confidence",
+            "ratings",
+            "remom",
+            "fusion",
+            "workflows",
+            "latency_aware",
+            "multi_factor",
+            "prompt",
+            "hybrid",
+            "router_dc",
+            "automix",
+            "knn",
+            "kmeans",
+            "mlp",
+            "svm",
+            "on_error",
+        ],
+    ),
+    ("global", &["stores", "integrations", "model_catalog"]),
+    ("global.router", &["clear_route_cache", "learning", "model_selection", "skip_processing", "streamed_body"]),
+    (
+        "global.services",
+        &["api", "authz", "observability", "ratelimit", "response_api", "router_replay", "startup_status"],
+    ),
+    ("global.services.management_api", &["remote_exposure"]),
+    ("global.services.management_api.auth", &["tokens"]),
+];
+
+/// Keys that the schema once had, with what took their place.
+const REMOVED: &[(&str, &str, &str)] = &[
+    ("routing", "models", "`routing.modelCards`"),
+    ("providers", "model_targets", "`providers.models[].backend_refs`"),
+    ("providers", "backends", "`providers.models[].backend_refs`"),
+    ("providers", "auth_profiles", "`api_key_env` or `api_key` of a backend"),
+    ("providers", "default_model", "`providers.defaults.default_model`"),
+    ("providers", "reasoning_families", "`providers.defaults.reasoning_families`"),
+    ("providers", "default_reasoning_effort", "`providers.defaults.default_reasoning_effort`"),
+    ("providers.models[]", "access", "`backend_refs`"),
+    ("providers.models[]", "endpoints", "`backend_refs`"),
+    ("providers.models[]", "access_key", "`api_key_env` of a backend"),
+    ("providers.models[]", "param_size", "`param_size` of the model's card"),
+    ("providers.models[]", "context_window_size", "`context_window_size` of the model's card"),
+    ("providers.models[]", "description", "`description` of the model's card"),
+    ("providers.models[]", "capabilities", "`capabilities` of the model's card"),
+    ("providers.models[]", "loras", "`loras` of the model's card"),
+    ("providers.models[]", "quality_score", "`quality_score` of the model's card"),
+    ("providers.models[]", "modality", "`modality` of the model's card"),
+    ("providers.models[]", "tags", "`tags` of the model's card"),
+    ("global", "modules", "`global.model_catalog.modules`"),
+    ("routing.decisions[]", "modelSelectionAlgorithm", "`algorithm`"),
+    ("routing.decisions[]", "tool_scope", "the plugin `tools`"),
+    ("routing.decisions[]", "allow_tools", "the plugin `tools`"),
+    ("routing.decisions[]", "block_tools", "the plugin `tools`"),
+    ("routing.signals", "category_kb", "`routing.signals.kb`"),
+    ("routing.signals", "taxonomy", "`routing.signals.kb`"),
+];
+
+/// Types of rule leaves that exist in the schema and not here.
+pub const UNSUPPORTED_SIGNAL_TYPES: &[&str] = &[
+    "authz",
+    "classifier",
+    "complexity",
+    "conversation",
+    "domain",
+    "embedding",
+    "event",
+    "fact_check",
+    "jailbreak",
+    "kb",
+    "language",
+    "metadata",
+    "modality",
+    "pii",
+    "preference",
+    "projection",
+    "reask",
+    "structure",
+    "user_feedback",
+];
+
+/// Keyword methods that exist in the schema and not here.
+pub const UNSUPPORTED_KEYWORD_METHODS: &[&str] = &["bm25", "fuzzy", "ngram"];
+
+/// Algorithms that exist, or existed, in the schema and not here.
+pub const UNSUPPORTED_ALGORITHMS: &[&str] = &[
+    "automix",
+    "bandit",
+    "confidence",
+    "elo",
+    "fusion",
+    "gmtrouter",
+    "hybrid",
+    "kmeans",
+    "knn",
+    "latency_aware",
+    "mlp",
+    "multi_factor",
+    "personalization",
+    "prompt",
+    "ratings",
+    "remom",
+    "rl_driven",
+    "router_dc",
+    "session_aware",
+    "svm",
+    "workflows",
+];
+
+/// Providers that exist in the schema and not here.
+pub const UNSUPPORTED_PROVIDERS: &[&str] = &["anthropic", "vllm_omni"];
+
+/// Whether this key of a section exists in the schema, but not here.
+pub fn unsupported(section: &str, key: &str) -> bool {
+    UNSUPPORTED.iter().any(|(path, keys)| *path == section && keys.contains(&key))
+}
+
+/// What took the place of a key that the schema once had.
+pub fn removed(section: &str, key: &str) -> Option<&'static str> {
+    REMOVED.iter().find(|(path, name, _)| *path == section && *name == key).map(|(_, _, replacement)| *replacement)
+}

@@ -1,0 +1,161 @@
+//! `routing`: decisions, with their rules and models resolved, and none that could never win.
+
+use super::models::{MAX_IDS, Models};
+use super::reach::{self, Candidate, Dead};
+use super::signals::{self, Declared};
+use super::{Cx, rules};
+use crate::ast::Document;
+use crate::ast::decode::List;
+use crate::ast::node::Span;
+use crate::ast::routing::{Decision, ModelRef};
+use crate::ast::upstream;
+use crate::{errors, ir};
+use std::collections::BTreeMap;
+
+/// What `routing` comes to.
+#[derive(Debug)]
+pub(super) struct Routing {
+    /// Used signals.
+    pub(super) signals: Vec<ir::Signal>,
+    /// How one of several matching decisions wins.
+    pub(super) strategy: ir::Strategy,
+    /// In the order of the document.
+    pub(super) decisions: Vec<ir::Decision>,
+}
+
+/// Resolves signals and decisions.
+pub(super) fn lower(document: &Document, models: &Models, cx: &mut Cx<'_>) -> Routing {
+    let section = document.routing.as_ref();
+    let strategies = [("priority", ir::Strategy::Priority), ("confidence", ir::Strategy::Confidence)];
+    let strategy = section.and_then(|s| s.strategy.as_ref());
+    let strategy = strategy.and_then(|leaf| cx.choice(leaf, "strategy", &strategies, &[]));
+    let strategy = strategy.unwrap_or(ir::Strategy::Priority);
+    let mut declared = signals::declared(section.and_then(|s| s.signals.as_ref()), cx);
+    let mut names: BTreeMap<String, Span> = BTreeMap::new();
+    let mut decisions = Vec::new();
+    let mut places = Vec::new();
+    let list = section.and_then(|s| s.decisions.as_ref());
+    for item in list.iter().flat_map(|list| &list.items) {
+        let at = item.name.as_ref().map_or(item.span, |leaf| leaf.span);
+        let (decision, sound) = decision(item, &mut names, models, &mut declared, cx);
+        places.push((at, sound));
+        decisions.push(decision);
+    }
+    if decisions.len() > MAX_IDS
+        && let Some(list) = list
+    {
+        cx.sink.report(&errors::TOO_MANY, list.span, &["decisions", &decisions.len().to_string(), "65535"]);
+    }
+    unreachable(&decisions, &places, strategy, &declared, cx);
+    let all_sound = section.is_none_or(|s| s.whole) && places.iter().all(|(_, sound)| *sound);
+    let (signals, ids) = declared.used(all_sound, cx);
+    for decision in &mut decisions {
+        // A broken rule was reported; then nobody will see this router.
+        decision.rule = decision.rule.take().and_then(|rule| renumbered(rule, &ids));
+    }
+    Routing { signals, strategy, decisions }
+}
+
+/// A decision, its rule over declared signals, and whether that rule is sound.
+fn decision(
+    item: &Decision,
+    names: &mut BTreeMap<String, Span>,
+    models: &Models,
+    declared: &mut Declared,
+    cx: &mut Cx<'_>,
+) -> (ir::Decision, bool) {
+    let leaf = cx.required(item.name.as_ref(), "the decision", "name", item.span);
+    let name = leaf.and_then(|leaf| Some((leaf.span, cx.name(leaf, "name")?)));
+    if let Some((at, name)) = &name
+        && let Some(first) = names.insert(name.clone(), *at)
+    {
+        cx.sink.report(&errors::DUPLICATE_NAME, *at, &["decision", name]).related(first, "first declared here");
+    }
+    let name = name.map(|(_, name)| name).unwrap_or_default();
+    let description = cx.fixed_opt(item.description.as_ref(), "description").unwrap_or_default();
+    let priority = item.priority.as_ref().map_or(Some(0), |leaf| cx.number(leaf, "priority", i64::MIN..=i64::MAX));
+    let rule = item.rules.as_ref().map(|rule| rules::lower(rule, declared, cx));
+    if let Some(kind) = item.algorithm.as_ref().and_then(|algorithm| algorithm.kind.as_ref()) {
+        cx.choice(kind, "type", &[("static", ())], upstream::UNSUPPORTED_ALGORITHMS);
+    }
+    let at = item.name.as_ref().map_or(item.span, |leaf| leaf.span);
+    let models = model_refs(item.model_refs.as_ref(), &name, at, models, cx);
+    let sound = item.whole && !matches!(rule, Some(None)) && priority.is_some();
+    let rule = rule.flatten();
+    (ir::Decision { name, description, priority: priority.unwrap_or(0), rule, models }, sound)
+}
+
+fn model_refs(list: Option<&List<ModelRef>>, name: &str, at: Span, models: &Models, cx: &mut Cx<'_>) -> Vec<usize> {
+    let mut out = Vec::new();
+    for item in list.iter().flat_map(|list| &list.items) {
+        if let Some(leaf) = cx.required(item.model.as_ref(), "the model reference", "model", item.span) {
+            out.extend(models.named(leaf, "model", cx));
+        }
+        if let Some(leaf) = &item.use_reasoning
+            && cx.flag(Some(leaf), "use_reasoning", false)
+        {
+            let help = "remove it, or set it to `false`".to_owned();
+            cx.sink.report(&errors::UNSUPPORTED_VALUE, leaf.span, &["use_reasoning", "true"]).help(help);
+        }
+        if let Some(leaf) = &item.weight
+            && let Some(text) = cx.fixed(leaf, "weight")
+        {
+            if text.parse::<f64>().is_ok_and(|weight| weight.is_finite() && weight >= 0.0) {
+                cx.sink.report(&errors::WEIGHT_UNUSED, leaf.span, &[]);
+            } else {
+                cx.sink.report(&errors::BAD_NUMBER, leaf.span, &["weight", "a number of at least 0", &text]);
+            }
+        }
+    }
+    if list.is_none_or(|list| list.written == 0) && !models.default_given {
+        cx.sink.report(&errors::NO_DEFAULT_MODEL, at, &[name]);
+    }
+    out
+}
+
+fn unreachable(
+    decisions: &[ir::Decision],
+    places: &[(Span, bool)],
+    strategy: ir::Strategy,
+    declared: &Declared,
+    cx: &mut Cx<'_>,
+) {
+    let candidates = decisions.iter().zip(places).enumerate().filter(|(_, (_, (_, sound)))| *sound);
+    let candidates = candidates.map(|(index, (decision, _))| Candidate {
+        index,
+        name: &decision.name,
+        priority: decision.priority,
+        rule: decision.rule.as_ref(),
+    });
+    for (index, dead) in reach::dead(candidates.collect(), strategy, declared) {
+        let (name, at) = (decisions[index].name.as_str(), places[index].0);
+        match dead {
+            Dead::Contradiction => {
+                cx.sink.report(&errors::NEVER_MATCHES, at, &[name]);
+            }
+            Dead::Behind(first) => {
+                let help = match (&decisions[first].rule, strategy) {
+                    (None, _) => "a decision without rules always matches: give it the lowest `priority`",
+                    (_, ir::Strategy::Priority) => {
+                        "give this one a higher `priority`, or narrow the rules of the other"
+                    }
+                    (_, ir::Strategy::Confidence) => "give this one a higher `priority`: both have full confidence",
+                };
+                let winner = decisions[first].name.as_str();
+                cx.sink
+                    .report(&errors::UNREACHABLE_DECISION, at, &[name, winner, help])
+                    .related(places[first].0, "this one wins");
+            }
+        }
+    }
+}
+
+fn renumbered(rule: ir::Rule, ids: &[Option<usize>]) -> Option<ir::Rule> {
+    let all = |rules: Vec<ir::Rule>| rules.into_iter().map(|rule| renumbered(rule, ids)).collect::<Option<Vec<_>>>();
+    Some(match rule {
+        ir::Rule::Signal(index) => ir::Rule::Signal(ids[index]?),
+        ir::Rule::All(rules) => ir::Rule::All(all(rules)?),
+        ir::Rule::Any(rules) => ir::Rule::Any(all(rules)?),
+        ir::Rule::Not(rule) => ir::Rule::Not(Box::new(renumbered(*rule, ids)?)),
+    })
+}

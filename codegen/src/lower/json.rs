@@ -1,0 +1,27 @@
+//! The document as JSON, for `/config/router`: keys in its order, environment references as they were written.
+
+use crate::ast::node::{Node, Scalar, Value};
+use serde_json::{Map, Number, Value as Json};
+
+/// Compact JSON.
+pub(super) fn render(root: &Node) -> String {
+    value(root).to_string()
+}
+
+fn value(node: &Node) -> Json {
+    match &node.value {
+        Value::Scalar(_, Scalar::Null) => Json::Null,
+        Value::Scalar(text, Scalar::Bool) => Json::Bool(text == "true"),
+        Value::Scalar(text, Scalar::Number) => number(text),
+        Value::Scalar(text, Scalar::Text) => Json::String(text.clone()),
+        Value::List(items) => Json::Array(items.iter().map(value).collect()),
+        Value::Map(entries) => {
+            Json::Object(entries.iter().map(|(key, node)| (key.text.clone(), value(node))).collect::<Map<_, _>>())
+        }
+    }
+}
+
+/// A number that JSON cannot say, as `0x10` or `.5`, stays the text that it was.
+fn number(text: &str) -> Json {
+    serde_json::from_str::<Number>(text).map_or_else(|_| Json::String(text.to_owned()), Json::Number)
+}

@@ -1,0 +1,35 @@
+//! `hardwire`: bounds and timeouts.
+
+use super::{Cx, units};
+use crate::ast::decode::Leaf;
+use crate::ast::hardwire::Hardwire;
+use crate::{errors, ir};
+use std::time::Duration;
+
+const MAX_BODY_BYTES: u64 = 32 << 20;
+
+/// The bounds, with their defaults where the document says nothing.
+pub(super) fn lower(section: Option<&Hardwire>, cx: &mut Cx<'_>) -> ir::Limits {
+    let get = |field: fn(&Hardwire) -> Option<&Leaf>| section.and_then(field);
+    let secs = Duration::from_secs;
+    let first_byte = get(|s| s.first_byte_timeout.as_ref());
+    ir::Limits {
+        max_body_bytes: size(get(|s| s.max_body_bytes.as_ref()), cx),
+        header_timeout: cx.duration(get(|s| s.header_timeout.as_ref()), "header_timeout", secs(10)),
+        body_timeout: cx.duration(get(|s| s.body_timeout.as_ref()), "body_timeout", secs(30)),
+        connect_timeout: cx.duration(get(|s| s.connect_timeout.as_ref()), "connect_timeout", secs(5)),
+        first_byte_timeout: first_byte.map(|leaf| cx.duration(Some(leaf), "first_byte_timeout", secs(1))),
+        idle_timeout: cx.duration(get(|s| s.idle_timeout.as_ref()), "idle_timeout", secs(120)),
+        drain_timeout: cx.duration(get(|s| s.drain_timeout.as_ref()), "drain_timeout", secs(30)),
+    }
+}
+
+fn size(leaf: Option<&Leaf>, cx: &mut Cx<'_>) -> u64 {
+    let Some((leaf, text)) = leaf.and_then(|leaf| Some((leaf, cx.fixed(leaf, "max_body_bytes")?))) else {
+        return MAX_BODY_BYTES;
+    };
+    units::size(&text).filter(|bytes| *bytes > 0).unwrap_or_else(|| {
+        cx.sink.report(&errors::BAD_SIZE, leaf.span, &["max_body_bytes", &text]);
+        MAX_BODY_BYTES
+    })
+}

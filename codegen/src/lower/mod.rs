@@ -1,0 +1,97 @@
+//! ast to ir: a file per section. References, rules, secrets, prices and addresses are resolved and checked here.
+//!
+//! Every function collects its mistakes and goes on. Where a value is broken, something harmless stands in for it: the
+//! report then has an error, and nobody will see the router.
+
+mod backend;
+mod context;
+mod decisions;
+mod env;
+mod header;
+mod json;
+mod keywords;
+mod limits;
+mod listeners;
+mod models;
+mod names;
+mod pricing;
+mod providers;
+mod reach;
+mod regex;
+mod reliability;
+mod rules;
+mod signals;
+mod units;
+mod url;
+mod values;
+
+use crate::ast::Document;
+use crate::ast::node::{Node, Paths, Span};
+use crate::report::Sink;
+use crate::{Source, errors, ir};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+
+/// What every section needs to say what is wrong and to name environment variables.
+#[derive(Debug)]
+struct Cx<'a> {
+    sink: &'a mut Sink,
+    paths: &'a Paths,
+    text: &'a str,
+    env: env::Env,
+}
+
+/// Resolves a document. `root` is the tree that it was read from.
+pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Paths, sink: &mut Sink) -> ir::Router {
+    let mut cx = Cx { sink, paths, text: source.text, env: env::Env::default() };
+    let cx = &mut cx;
+    version(document, cx);
+    if document.setup.is_some() {
+        let at = key_span(root, "setup");
+        cx.sink.report(&errors::IGNORED_KEY, at, &["setup"]);
+    }
+    let listeners = listeners::ingress(document.listeners.as_ref(), cx);
+    let management = listeners::management(document.global.as_ref(), &listeners, cx);
+    let limits = limits::lower(document.hardwire.as_ref(), cx);
+    let auto_names = names::auto_names(document.global.as_ref(), cx);
+    let list_models = names::list_models(document.global.as_ref(), cx);
+    let models = models::lower(document, root, &auto_names, cx);
+    let routing = decisions::lower(document, &models, cx);
+    if routing.decisions.is_empty() && !models.default_given {
+        let name = auto_names.first().map_or("auto", String::as_str);
+        let at = key_span(root, if document.routing.is_some() { "routing" } else { "providers" });
+        cx.sink.report(&errors::NOTHING_FOR_AUTO, at, &[name]);
+    }
+    let file = Path::new(source.path).file_name().map_or_else(|| source.path.into(), |name| name.to_string_lossy());
+    ir::Router {
+        source: file.into_owned(),
+        sha256: Sha256::digest(source.text).iter().map(|byte| format!("{byte:02x}")).collect(),
+        json: json::render(root),
+        env: std::mem::take(&mut cx.env).into_vars(),
+        listeners: listeners.into_iter().map(|(listener, _)| listener).collect(),
+        management,
+        limits,
+        auto_names,
+        list_models,
+        default_model: models.default,
+        models: models.models,
+        signals: routing.signals,
+        strategy: routing.strategy,
+        decisions: routing.decisions,
+    }
+}
+
+fn version(document: &Document, cx: &mut Cx<'_>) {
+    let Some(leaf) = &document.version else { return };
+    if let Some(version) = cx.fixed(leaf, "version")
+        && version != "v0.3"
+    {
+        let help = "this compiler reads `version: v0.3`".to_owned();
+        cx.sink.report(&errors::UNKNOWN_VALUE, leaf.span, &["version", &version]).help(help);
+    }
+}
+
+/// Where a top-level key stands; the start of the document if it does not.
+fn key_span(root: &Node, key: &str) -> Span {
+    root.entries().iter().find(|(k, _)| k.text == key).map_or(root.span, |(k, _)| k.span)
+}

@@ -1,0 +1,143 @@
+//! `providers` and `routing.modelCards`: models by name.
+
+use super::{Cx, backend, key_span, pricing, reliability};
+use crate::ast::Document;
+use crate::ast::decode::{Leaf, List, nearest};
+use crate::ast::node::{Node, Span};
+use crate::ast::providers::{Model, Providers};
+use crate::ast::routing::ModelCard;
+use crate::{errors, ir};
+use std::collections::BTreeMap;
+
+/// Models, backends, signals and decisions are numbered with 16 bits.
+pub(super) const MAX_IDS: usize = 65_535;
+
+/// The models of a document.
+#[derive(Debug, Default)]
+pub(super) struct Models {
+    /// In its order; indices are model ids.
+    pub(super) models: Vec<ir::Model>,
+    /// Where virtual names go when no decision matches.
+    pub(super) default: Option<usize>,
+    /// Whether the document says so, be it a name that does not exist.
+    pub(super) default_given: bool,
+    /// Index and place of the name.
+    by_name: BTreeMap<String, (usize, Span)>,
+}
+
+impl Models {
+    /// The model that a value names.
+    pub(super) fn named(&self, leaf: &Leaf, key: &str, cx: &mut Cx<'_>) -> Option<usize> {
+        let name = cx.fixed(leaf, key)?;
+        let found = self.by_name.get(&name).map(|(index, _)| *index);
+        if found.is_none() {
+            let near = nearest(&name, self.by_name.keys().map(String::as_str));
+            let help = near.map(|near| format!("did you mean `{near}`?"));
+            cx.sink.report(&errors::UNKNOWN_MODEL, leaf.span, &[&name]).help(help);
+        }
+        found
+    }
+}
+
+/// Resolves models, their backends, their cards and the default.
+pub(super) fn lower(document: &Document, root: &Node, auto_names: &[String], cx: &mut Cx<'_>) -> Models {
+    let providers = document.providers.as_ref();
+    let list = providers.and_then(|providers| providers.models.as_ref());
+    let Some(list) = list.filter(|list| list.written > 0) else {
+        let at = list.map_or_else(|| key_span(root, "providers"), |list| list.span);
+        cx.sink.report(&errors::NO_MODELS, at, &[]);
+        return Models::default();
+    };
+    let mut out = Models::default();
+    for item in &list.items {
+        let name = name(item, auto_names, &mut out, cx);
+        let model = model(item, name, cx);
+        out.models.push(model);
+    }
+    let backends = out.models.iter().map(|model| model.backends.len()).sum::<usize>();
+    for (what, count) in [("models", out.models.len()), ("backends", backends)] {
+        if count > MAX_IDS {
+            cx.sink.report(&errors::TOO_MANY, list.span, &[what, &count.to_string(), "65535"]);
+        }
+    }
+    out.default = default_model(providers, &out, cx);
+    out.default_given = out.default.is_some() || providers.and_then(given).is_some();
+    cards(document.routing.as_ref().and_then(|routing| routing.model_cards.as_ref()), &mut out, cx);
+    out
+}
+
+fn name(item: &Model, auto_names: &[String], out: &mut Models, cx: &mut Cx<'_>) -> Option<String> {
+    let leaf = cx.required(item.name.as_ref(), "the model", "name", item.span)?;
+    let name = cx.name(leaf, "name")?;
+    if auto_names.contains(&name) {
+        cx.sink.report(&errors::NAME_TAKEN, leaf.span, &[&name]);
+    }
+    if let Some((_, first)) = out.by_name.get(&name) {
+        cx.sink.report(&errors::DUPLICATE_NAME, leaf.span, &["model", &name]).related(*first, "first declared here");
+    } else {
+        out.by_name.insert(name.clone(), (out.models.len(), leaf.span));
+    }
+    Some(name)
+}
+
+fn model(item: &Model, name: Option<String>, cx: &mut Cx<'_>) -> ir::Model {
+    if let Some(format) = &item.api_format {
+        cx.choice(format, "api_format", &[("openai", ())], &["anthropic"]);
+    }
+    let shown = name.clone().unwrap_or_else(|| "?".to_owned());
+    let backends = backend::all(item, &shown, cx);
+    if item.backend_refs.as_ref().is_none_or(|list| list.written == 0) {
+        let at = item.name.as_ref().map_or(item.span, |leaf| leaf.span);
+        cx.sink.report(&errors::NO_BACKENDS, at, &[&shown]);
+    }
+    ir::Model {
+        name: name.unwrap_or_default(),
+        description: String::new(),
+        pricing: item.pricing.as_ref().map(|section| pricing::lower(section, cx)),
+        reliability: reliability::lower(item.reliability.as_ref(), cx),
+        backends,
+    }
+}
+
+fn default_model(providers: Option<&Providers>, models: &Models, cx: &mut Cx<'_>) -> Option<usize> {
+    let leaf = providers.and_then(given)?;
+    models.named(leaf, "default_model", cx)
+}
+
+fn given(providers: &Providers) -> Option<&Leaf> {
+    providers.defaults.as_ref()?.default_model.as_ref()
+}
+
+/// Descriptions go to the models. The rest is for people, and is checked for what it would mean elsewhere.
+fn cards(list: Option<&List<ModelCard>>, models: &mut Models, cx: &mut Cx<'_>) {
+    let mut seen: BTreeMap<usize, Span> = BTreeMap::new();
+    for card in list.iter().flat_map(|list| &list.items) {
+        let leaf = cx.required(card.name.as_ref(), "the model card", "name", card.span);
+        let description = cx.fixed_opt(card.description.as_ref(), "description");
+        if let Some(modality) = &card.modality {
+            cx.choice(modality, "modality", &[("ar", ())], &["diffusion", "omni"]);
+        }
+        for (text, key) in [(&card.param_size, "param_size"), (&card.context_window_size, "context_window_size")] {
+            cx.fixed_opt(text.as_ref(), key);
+        }
+        for (list, key) in [(&card.capabilities, "capabilities"), (&card.tags, "tags")] {
+            for leaf in list.iter().flat_map(|list| &list.items) {
+                cx.fixed(leaf, key);
+            }
+        }
+        quality_score(card.quality_score.as_ref(), cx);
+        let Some((leaf, index)) = leaf.and_then(|leaf| Some((leaf, models.named(leaf, "name", cx)?))) else { continue };
+        if let Some(first) = seen.insert(index, leaf.span) {
+            let what = ["model card", leaf.text.as_str()];
+            cx.sink.report(&errors::DUPLICATE_NAME, leaf.span, &what).related(first, "first declared here");
+        }
+        models.models[index].description = description.unwrap_or_default();
+    }
+}
+
+fn quality_score(leaf: Option<&Leaf>, cx: &mut Cx<'_>) {
+    let Some((leaf, text)) = leaf.and_then(|leaf| Some((leaf, cx.fixed(leaf, "quality_score")?))) else { return };
+    if !text.parse::<f64>().is_ok_and(|score| (0.0..=1.0).contains(&score)) {
+        cx.sink.report(&errors::BAD_NUMBER, leaf.span, &["quality_score", "a number from 0 to 1", &text]);
+    }
+}

@@ -1,0 +1,144 @@
+//! `routing.signals`: every declared signal, and which of them decisions use.
+
+use super::{Cx, context, keywords};
+use crate::ast::decode::{Leaf, nearest};
+use crate::ast::node::Span;
+use crate::ast::routing::Signals;
+use crate::{errors, ir};
+use std::collections::BTreeMap;
+
+/// The server keeps matched signals in a set of this size.
+const MAX_SIGNALS: usize = 1024;
+
+/// Terms are numbered with 16 bits.
+const MAX_TERMS: usize = 65_535;
+
+/// A family of signals, as the `type` of a condition names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// `keyword`.
+    Keyword,
+    /// `context`.
+    Context,
+}
+
+impl Kind {
+    /// By the word in the document.
+    pub(super) const ALL: &[(&str, Kind)] = &[("keyword", Kind::Keyword), ("context", Kind::Context)];
+
+    /// The word in the document.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Kind::Keyword => "keyword",
+            Kind::Context => "context",
+        }
+    }
+}
+
+/// All declared signals: keywords, then contexts, each in the order of the document.
+#[derive(Debug, Default)]
+pub(super) struct Declared {
+    signals: Vec<Entry>,
+    by_name: BTreeMap<(Kind, String), usize>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    kind: Kind,
+    signal: ir::Signal,
+    at: Span,
+    used: bool,
+}
+
+/// Resolves and checks every signal, used or not.
+pub(super) fn declared(section: Option<&Signals>, cx: &mut Cx<'_>) -> Declared {
+    let mut out = Declared::default();
+    for item in section.iter().flat_map(|s| s.keywords.iter()).flat_map(|list| &list.items) {
+        let name = out.declare(Kind::Keyword, item.name.as_ref(), item.span, cx);
+        let what = keywords::lower(item, name.as_deref().unwrap_or("?"), cx);
+        out.add(Kind::Keyword, name, what, item.name.as_ref().map_or(item.span, |leaf| leaf.span));
+    }
+    for item in section.iter().flat_map(|s| s.context.iter()).flat_map(|list| &list.items) {
+        let name = out.declare(Kind::Context, item.name.as_ref(), item.span, cx);
+        let what = context::lower(item, name.as_deref().unwrap_or("?"), cx);
+        out.add(Kind::Context, name, what, item.name.as_ref().map_or(item.span, |leaf| leaf.span));
+    }
+    out
+}
+
+impl Declared {
+    fn declare(&mut self, kind: Kind, leaf: Option<&Leaf>, at: Span, cx: &mut Cx<'_>) -> Option<String> {
+        let leaf = cx.required(leaf, &format!("the {} signal", kind.word()), "name", at)?;
+        let name = cx.name(leaf, "name")?;
+        if let Some(first) = self.by_name.get(&(kind, name.clone())) {
+            let first = self.signals[*first].at;
+            let what = format!("{} signal", kind.word());
+            cx.sink.report(&errors::DUPLICATE_NAME, leaf.span, &[&what, &name]).related(first, "first declared here");
+            return None;
+        }
+        Some(name)
+    }
+
+    fn add(&mut self, kind: Kind, name: Option<String>, what: ir::SignalWhat, at: Span) {
+        let Some(name) = name else { return };
+        self.by_name.insert((kind, name.clone()), self.signals.len());
+        self.signals.push(Entry { kind, signal: ir::Signal { name, what }, at, used: false });
+    }
+
+    /// The declared signal that a condition names, from now on a used one.
+    pub(super) fn use_named(&mut self, kind: Kind, leaf: &Leaf, cx: &mut Cx<'_>) -> Option<usize> {
+        let name = cx.fixed(leaf, "name")?;
+        let key = (kind, name);
+        let Some(index) = self.by_name.get(&key) else {
+            let same_kind = self.signals.iter().filter(|entry| entry.kind == kind);
+            let other = Kind::ALL.iter().find(|(_, other)| self.by_name.contains_key(&(*other, key.1.clone())));
+            let help = match other {
+                Some((word, _)) => Some(format!("there is a {word} signal of this name: did you mean `type: {word}`?")),
+                None => nearest(&key.1, same_kind.map(|entry| entry.signal.name.as_str()))
+                    .map(|near| format!("did you mean `{near}`?")),
+            };
+            cx.sink.report(&errors::UNKNOWN_SIGNAL, leaf.span, &[kind.word(), &key.1]).help(help);
+            return None;
+        };
+        self.signals[*index].used = true;
+        Some(*index)
+    }
+
+    /// The band of a context signal.
+    pub(super) fn band(&self, index: usize) -> Option<(u64, u64)> {
+        match self.signals[index].signal.what {
+            ir::SignalWhat::Context { min_tokens, max_tokens } => Some((min_tokens, max_tokens)),
+            ir::SignalWhat::Keyword { .. } => None,
+        }
+    }
+
+    /// The used signals, and for each declared one its id among them. Unused ones are told, unless they may have been
+    /// meant by a decision that is broken.
+    pub(super) fn used(self, tell_unused: bool, cx: &mut Cx<'_>) -> (Vec<ir::Signal>, Vec<Option<usize>>) {
+        let mut ids = Vec::with_capacity(self.signals.len());
+        let mut signals = Vec::new();
+        let mut terms = 0;
+        let last = self.signals.last().map_or_else(Span::default, |entry| entry.at);
+        for entry in self.signals {
+            if !entry.used {
+                if tell_unused {
+                    let arguments = [entry.kind.word(), entry.signal.name.as_str()];
+                    cx.sink.report(&errors::UNUSED_SIGNAL, entry.at, &arguments);
+                }
+                ids.push(None);
+                continue;
+            }
+            if let ir::SignalWhat::Keyword { terms: own, .. } = &entry.signal.what {
+                terms += own.len();
+            }
+            ids.push(Some(signals.len()));
+            signals.push(entry.signal);
+        }
+        for (what, count, most) in [("signals", signals.len(), MAX_SIGNALS), ("keywords", terms, MAX_TERMS)] {
+            if count > most {
+                cx.sink.report(&errors::TOO_MANY, last, &[what, &count.to_string(), &most.to_string()]);
+            }
+        }
+        (signals, ids)
+    }
+}
