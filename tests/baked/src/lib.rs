@@ -1,1 +1,42 @@
-//! Routers baked from `configs/`, for tests and benches.
+//! Routers baked from `configs/` by the compiler itself, for tests and benches: there is no other way to have one.
+//!
+//! Generated code must compile where every warning is an error; here it does.
+
+#![deny(warnings)]
+
+/// Takes in what `build.rs` wrote for `configs/<name>.yaml`.
+macro_rules! baked {
+    ($name:literal) => {
+        include!(concat!(env!("OUT_DIR"), "/", $name, "/router.rs"));
+    };
+}
+
+/// Several providers, environment references, prices and reliability.
+pub mod basic {
+    baked!("basic");
+}
+
+/// Every shape of rule and of keyword, decided by priority.
+pub mod signals {
+    baked!("signals");
+}
+
+/// Decided by confidence, with a catch-all of the highest priority.
+pub mod confidence {
+    baked!("confidence");
+}
+
+/// A hundred keyword rules.
+pub mod keywords_100 {
+    baked!("keywords_100");
+}
+
+/// Eight models.
+pub mod models_8 {
+    baked!("models_8");
+}
+
+/// Sixty-four models.
+pub mod models_64 {
+    baked!("models_64");
+}
