@@ -7,6 +7,7 @@ use super::{
 use crate::ir::{Decision, Router, Rule, Strategy};
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote;
+use std::collections::BTreeSet;
 
 /// The table and the code of all decisions.
 pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
@@ -24,9 +25,14 @@ pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
     let rules = order.iter().filter_map(|n| {
         let (name, decision) = (&names.rules[*n], &names.decisions[*n]);
         let doc = doc(&format!("The rule of `{decision}`."));
-        let rule = expression(router.decisions[*n].rule.as_ref()?, &names.signals, false);
+        let rule = router.decisions[*n].rule.as_ref()?;
+        // Clippy would write such a rule otherwise, and it is right; but the document has its reasons.
+        let allow = is_roundabout(rule)
+            .then(|| quote!(#[allow(clippy::nonminimal_bool, clippy::overly_complex_bool_expr, clippy::eq_op)]));
+        let rule = expression(rule, &names.signals, false);
         Some(quote! {
             #doc
+            #allow
             fn #name(s: &SignalSet) -> bool { #rule }
         })
     });
@@ -110,6 +116,21 @@ fn decide(router: &Router, names: &Names, order: &[usize]) -> TokenStream {
         }
         #won
     }
+}
+
+/// Whether a rule may not be the shortest way to say it: it names a signal twice, or has negations that could be moved.
+fn is_roundabout(rule: &Rule) -> bool {
+    fn visit(rule: &Rule, seen: &mut BTreeSet<usize>, negations: &mut usize) -> bool {
+        match rule {
+            Rule::Signal(n) => !seen.insert(*n),
+            Rule::All(rules) | Rule::Any(rules) => rules.iter().any(|rule| visit(rule, seen, negations)),
+            Rule::Not(rule) => {
+                *negations += 1;
+                *negations > 1 || !matches!(**rule, Rule::Signal(_)) || visit(rule, seen, negations)
+            }
+        }
+    }
+    visit(rule, &mut BTreeSet::new(), &mut 0)
 }
 
 /// A rule as a Rust expression, in parentheses where it is `nested` and needs them.
