@@ -12,6 +12,9 @@ use std::fmt;
 /// Larger documents are refused unread. Thousands of models fit.
 pub const MAX_BYTES: usize = 8 << 20;
 
+/// For the deepest document that the crate's budget lets through, in an unoptimised build.
+const STACK_BYTES: usize = 32 << 20;
+
 /// Why a text is no tree.
 #[derive(Debug)]
 pub struct Failure {
@@ -26,10 +29,20 @@ pub struct Failure {
 /// # Errors
 /// The first syntax error: after it, nothing that follows can be trusted.
 pub fn parse(text: &str) -> Result<Node, Failure> {
+    let failure = |message| Failure { message, span: Span::default() };
     if text.len() > MAX_BYTES {
-        let message = format!("the document is larger than {} MiB", MAX_BYTES >> 20);
-        return Err(Failure { message, span: Span::default() });
+        return Err(failure(format!("the document is larger than {} MiB", MAX_BYTES >> 20)));
     }
+    // The crate recurses with large frames; how much stack the caller has left is not known.
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, || parse_here(text));
+        let thread = thread.map_err(|error| failure(format!("cannot start a thread to read it: {error}")))?;
+        thread.join().unwrap_or_else(|_| Err(failure("the YAML reader gave up on it".to_owned())))
+    })
+}
+
+fn parse_here(text: &str) -> Result<Node, Failure> {
+    // Duplicates are passed on so that all of them can be reported, each with the place of the first.
     let options = serde_saphyr::options! {
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         non_finite_float_policy: NonFiniteFloatPolicy::AsString,
@@ -37,6 +50,8 @@ pub fn parse(text: &str) -> Result<Node, Failure> {
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
         with_snippet: false,
+        // Aliases save some typing; who saves more than this is up to something.
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 100_000 },
     };
     match serde_saphyr::from_str_with_options::<Raw>(text, options) {
         Ok(raw) => Ok(node(raw, text)),
@@ -47,22 +62,45 @@ pub fn parse(text: &str) -> Result<Node, Failure> {
     }
 }
 
-/// The crate's message without its position, which is rendered by us.
+/// The crate's message without its position, which is rendered by us, and in words for who writes the document.
 fn message(error: &serde_saphyr::Error) -> String {
-    let full = error.without_snippet().render();
-    let line = full.lines().next().unwrap_or_default();
-    line.split(" at line ").next().unwrap_or(line).trim_start_matches("error: ").to_owned()
+    let mut error = error.without_snippet();
+    while let serde_saphyr::Error::AliasError { error: inner, .. } = error {
+        error = inner;
+    }
+    match error {
+        serde_saphyr::Error::Budget { .. } | serde_saphyr::Error::AliasReplayLimitExceeded { .. } => {
+            "the document is too large or too deeply nested".to_owned()
+        }
+        serde_saphyr::Error::MultipleDocuments { .. } => "a second document begins here".to_owned(),
+        _ => {
+            let full = error.render();
+            let line = full.lines().next().unwrap_or_default();
+            line.split(" at line ").next().unwrap_or(line).trim_start_matches("error: ").to_owned()
+        }
+    }
 }
 
-/// Locations without byte offsets are a sentinel of the crate's: they become the start of the document.
+/// Syntax errors have a line and a column only. What has neither is a sentinel of the crate's, and becomes the start of
+/// the document.
 fn span(location: Location, text: &str) -> Span {
     let at = location.span();
-    let (Some(start), Some(len)) = (at.byte_offset(), at.byte_len()) else { return Span::default() };
-    let bound = |offset: u64| {
-        let offset = usize::try_from(offset).unwrap_or(usize::MAX).min(text.len());
+    let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let start = match at.byte_offset() {
+        Some(offset) => size(offset),
+        None if location.line() == 0 => return Span::default(),
+        None => {
+            let before: usize = text.split_inclusive('\n').take(size(location.line() - 1)).map(str::len).sum();
+            let line = text[before..].lines().next().unwrap_or_default();
+            let column = size(location.column()).saturating_sub(1);
+            before + line.char_indices().nth(column).map_or(line.len(), |(offset, _)| offset)
+        }
+    };
+    let bound = |offset: usize| {
+        let offset = offset.min(text.len());
         (0..=offset).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
     };
-    Span { start: bound(start), end: bound(start.saturating_add(len)) }
+    Span { start: bound(start), end: bound(start.saturating_add(at.byte_len().map_or(0, size))) }
 }
 
 /// A node before the text of its plain scalars is looked up.

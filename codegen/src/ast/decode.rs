@@ -73,7 +73,7 @@ macro_rules! section {
         pub struct $name {
             /// Its first key.
             pub span: $crate::ast::node::Span,
-            /// Whether all of it could be read. Where not, what is missing may have been meant otherwise.
+            /// Whether all of its keys could be read. Where not, what is missing may have been meant by one of them.
             pub whole: bool,
             $($(#[$doc])* pub $field: Option<$type>,)*
         }
@@ -89,12 +89,13 @@ macro_rules! section {
                 const KEYS: &[&str] = &[$($crate::ast::decode::section!(@key $field $($key)?)),*];
                 let before = sink.errors();
                 let known = $crate::ast::decode::known_entries(node, what, $path, KEYS, sink)?;
+                let mut whole = sink.errors() == before;
                 $(let $field = $crate::ast::decode::field(
                     &known,
                     $crate::ast::decode::section!(@key $field $($key)?),
+                    &mut whole,
                     sink,
                 );)*
-                let whole = sink.errors() == before;
                 Some($name { span: $crate::ast::decode::head(node), whole, $($field),* })
             }
 
@@ -167,14 +168,17 @@ fn without_duplicates<'n>(entries: &'n [(Key, Node)], sink: &mut Sink) -> Vec<(&
     out
 }
 
-/// Reads the value of a key, if it is there.
-pub fn field<T: Decode>(known: &[(&Key, &Node)], name: &str, sink: &mut Sink) -> Option<T> {
+/// Reads the value of a key, if it is there. `whole` becomes false where it is there and cannot be read.
+pub fn field<T: Decode>(known: &[(&Key, &Node)], name: &str, whole: &mut bool, sink: &mut Sink) -> Option<T> {
     let (key, node) = known.iter().find(|(key, _)| key.text == name)?;
-    if matches!(node.value, Value::Scalar(_, Scalar::Null)) {
+    let value = if matches!(node.value, Value::Scalar(_, Scalar::Null)) {
         sink.report(&errors::EMPTY_VALUE, key.span, &[name]);
-        return None;
-    }
-    T::decode(node, name, sink)
+        None
+    } else {
+        T::decode(node, name, sink)
+    };
+    *whole &= value.is_some();
+    value
 }
 
 /// Where a mapping begins: its first key. All of it would be too much to underline.

@@ -64,7 +64,7 @@ fn decision(
     declared: &mut Declared,
     cx: &mut Cx<'_>,
 ) -> (ir::Decision, bool) {
-    let leaf = cx.required(item.name.as_ref(), "the decision", "name", item.span);
+    let leaf = cx.required(item.name.as_ref(), "the decision", "name", (item.span, item.whole));
     let name = leaf.and_then(|leaf| Some((leaf.span, cx.name(leaf, "name")?)));
     if let Some((at, name)) = &name
         && let Some(first) = names.insert(name.clone(), *at)
@@ -88,7 +88,7 @@ fn decision(
 fn model_refs(list: Option<&List<ModelRef>>, name: &str, at: Span, models: &Models, cx: &mut Cx<'_>) -> Vec<usize> {
     let mut out = Vec::new();
     for item in list.iter().flat_map(|list| &list.items) {
-        if let Some(leaf) = cx.required(item.model.as_ref(), "the model reference", "model", item.span) {
+        if let Some(leaf) = cx.required(item.model.as_ref(), "the model reference", "model", (item.span, item.whole)) {
             out.extend(models.named(leaf, "model", cx));
         }
         if let Some(leaf) = &item.use_reasoning

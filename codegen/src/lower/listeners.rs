@@ -35,7 +35,7 @@ pub(super) fn ingress(list: Option<&List<Listener>>, cx: &mut Cx<'_>) -> Vec<(ir
             cx.sink.report(&errors::DUPLICATE_NAME, at, &["listener", &name]).related(first, "first declared here");
         }
         let address = address(item.address.as_ref(), "address", Ipv4Addr::UNSPECIFIED.into(), cx);
-        let port = cx.required(item.port.as_ref(), "the listener", "port", item.span);
+        let port = cx.required(item.port.as_ref(), "the listener", "port", (item.span, item.whole));
         let port_at = port.map_or(item.span, |leaf| leaf.span);
         let port = port.and_then(|leaf| port_number(leaf, cx));
         if let (Some(address), Some(port)) = (address, port) {

@@ -57,7 +57,7 @@ pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Path
     let list_models = names::list_models(document.global.as_ref(), cx);
     let models = models::lower(document, root, &auto_names, cx);
     let routing = decisions::lower(document, &models, cx);
-    if routing.decisions.is_empty() && !models.default_given {
+    if routing.decisions.is_empty() && !models.default_given && cx.sink.errors() == 0 {
         let name = auto_names.first().map_or("auto", String::as_str);
         let at = key_span(root, if document.routing.is_some() { "routing" } else { "providers" });
         cx.sink.report(&errors::NOTHING_FOR_AUTO, at, &[name]);

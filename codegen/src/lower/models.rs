@@ -21,6 +21,8 @@ pub(super) struct Models {
     pub(super) default: Option<usize>,
     /// Whether the document says so, be it a name that does not exist.
     pub(super) default_given: bool,
+    /// Whether a model has a name that could not be read. Who names it elsewhere is not to blame.
+    some_unnamed: bool,
     /// Index and place of the name.
     by_name: BTreeMap<String, (usize, Span)>,
 }
@@ -30,7 +32,7 @@ impl Models {
     pub(super) fn named(&self, leaf: &Leaf, key: &str, cx: &mut Cx<'_>) -> Option<usize> {
         let name = cx.fixed(leaf, key)?;
         let found = self.by_name.get(&name).map(|(index, _)| *index);
-        if found.is_none() {
+        if found.is_none() && !self.some_unnamed {
             let near = nearest(&name, self.by_name.keys().map(String::as_str));
             let help = near.map(|near| format!("did you mean `{near}`?"));
             cx.sink.report(&errors::UNKNOWN_MODEL, leaf.span, &[&name]).help(help);
@@ -44,13 +46,16 @@ pub(super) fn lower(document: &Document, root: &Node, auto_names: &[String], cx:
     let providers = document.providers.as_ref();
     let list = providers.and_then(|providers| providers.models.as_ref());
     let Some(list) = list.filter(|list| list.written > 0) else {
-        let at = list.map_or_else(|| key_span(root, "providers"), |list| list.span);
-        cx.sink.report(&errors::NO_MODELS, at, &[]);
-        return Models::default();
+        if document.whole && providers.is_none_or(|providers| providers.whole) {
+            let at = list.map_or_else(|| key_span(root, "providers"), |list| list.span);
+            cx.sink.report(&errors::NO_MODELS, at, &[]);
+        }
+        return Models { some_unnamed: true, ..Models::default() };
     };
     let mut out = Models::default();
     for item in &list.items {
         let name = name(item, auto_names, &mut out, cx);
+        out.some_unnamed |= name.is_none();
         let model = model(item, name, cx);
         out.models.push(model);
     }
@@ -61,13 +66,16 @@ pub(super) fn lower(document: &Document, root: &Node, auto_names: &[String], cx:
         }
     }
     out.default = default_model(providers, &out, cx);
-    out.default_given = out.default.is_some() || providers.and_then(given).is_some();
+    out.default_given = providers.is_some_and(|providers| {
+        !providers.whole
+            || providers.defaults.as_ref().is_some_and(|defaults| !defaults.whole || given(providers).is_some())
+    });
     cards(document.routing.as_ref().and_then(|routing| routing.model_cards.as_ref()), &mut out, cx);
     out
 }
 
 fn name(item: &Model, auto_names: &[String], out: &mut Models, cx: &mut Cx<'_>) -> Option<String> {
-    let leaf = cx.required(item.name.as_ref(), "the model", "name", item.span)?;
+    let leaf = cx.required(item.name.as_ref(), "the model", "name", (item.span, item.whole))?;
     let name = cx.name(leaf, "name")?;
     if auto_names.contains(&name) {
         cx.sink.report(&errors::NAME_TAKEN, leaf.span, &[&name]);
@@ -86,7 +94,7 @@ fn model(item: &Model, name: Option<String>, cx: &mut Cx<'_>) -> ir::Model {
     }
     let shown = name.clone().unwrap_or_else(|| "?".to_owned());
     let backends = backend::all(item, &shown, cx);
-    if item.backend_refs.as_ref().is_none_or(|list| list.written == 0) {
+    if item.backend_refs.as_ref().map_or(item.whole, |list| list.written == 0) {
         let at = item.name.as_ref().map_or(item.span, |leaf| leaf.span);
         cx.sink.report(&errors::NO_BACKENDS, at, &[&shown]);
     }
@@ -112,7 +120,7 @@ fn given(providers: &Providers) -> Option<&Leaf> {
 fn cards(list: Option<&List<ModelCard>>, models: &mut Models, cx: &mut Cx<'_>) {
     let mut seen: BTreeMap<usize, Span> = BTreeMap::new();
     for card in list.iter().flat_map(|list| &list.items) {
-        let leaf = cx.required(card.name.as_ref(), "the model card", "name", card.span);
+        let leaf = cx.required(card.name.as_ref(), "the model card", "name", (card.span, card.whole));
         let description = cx.fixed_opt(card.description.as_ref(), "description");
         if let Some(modality) = &card.modality {
             cx.choice(modality, "modality", &[("ar", ())], &["diffusion", "omni"]);

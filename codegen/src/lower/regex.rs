@@ -61,7 +61,7 @@ fn compiles(pattern: &str, length: usize) -> Result<(), Bad> {
                 .start_kind(StartKind::Unanchored)
                 .accelerate(false)
                 .dfa_size_limit(Some(DFA_LIMIT))
-                .determinize_size_limit(Some(4 * DFA_LIMIT)),
+                .determinize_size_limit(Some(2 * DFA_LIMIT)),
         )
         .thompson(thompson::Config::new().which_captures(thompson::WhichCaptures::None).nfa_size_limit(Some(DFA_LIMIT)))
         .build(pattern);

@@ -21,6 +21,8 @@ pub(super) fn lower(rule: &Rule, declared: &mut Declared, cx: &mut Cx<'_>) -> Op
     let leaf = rule.kind.as_ref().map(|leaf| (leaf.span, "type"));
     let leaf = leaf.or_else(|| rule.name.as_ref().map(|leaf| (leaf.span, "name")));
     match (group, leaf) {
+        // What could not be read may be what is missing, and was reported.
+        (None, None) if !rule.whole => None,
         (Some((span, group)), Some((at, leaf))) => {
             cx.sink.report(&errors::LEAF_AND_GROUP, at, &[leaf, group]).related(span, "a group");
             None
@@ -36,15 +38,16 @@ pub(super) fn lower(rule: &Rule, declared: &mut Declared, cx: &mut Cx<'_>) -> Op
 }
 
 fn signal(rule: &Rule, declared: &mut Declared, cx: &mut Cx<'_>) -> Option<ir::Rule> {
-    let kind = cx.required(rule.kind.as_ref(), "the condition", "type", rule.span);
+    let kind = cx.required(rule.kind.as_ref(), "the condition", "type", (rule.span, rule.whole));
     let kind = kind.and_then(|leaf| cx.choice(leaf, "type", Kind::ALL, upstream::UNSUPPORTED_SIGNAL_TYPES));
-    let name = cx.required(rule.name.as_ref(), "the condition", "name", rule.span)?;
-    Some(ir::Rule::Signal(declared.use_named(kind?, name, cx)?))
+    let name = cx.required(rule.name.as_ref(), "the condition", "name", (rule.span, rule.whole))?;
+    let index = declared.use_named(kind?, name, cx)?;
+    rule.whole.then_some(ir::Rule::Signal(index))
 }
 
 fn group(rule: &Rule, declared: &mut Declared, cx: &mut Cx<'_>) -> Option<ir::Rule> {
     let words = [("AND", Operator::And), ("OR", Operator::Or), ("NOT", Operator::Not)];
-    let leaf = cx.required(rule.operator.as_ref(), "the group", "operator", rule.span);
+    let leaf = cx.required(rule.operator.as_ref(), "the group", "operator", (rule.span, rule.whole));
     let operator = leaf.and_then(|leaf| cx.choice(leaf, "operator", &words, &[]));
     let list = rule.conditions.as_ref();
     let written = list.map_or(0, |list| list.written);
@@ -54,7 +57,7 @@ fn group(rule: &Rule, declared: &mut Declared, cx: &mut Cx<'_>) -> Option<ir::Ru
     let children: Vec<Option<ir::Rule>> =
         list.iter().flat_map(|list| &list.items).map(|child| lower(child, declared, cx)).collect();
     let mut children: Vec<ir::Rule> = children.into_iter().collect::<Option<_>>()?;
-    if children.len() != written || children.is_empty() {
+    if children.len() != written || children.is_empty() || !rule.whole {
         return None;
     }
     match operator? {

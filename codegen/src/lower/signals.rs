@@ -54,12 +54,12 @@ struct Entry {
 pub(super) fn declared(section: Option<&Signals>, cx: &mut Cx<'_>) -> Declared {
     let mut out = Declared::default();
     for item in section.iter().flat_map(|s| s.keywords.iter()).flat_map(|list| &list.items) {
-        let name = out.declare(Kind::Keyword, item.name.as_ref(), item.span, cx);
+        let name = out.declare(Kind::Keyword, item.name.as_ref(), (item.span, item.whole), cx);
         let what = keywords::lower(item, name.as_deref().unwrap_or("?"), cx);
         out.add(Kind::Keyword, name, what, item.name.as_ref().map_or(item.span, |leaf| leaf.span));
     }
     for item in section.iter().flat_map(|s| s.context.iter()).flat_map(|list| &list.items) {
-        let name = out.declare(Kind::Context, item.name.as_ref(), item.span, cx);
+        let name = out.declare(Kind::Context, item.name.as_ref(), (item.span, item.whole), cx);
         let what = context::lower(item, name.as_deref().unwrap_or("?"), cx);
         out.add(Kind::Context, name, what, item.name.as_ref().map_or(item.span, |leaf| leaf.span));
     }
@@ -67,7 +67,7 @@ pub(super) fn declared(section: Option<&Signals>, cx: &mut Cx<'_>) -> Declared {
 }
 
 impl Declared {
-    fn declare(&mut self, kind: Kind, leaf: Option<&Leaf>, at: Span, cx: &mut Cx<'_>) -> Option<String> {
+    fn declare(&mut self, kind: Kind, leaf: Option<&Leaf>, at: (Span, bool), cx: &mut Cx<'_>) -> Option<String> {
         let leaf = cx.required(leaf, &format!("the {} signal", kind.word()), "name", at)?;
         let name = cx.name(leaf, "name")?;
         if let Some(first) = self.by_name.get(&(kind, name.clone())) {

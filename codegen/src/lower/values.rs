@@ -174,9 +174,16 @@ impl Cx<'_> {
         None
     }
 
-    /// A key that its section cannot do without.
-    pub(super) fn required<'l>(&mut self, leaf: Option<&'l Leaf>, what: &str, key: &str, at: Span) -> Option<&'l Leaf> {
-        if leaf.is_none() {
+    /// A key that its section cannot do without. Where the section has keys that could not be read, one of them may have
+    /// been meant to be it, and has been reported.
+    pub(super) fn required<'l>(
+        &mut self,
+        leaf: Option<&'l Leaf>,
+        what: &str,
+        key: &str,
+        (at, whole): (Span, bool),
+    ) -> Option<&'l Leaf> {
+        if leaf.is_none() && whole {
             self.sink.report(&errors::MISSING_KEY, at, &[what, key]);
         }
         leaf
