@@ -31,6 +31,8 @@ struct Relay {
     tail: Option<Tail>,
     exchange: Box<Exchange>,
     ended: bool,
+    /// The connection is cut with the next poll.
+    cut: bool,
 }
 
 /// The connection to the client is cut: nothing else would tell it that the answer is incomplete.
@@ -47,7 +49,7 @@ impl ResponseBody {
     /// A backend's answer, forwarded.
     pub(super) fn relay(body: upstream::Body, is_event_stream: bool, exchange: Box<Exchange>) -> Self {
         let tail = is_event_stream.then(Tail::default);
-        ResponseBody(Inner::Relay(Box::new(Relay { body, tail, exchange, ended: false })))
+        ResponseBody(Inner::Relay(Box::new(Relay { body, tail, exchange, ended: false, cut: false })))
     }
 
     /// Ties the router's own answer to the exchange that ends with it.
@@ -61,6 +63,9 @@ impl ResponseBody {
 
 impl Relay {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if std::mem::take(&mut self.cut) {
+            return Poll::Ready(Some(Err(Cut)));
+        }
         if self.ended {
             return Poll::Ready(None);
         }
@@ -97,7 +102,13 @@ impl Relay {
         self.end();
         match &self.tail {
             Some(tail) if tail.at_boundary() => Poll::Ready(Some(Ok(Frame::data(failure.body().to_event().into())))),
-            _ => Poll::Ready(Some(Err(Cut))),
+            _ => {
+                // hyper drops what it has not written when a body fails; it writes when a body has nothing to give. So
+                // the client gets the head, and whatever came in whole, before it is cut off.
+                self.cut = true;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
         }
     }
 
@@ -128,7 +139,7 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Inner::Full { bytes, .. } => bytes.is_empty(),
-            Inner::Relay(relay) => relay.ended,
+            Inner::Relay(relay) => relay.ended && !relay.cut,
         }
     }
 
