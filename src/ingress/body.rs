@@ -47,15 +47,18 @@ pub(super) async fn receive(
         return Err(ReceiveError::TooLarge { limit });
     }
     let mut body = Chunks::default();
+    let mut taken = 0;
     let mut scanner = Scanner::new();
     let mut scanned = Ok(());
     while let Some(frame) = timeout(limits.body_timeout, incoming.frame()).await.map_err(|_| ReceiveError::Timeout)? {
         let Ok(data) = frame.map_err(ReceiveError::Broken)?.into_data() else { continue };
-        if body.len() as u64 + data.len() as u64 > limit {
+        taken += data.len() as u64;
+        if taken > limit {
             discard(incoming, limits).await;
             return Err(ReceiveError::TooLarge { limit });
         }
-        // After a mistake the rest is still read: the client hears of it on a connection that stays usable.
+        // After a mistake the rest is still read, though not kept: the client hears of it on a connection that stays
+        // usable.
         if scanned.is_ok() {
             scanned = scanner.push(&data);
             body.push(data);
