@@ -180,8 +180,12 @@ impl Location {
             return Err("a base URL must not hold credentials".to_owned());
         }
         let default_port = if tls { 443 } else { 80 };
-        let port = authority.port_u16().unwrap_or(default_port);
         let host = authority.host();
+        // Not `port_u16()`: it takes a port that is none, such as 99999, for one that is not there.
+        let port = match authority.as_str().strip_prefix(host).and_then(|rest| rest.strip_prefix(':')) {
+            None => default_port,
+            Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or_else(|| format!("`{port}` is no TCP port"))?,
+        };
         let prefix = if replace_path { "" } else { uri.path().trim_end_matches('/') };
         let query = query.map_or_else(String::new, |query| format!("?{query}"));
         Ok(Location {
@@ -217,6 +221,10 @@ mod tests {
         check("[::1]:9/x", "/y", true, Some("a=b"), Ok("tcp ::1:9 [::1]:9 /y?a=b"));
         check("https://h:443/v1", chat, false, None, Ok("tls h:443 h /v1/chat/completions"));
         check("ftp://h", chat, false, None, Err("no scheme"));
+        check("http://h:99999/v1", chat, false, None, Err("`99999` is no TCP port"));
+        check("h:port", chat, false, None, Err("no TCP port"));
+        check("[::1]:0", chat, false, None, Err("no TCP port"));
+        check("http://h:/v1", chat, false, None, Err("no TCP port"));
         check("http://", chat, false, None, Err("URL"));
         check("http://h/v1?x=1", chat, false, None, Err("query"));
         check("http://user:pass@h/v1", chat, false, None, Err("credentials"));
