@@ -32,16 +32,14 @@ pub(super) struct EchoBody {
 /// The fields of a request that the echo looks at, beyond its messages.
 #[derive(Deserialize)]
 struct Options {
-    #[serde(default)]
-    stream: bool,
-    #[serde(default)]
+    /// Like every field, it may be `null`.
+    stream: Option<bool>,
     stream_options: Option<StreamOptions>,
 }
 
 #[derive(Deserialize)]
 struct StreamOptions {
-    #[serde(default)]
-    include_usage: bool,
+    include_usage: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -115,7 +113,7 @@ fn reply(model: &str, token_delay: Duration, prompt: &Prompt<'_>, options: &Opti
         let completion = Completion { id: &id, object, created, model, choices, usage };
         serde_json::to_vec(&completion).expect("strings and numbers always serialise")
     };
-    if !options.stream {
+    if options.stream != Some(true) {
         let message = Message { role: Some("assistant"), content: Some(&text), refusal: Some(None) };
         let choice = Choice { message: Some(message), finish_reason: Some("stop"), ..Choice::default() };
         let body = write("chat.completion", &[choice], Some(usage));
@@ -136,7 +134,7 @@ fn reply(model: &str, token_delay: Duration, prompt: &Prompt<'_>, options: &Opti
         frames.push_back(chunk(&[delta(Message { content: Some(token), ..Message::default() }, None)], None));
     }
     frames.push_back(chunk(&[delta(Message::default(), Some("stop"))], None));
-    if options.stream_options.as_ref().is_some_and(|options| options.include_usage) {
+    if options.stream_options.as_ref().is_some_and(|options| options.include_usage == Some(true)) {
         frames.push_back(chunk(&[], Some(usage)));
     }
     frames.push_back(Bytes::from_static(b"data: [DONE]\n\n"));
