@@ -91,6 +91,13 @@ fn serve(tables: &'static Tables, options: &Options) -> Result<(), StartError> {
     let public = sockets::bind_public(tables, options.listen, workers)?;
     let management = sockets::bind_management(tables, options.management)?;
 
+    // Before anybody is told that the router is there: from then on it may be asked to stop.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let signals = {
+        let _in_runtime = runtime.enter();
+        Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? }
+    };
+
     let started = SystemTime::now();
     let catalog = Arc::new(Catalog::new(tables, started));
     let shared = Shared { tables, routing, catalog: Arc::clone(&catalog) };
@@ -125,8 +132,7 @@ fn serve(tables: &'static Tables, options: &Options) -> Result<(), StartError> {
 
     let state = Arc::clone(&fleet);
     let registry = Registry::with_backend_state(tables, recorders, move |id| state.state(id));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(oversee(tables, fleet, registry, management, catalog, started, stop, ended))
+    runtime.block_on(oversee(tables, fleet, registry, management, catalog, started, signals, stop, ended))
 }
 
 /// What the first thread does: the apiserver, health checks, and the way down.
@@ -138,23 +144,23 @@ async fn oversee(
     management: std::net::TcpListener,
     catalog: Arc<Catalog>,
     started: SystemTime,
+    mut signals: Signals,
     stop: watch::Sender<bool>,
     mut ended: mpsc::Receiver<std::convert::Infallible>,
 ) -> Result<(), StartError> {
     let draining = Arc::new(AtomicBool::new(false));
     let api = Arc::new(Api::new(tables, registry, catalog, started, Arc::clone(&draining)));
     let management = tokio::net::TcpListener::from_std(management)?;
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let apiserver = apiserver::serve(management, api, std::future::pending());
     let down = async {
-        asked_to_stop(&mut terminate, &mut interrupt).await;
+        signals.asked_to_stop().await;
         draining.store(true, Ordering::Relaxed);
         tracing::info!(seconds = tables.limits.drain_timeout.as_secs_f32(), "draining: running requests may finish");
         stop.send_replace(true);
         tokio::select! {
             _ = ended.recv() => tracing::info!("drained"),
             () = tokio::time::sleep(tables.limits.drain_timeout) => tracing::warn!("the drain timed out: requests are cut off"),
-            () = asked_to_stop(&mut terminate, &mut interrupt) => tracing::warn!("asked again to stop: requests are cut off"),
+            () = signals.asked_to_stop() => tracing::warn!("asked again to stop: requests are cut off"),
         }
     };
     tokio::select! {
@@ -164,9 +170,18 @@ async fn oversee(
     }
 }
 
-async fn asked_to_stop(terminate: &mut Signal, interrupt: &mut Signal) {
-    tokio::select! {
-        _ = terminate.recv() => (),
-        _ = interrupt.recv() => (),
+/// The signals that ask the process to stop.
+#[derive(Debug)]
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    async fn asked_to_stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => (),
+            _ = self.interrupt.recv() => (),
+        }
     }
 }
