@@ -184,7 +184,9 @@ impl Location {
         // Not `port_u16()`: it takes a port that is none, such as 99999, for one that is not there.
         let port = match authority.as_str().strip_prefix(host).and_then(|rest| rest.strip_prefix(':')) {
             None => default_port,
-            Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or_else(|| format!("`{port}` is no TCP port"))?,
+            Some(port) => {
+                port.parse().ok().filter(|port| *port > 0).ok_or_else(|| format!("`{port}` is no TCP port"))?
+            }
         };
         let prefix = if replace_path { "" } else { uri.path().trim_end_matches('/') };
         let query = query.map_or_else(String::new, |query| format!("?{query}"));
