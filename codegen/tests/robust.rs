@@ -16,14 +16,14 @@ fn document() -> String {
 fn survives(text: &str) {
     let (router, report) = check(&Source { path: "m.yaml", text });
     assert_eq!(router.is_none(), report.has_errors());
-    report.render_text(true);
-    report.render_json();
+    assert_eq!(report.render_text(true).is_empty(), report.diagnostics.is_empty());
+    assert!(report.render_json().starts_with('['));
 }
 
 #[test]
 fn cut_off_anywhere() {
     let text = document();
-    for (at, _) in text.char_indices().step_by(3) {
+    for (at, _) in text.char_indices().step_by(7) {
         survives(&text[..at]);
         survives(&text[at..]);
     }
@@ -44,10 +44,12 @@ fn every_value_replaced() {
     let text = document();
     let long = "x".repeat(5_000);
     let digits = "9".repeat(400);
-    for (at, _) in text.match_indices(": ") {
+    let values = ["[]", "{}", "~", "\"\"", "-1", ".nan", "${", "${X}", "\"\\0\"", "ö", &long, &digits];
+    for (place, (at, _)) in text.match_indices(": ").enumerate() {
         let line_end = text[at..].find('\n').map_or(text.len(), |length| at + length);
         let end = text[at..line_end].find([',', '}']).map_or(line_end, |length| at + length);
-        for value in ["[]", "{}", "~", "\"\"", "-1", ".nan", "${", "${X}", "\"\\0\"", "ö", &long, &digits] {
+        // A third of the values at each place, another third at the next.
+        for value in values.iter().skip(place % 3).step_by(3) {
             survives(&format!("{}: {value}{}", &text[..at], &text[end..]));
         }
     }
@@ -63,7 +65,7 @@ fn attacks() {
     let merges: String = std::iter::once("a0: &a0 { x: 1 }\n".to_owned())
         .chain((1..2_000).map(|n| format!("a{n}: &a{n} {{ <<: *a{}, k{n}: 1 }}\n", n - 1)))
         .collect();
-    let many_mistakes: String = (0..20_000).map(|n| format!("k{n}: 1\n")).collect();
+    let many_mistakes: String = (0..5_000).map(|n| format!("k{n}: 1\n")).collect();
     let large = format!("# {}\n", "x".repeat(9 << 20));
     for text in [
         deep,

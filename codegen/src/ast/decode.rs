@@ -272,14 +272,19 @@ impl Decode for Node {
 
 /// The candidate that was most likely meant.
 pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    let plain = |s: &str| s.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
+    let plain = |s: &str| s.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
     let wanted = plain(word);
     // A third of the letters may be wrong: enough for a slip, too little for another word.
-    let bound = (wanted.chars().count() / 3).clamp(1, 4);
+    let bound = (wanted.chars().count() / 3).min(4);
     candidates
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&wanted, &plain(candidate)), candidate))
-        .filter(|(distance, _)| *distance <= bound)
+        .filter_map(|candidate| {
+            let candidate_plain = plain(candidate);
+            // Comparing takes the product of the lengths; a novel in place of a name is not worth it.
+            let near = candidate_plain.len().abs_diff(wanted.len()) <= 4 * bound + 3;
+            let distance = near.then(|| strsim::damerau_levenshtein(&wanted, &candidate_plain))?;
+            (distance <= bound).then_some((distance, candidate))
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }

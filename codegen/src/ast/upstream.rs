@@ -3,7 +3,7 @@
 //! Data only: supporting one of them takes its name off the list.
 
 /// Keys that exist in the schema and not here, by section.
-const UNSUPPORTED: &[(&str, &[&str])] = &[
+pub const UNSUPPORTED: &[(&str, &[&str])] = &[
     ("", &["entrypoints", "recipes"]),
     ("providers.defaults", &["default_reasoning_effort", "reasoning_families"]),
     ("providers.models[]", &["reasoning_family"]),

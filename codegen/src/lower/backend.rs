@@ -159,10 +159,9 @@ fn auth(item: &BackendRef, provider: &Provider, cx: &mut Cx<'_>) -> Option<ir::A
         }
     }?;
     let prefix = prefix.unwrap_or_else(|| Some(provider.auth_prefix.to_owned()))?;
-    let prefix = prefix.trim();
     Some(ir::Auth {
         header: header.unwrap_or_else(|| Some(provider.auth_header.to_owned()))?,
-        prefix: if prefix.is_empty() { String::new() } else { format!("{prefix} ") },
+        prefix: prefix.trim().to_owned(),
         key,
     })
 }

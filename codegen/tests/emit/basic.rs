@@ -206,7 +206,7 @@ static BACKENDS_GPT_4O: [Backend; 2] = [
             headers: &[("x-tenant", Text::Env(&[Piece::Var(ENV_TENANT)]))],
             auth: Some(Auth {
                 header: "authorization",
-                prefix: "Bearer ",
+                prefix: "Bearer",
                 key: Text::Env(&[Piece::Var(ENV_OPENAI_API_KEY)]),
             }),
         }),
