@@ -89,8 +89,8 @@ errors! {
         "the value of `{0}` would be readable in the binary", "a literal secret",
         "write `${NAME}` and set NAME when the router starts";
     SECRET_DEFAULT = Error "secret-default",
-        "the default of a secret would be readable in the binary", "`{0}` has a literal default",
-        "write `${{0}}`: start-up then stops with a clear line where it is not set";
+        "`{0}` is a secret and cannot have a default", "`{1}` has one",
+        "write `${{1}}`: start-up then stops with a clear line where it is not set";
 
     // Scalars.
     EMPTY_STRING = Error "empty-string",

@@ -43,6 +43,7 @@ pub fn check(source: &Source<'_>) -> (Option<ir::Router>, Report) {
         }
         Ok(root) => {
             paths = Paths::of(&root);
+            sink.hide(ast::secret::spans(&root));
             let document = Document::decode(&root, "the document", &mut sink);
             if let Some(document) = document {
                 router = Some(lower::lower(&document, &root, source, &paths, &mut sink));

@@ -1,11 +1,11 @@
 //! `hardwirec`: checks, prints and bakes a document from the command line. A thin face of the library.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is this command's job")]
+#![allow(clippy::print_stderr, reason = "printing is this command's job")]
 
 use hardwire_codegen::{Source, check, compile, ir};
 use lexopt::Arg::{Long, Short, Value};
 use std::ffi::OsString;
-use std::io::{IsTerminal, Read};
+use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::{env, fs, io};
@@ -86,8 +86,8 @@ fn parse() -> Result<Job, Failure> {
 
 fn run(job: Job) -> Result<ExitCode, Failure> {
     match job {
-        Job::Help => println!("{HELP}"),
-        Job::Version => println!("hardwirec {}", env!("CARGO_PKG_VERSION")),
+        Job::Help => say(&format!("{HELP}\n"))?,
+        Job::Version => say(concat!("hardwirec ", env!("CARGO_PKG_VERSION"), "\n"))?,
         Job::Check { file, json } => return run_check(&file, json),
         Job::Emit { file, out_dir } => return run_emit(&file, out_dir.as_deref()),
         Job::Bake { file, cargo } => return run_bake(&file, &cargo),
@@ -99,11 +99,11 @@ fn run_check(file: &OsString, json: bool) -> Result<ExitCode, Failure> {
     let (path, text) = read(file)?;
     let (router, report) = check(&Source { path: &path, text: &text });
     if json {
-        println!("{}", report.render_json());
+        say(&format!("{}\n", report.render_json()))?;
     } else {
         eprint!("{}", report.render_text(io::stderr().is_terminal()));
         match &router {
-            Some(router) => println!("{}", summary(router)),
+            Some(router) => say(&format!("{}\n", summary(router)))?,
             None => eprintln!("\n{path}: {}", counted(report.counts().0, "error", "errors")),
         }
     }
@@ -116,7 +116,7 @@ fn run_emit(file: &OsString, out_dir: Option<&Path>) -> Result<ExitCode, Failure
     eprint!("{}", report.render_text(io::stderr().is_terminal()));
     let Some(output) = output else { return Ok(ExitCode::FAILURE) };
     let Some(dir) = out_dir else {
-        print!("{}", output.rust);
+        say(&output.rust)?;
         return Ok(ExitCode::SUCCESS);
     };
     let failed = |path: &Path| {
@@ -131,6 +131,14 @@ fn run_emit(file: &OsString, out_dir: Option<&Path>) -> Result<ExitCode, Failure
         fs::write(&path, bytes).map_err(failed(&path))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes to standard output. Who stops reading, as `head` does, has read enough.
+fn say(text: &str) -> Result<(), Failure> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure(format!("cannot write: {error}"))),
+        _ => Ok(()),
+    }
 }
 
 /// Cargo shows the report itself; its exit code is ours.

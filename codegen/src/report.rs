@@ -42,8 +42,6 @@ pub struct Diagnostic {
     pub related: Vec<(Span, String)>,
     /// Where in the document's structure: `providers.models[0].name`.
     pub path: String,
-    /// Whether what stands there is a secret. It is not shown: build logs are read by many.
-    pub secret: bool,
 }
 
 impl Diagnostic {
@@ -61,12 +59,6 @@ impl Diagnostic {
         self
     }
 
-    /// Keeps what stands there out of the report.
-    pub fn secret(&mut self) -> &mut Self {
-        self.secret = true;
-        self
-    }
-
     /// Points at another place.
     pub fn related(&mut self, span: Span, label: impl Into<String>) -> &mut Self {
         self.related.push((span, label.into()));
@@ -79,9 +71,15 @@ impl Diagnostic {
 pub struct Sink {
     diagnostics: Vec<Diagnostic>,
     errors: usize,
+    hidden: Vec<Span>,
 }
 
 impl Sink {
+    /// Keeps some places out of the report.
+    pub fn hide(&mut self, spans: impl IntoIterator<Item = Span>) {
+        self.hidden.extend(spans);
+    }
+
     /// How many errors there are so far.
     #[must_use]
     pub const fn errors(&self) -> usize {
@@ -101,7 +99,6 @@ impl Sink {
             span,
             related: Vec::new(),
             path: String::new(),
-            secret: false,
         });
         self.diagnostics.last_mut().expect("one was just pushed")
     }
@@ -129,9 +126,9 @@ fn fill(template: &str, arguments: &[&str]) -> String {
 }
 
 /// The text with some spans starred out, byte for byte, so that positions stay what they are.
-fn masked(text: &str, secrets: impl Iterator<Item = Span>) -> String {
+fn masked(text: &str, hidden: &[Span]) -> String {
     let mut out = text.to_owned();
-    for span in secrets {
+    for span in hidden {
         let stars = |byte| if matches!(byte, b'\n' | b'\r') { char::from(byte) } else { '*' };
         let stars: String = out.as_bytes()[span.start..span.end].iter().copied().map(stars).collect();
         out.replace_range(span.start..span.end, &stars);
@@ -144,8 +141,7 @@ impl Report {
     #[must_use]
     pub fn new(sink: Sink, file: &str, text: &str, paths: &Paths) -> Report {
         let mut diagnostics = sink.diagnostics;
-        let secrets = diagnostics.iter().filter(|diagnostic| diagnostic.secret).map(|diagnostic| diagnostic.span);
-        let text = masked(text, secrets);
+        let text = masked(text, &sink.hidden);
         diagnostics.sort_by(|a, b| (a.span, a.severity, a.kind).cmp(&(b.span, b.severity, b.kind)));
         // An aliased part is read once for every place that uses it.
         diagnostics.dedup();

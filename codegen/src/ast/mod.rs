@@ -10,6 +10,7 @@ pub mod listeners;
 pub mod node;
 pub mod providers;
 pub mod routing;
+pub mod secret;
 pub mod upstream;
 
 use decode::{Decode, Leaf, List, SectionKeys, section};

@@ -169,7 +169,7 @@ fn auth(item: &BackendRef, provider: &Provider, cx: &mut Cx<'_>) -> Option<ir::A
 fn key_env(leaf: &Leaf, cx: &mut Cx<'_>) -> Option<ir::Text> {
     if !super::env::is_name(&leaf.text) {
         // Not repeated in the message: it may well be the secret itself.
-        cx.sink.report(&errors::BAD_ENV_NAME, leaf.span, &["api_key_env"]).secret();
+        cx.sink.report(&errors::BAD_ENV_NAME, leaf.span, &["api_key_env"]);
         return None;
     }
     let var = super::env::Var { name: leaf.text.clone(), default: None, empty_is_unset: true };

@@ -3,10 +3,8 @@
 use super::Cx;
 use crate::ast::decode::Leaf;
 use crate::ast::node::Span;
+use crate::ast::secret::is_secret_header;
 use crate::{errors, ir};
-
-/// Headers whose value is a credential.
-const SECRET: &[&str] = &["authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "proxy-authorization"];
 
 /// Headers that belong to one connection or to the body that the router writes.
 const RESERVED: &[&str] = &[
@@ -21,11 +19,6 @@ const RESERVED: &[&str] = &[
     "transfer-encoding",
     "upgrade",
 ];
-
-/// Whether the value of this header must not be readable in the binary. The name is in lower case.
-pub(super) fn is_secret(name: &str) -> bool {
-    SECRET.contains(&name)
-}
 
 /// A name in lower case.
 pub(super) fn name(text: &str, at: Span, cx: &mut Cx<'_>) -> Option<String> {
@@ -43,7 +36,7 @@ pub(super) fn name(text: &str, at: Span, cx: &mut Cx<'_>) -> Option<String> {
 
 /// A value; a credential must come from the environment.
 pub(super) fn value(name: &str, leaf: &Leaf, cx: &mut Cx<'_>) -> Option<ir::Text> {
-    let text = if is_secret(name) { cx.secret(leaf, name)? } else { cx.text(leaf, false)? };
+    let text = if is_secret_header(name) { cx.secret(leaf, name)? } else { cx.text(leaf, false)? };
     let literals: Vec<&str> = match &text {
         ir::Text::Baked(text) => vec![text],
         ir::Text::Env(pieces) => pieces

@@ -1,11 +1,12 @@
 //! The document as JSON, for `/config/router`: keys in its order, environment references as they were written.
 
-use crate::ast::node::{Node, Scalar, Value};
+use crate::ast::node::{Key, Node, Scalar, Value};
 use serde_json::{Map, Number, Value as Json};
 
-/// Compact JSON.
+/// Compact JSON. `setup` is left out: it is no part of the router, and nobody has looked for secrets in it.
 pub(super) fn render(root: &Node) -> String {
-    value(root).to_string()
+    let entries = root.entries().iter().filter(|(key, _)| key.text != "setup");
+    object(entries).to_string()
 }
 
 fn value(node: &Node) -> Json {
@@ -15,10 +16,12 @@ fn value(node: &Node) -> Json {
         Value::Scalar(text, Scalar::Number) => number(text),
         Value::Scalar(text, Scalar::Text) => Json::String(text.clone()),
         Value::List(items) => Json::Array(items.iter().map(value).collect()),
-        Value::Map(entries) => {
-            Json::Object(entries.iter().map(|(key, node)| (key.text.clone(), value(node))).collect::<Map<_, _>>())
-        }
+        Value::Map(entries) => object(entries.iter()),
     }
+}
+
+fn object<'n>(entries: impl Iterator<Item = &'n (Key, Node)>) -> Json {
+    Json::Object(entries.map(|(key, node)| (key.text.clone(), value(node))).collect::<Map<_, _>>())
 }
 
 /// A number that JSON cannot say, as `0x10` or `.5`, stays the text that it was.

@@ -143,9 +143,9 @@ fn address(text: &str, is_base: bool, tls: Option<bool>) -> Result<Url, String> 
 
 fn bad(leaf: &Leaf, is_base: bool, why: &str, cx: &mut Cx<'_>) {
     let key = if is_base { "base_url" } else { "endpoint" };
-    let diagnostic = cx.sink.report(&errors::BAD_URL, leaf.span, &[key, why]);
+    cx.sink.report(&errors::BAD_URL, leaf.span, &[key, why]);
     if leaf.text.contains('@') {
-        diagnostic.secret();
+        cx.sink.hide([leaf.span]);
     }
 }
 

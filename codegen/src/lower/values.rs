@@ -54,7 +54,8 @@ impl Cx<'_> {
         Some(ir::Text::Env(pieces.collect()))
     }
 
-    /// A secret: at least one variable, and no default that would be readable in the binary.
+    /// A secret: at least one variable, and none with a default. One that is not empty would be readable in the binary, and
+    /// an empty one would let anybody in.
     pub(super) fn secret(&mut self, leaf: &Leaf, key: &str) -> Option<ir::Text> {
         let parts = self.parts(leaf)?;
         if leaf.text.is_empty() {
@@ -62,14 +63,13 @@ impl Cx<'_> {
             return None;
         }
         if !parts.iter().any(|part| matches!(part, Part::Var(_))) {
-            self.sink.report(&errors::LITERAL_SECRET, leaf.span, &[key]).secret();
+            self.sink.report(&errors::LITERAL_SECRET, leaf.span, &[key]);
             return None;
         }
         for part in &parts {
-            if let Part::Var(var) = part
-                && var.default.as_ref().is_some_and(|default| !default.is_empty())
-            {
-                self.sink.report(&errors::SECRET_DEFAULT, leaf.span, &[&var.name]).secret();
+            if let Part::Var(env::Var { name, default: Some(_), .. }) = part {
+                self.sink.report(&errors::SECRET_DEFAULT, leaf.span, &[key, name]);
+                self.sink.hide([leaf.span]);
                 return None;
             }
         }
