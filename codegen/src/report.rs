@@ -171,6 +171,12 @@ impl Report {
         (errors, self.diagnostics.len() - errors)
     }
 
+    /// How many more mistakes there are than are shown.
+    #[must_use]
+    pub const fn left_out(&self) -> usize {
+        self.left_out
+    }
+
     /// The whole report with carets, ending in a line feed; empty if there is nothing to say.
     #[must_use]
     pub fn render_text(&self, color: bool) -> String {

@@ -49,6 +49,9 @@ fn tell(report: &Report) {
             println!("cargo::{directive}={line}");
         }
     }
+    if report.left_out() > 0 {
+        println!("cargo::warning={} more are not shown", report.left_out());
+    }
 }
 
 /// Cargo and rustc go by modification times: an unchanged file must keep its own.

@@ -127,7 +127,7 @@ fn unreachable(
         priority: decision.priority,
         rule: decision.rule.as_ref(),
     });
-    for (index, dead) in reach::dead(candidates.collect(), strategy, declared) {
+    for (index, dead) in reach::dead(candidates.collect(), strategy, &declared.bands()) {
         let (name, at) = (decisions[index].name.as_str(), places[index].0);
         match dead {
             Dead::Contradiction => {

@@ -1,5 +1,6 @@
 //! `routing.signals`: every declared signal, and which of them decisions use.
 
+use super::reach::Band;
 use super::{Cx, context, keywords};
 use crate::ast::decode::{Leaf, nearest};
 use crate::ast::node::Span;
@@ -104,12 +105,13 @@ impl Declared {
         Some(*index)
     }
 
-    /// The band of a context signal.
-    pub(super) fn band(&self, index: usize) -> Option<(u64, u64)> {
-        match self.signals[index].signal.what {
+    /// The bands of prompt length of all signals that have one.
+    pub(super) fn bands(&self) -> Vec<Band> {
+        let band = |entry: &Entry| match entry.signal.what {
             ir::SignalWhat::Context { min_tokens, max_tokens } => Some((min_tokens, max_tokens)),
             ir::SignalWhat::Keyword { .. } => None,
-        }
+        };
+        self.signals.iter().map(band).collect()
     }
 
     /// The used signals, and for each declared one its id among them. Unused ones are told, unless they may have been
