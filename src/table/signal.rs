@@ -64,6 +64,8 @@ pub struct Literals {
     /// 256 bytes with the class of each byte, then the next states, two bytes each, the lower first: first those of
     /// class 0 by state, then those of class 1 and so on. Bytes of one class lead every state to the same state.
     pub table: &'static [u8],
+    /// The most bytes that a keyword can take in a text.
+    pub longest: usize,
     /// In the states from this one on a term ends.
     pub first_match: u16,
     /// For each of those states, indices into `terms`.

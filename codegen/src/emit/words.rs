@@ -26,8 +26,36 @@ fn is_unspaced_script(c: char) -> bool {
         | 0xAC00..=0xD7FF // Hangul
         | 0xF900..=0xFAFF // Han compatibility
         | 0xFF66..=0xFFDC // half-width Katakana and Hangul
+        | 0x116D0..=0x116FF // Myanmar
         | 0x16FE0..=0x18DFF // Tangut, Khitan
         | 0x1AFF0..=0x1B2FF // kana, Nushu
         | 0x20000..=0x3FFFF // Han
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use regex_syntax::hir::{Class, HirKind};
+
+    /// Unicode's own answer for the scripts that the blocks above stand for.
+    #[test]
+    fn blocks_hold_their_scripts() {
+        let scripts = r"[\p{Thai}\p{Lao}\p{Myanmar}\p{Khmer}\p{Hangul}\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}]";
+        let hir = regex_syntax::parse(scripts).expect("scripts of Unicode");
+        let HirKind::Class(Class::Unicode(class)) = hir.kind() else { panic!("a class") };
+        for c in class.ranges().iter().flat_map(|range| range.start()..=range.end()) {
+            assert!(!is_spaced_word(c), "{c:?} U+{:04X}", u32::from(c));
+        }
+    }
+
+    #[test]
+    fn scripts_with_spaces_have_words() {
+        for c in "aZ0_éßяЯωאبहकঅ".chars() {
+            assert!(is_spaced_word(c), "{c:?}");
+        }
+        for c in " -+.#\u{a0}—、。".chars() {
+            assert!(!is_spaced_word(c), "{c:?}");
+        }
+    }
 }

@@ -167,6 +167,7 @@ static AUTOMATA: [Automaton; 1] = [
     Automaton::Literals(Literals {
         states: 15,
         table: include_bytes!("literals-0.dfa"),
+        longest: 8,
         first_match: 13,
         matches: &MATCHES_0,
         terms: &TERMS_0,

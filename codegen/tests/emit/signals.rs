@@ -267,6 +267,7 @@ static AUTOMATA: [Automaton; 2] = [
     Automaton::Literals(Literals {
         states: 88,
         table: include_bytes!("literals-0.dfa"),
+        longest: 15,
         first_match: 74,
         matches: &MATCHES_0,
         terms: &TERMS_0,

@@ -23,6 +23,7 @@ fn is_unspaced_script(c: char) -> bool {
         | 0xAC00..=0xD7FF // Hangul
         | 0xF900..=0xFAFF // Han compatibility
         | 0xFF66..=0xFFDC // half-width Katakana and Hangul
+        | 0x116D0..=0x116FF // Myanmar
         | 0x16FE0..=0x18DFF // Tangut, Khitan
         | 0x1AFF0..=0x1B2FF // kana, Nushu
         | 0x20000..=0x3FFFF // Han

@@ -35,10 +35,12 @@ fn literals(n: usize, machine: &Machine, terms: &[Literal]) -> (TokenStream, Tok
     let file = format!("literals-{n}.dfa");
     let (term_rows, match_rows) = (format_ident!("TERMS_{n}"), format_ident!("MATCHES_{n}"));
     let (states, first_match) = (int(machine.states as u64), int(machine.first_match));
+    let longest = int(machine.longest as u64);
     let value = quote! {
         Automaton::Literals(Literals {
             states: #states,
             table: include_bytes!(#file),
+            longest: #longest,
             first_match: #first_match,
             matches: &#match_rows,
             terms: &#term_rows,
