@@ -1,6 +1,6 @@
 //! Tree to types: how a section of the document is read.
 //!
-//! A section is a struct whose fields are all optional; [`section!`] derives its reader from its fields, so that the
+//! A section is a struct whose fields are all optional; `section!` derives its reader from its fields, so that the
 //! struct is the one list of what may be written. Unknown, doubled, empty and wrongly typed keys are reported here, all
 //! of them; what the values mean is for `lower`.
 

@@ -127,7 +127,10 @@ impl Env {
             self.vars.len() - 1
         });
         self.vars[slot].secret |= secret;
-        self.vars[slot].wanted_by.push(wanted_by.to_owned());
+        // A part that is used twice through an alias has one path.
+        if !self.vars[slot].wanted_by.iter().any(|path| path == wanted_by) {
+            self.vars[slot].wanted_by.push(wanted_by.to_owned());
+        }
         slot
     }
 
