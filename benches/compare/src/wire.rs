@@ -181,3 +181,51 @@ fn parse(side: Side, bytes: &[u8]) -> Result<Option<(Head, usize)>, Failure> {
     let framing = framing.ok_or("a message that does not say how its body ends")?;
     Ok(Some((Head { status, framing, close }, used)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    /// Sends `bytes` one by one, so that every boundary falls everywhere, and returns what was read of them.
+    async fn read(bytes: &'static [u8]) -> Result<(u16, Vec<u8>), Failure> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let sender = tokio::spawn(async move {
+            let mut stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            for byte in bytes.chunks(1) {
+                stream.write_all(byte).await?;
+                tokio::task::yield_now().await;
+            }
+            Ok::<_, io::Error>(())
+        });
+        let mut wire = Wire::new(listener.accept().await?.0)?;
+        let head = wire.head(Side::Response).await?.ok_or("closed")?;
+        let mut body = Vec::new();
+        wire.body(head.framing, |part| body.extend_from_slice(part)).await?;
+        sender.await??;
+        Ok((head.status, body))
+    }
+
+    #[tokio::test]
+    async fn bodies_end_where_they_say() {
+        let (status, body) = read(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc").await.unwrap();
+        assert_eq!((status, body.as_slice()), (200, &b"abc"[..]));
+        let chunked = b"HTTP/1.1 404 No\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n";
+        let (status, body) = read(chunked).await.unwrap();
+        assert_eq!((status, body.as_slice()), (404, &b"abc0123456789"[..]));
+    }
+
+    #[tokio::test]
+    async fn what_is_cut_short_or_misframed_is_an_error() {
+        for bytes in [
+            &b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nabc"[..],
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n",
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\n\r\nno framing",
+        ] {
+            assert!(read(bytes).await.is_err(), "{}", String::from_utf8_lossy(bytes));
+        }
+    }
+}

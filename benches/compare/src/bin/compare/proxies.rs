@@ -58,7 +58,7 @@ impl Proxy {
                 command.args(["--listen", &listen, "--target", &format!("127.0.0.1:{UPSTREAM_PORT}")]);
             }
             Self::Hardwire => {
-                command.args(["--listen", &listen, "--workers", "1"]);
+                command.args(["--listen", &listen, "--workers", "1"]).env("HARDWIRE_LOG", "info,access=off");
             }
         }
         Running::start(self.name(), command, self.port(), &dir.join(format!("{}.log", self.name()))).await
