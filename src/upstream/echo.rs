@@ -7,7 +7,7 @@ use crate::protocol::prompt::{Prompt, Raw};
 use crate::protocol::splice::Chunks;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
-use http_body::{Frame, SizeHint};
+use http_body::SizeHint;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -17,7 +17,6 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::body::Source;
-use super::connection::Connection;
 
 /// Frames, each with a pause before it.
 #[derive(Debug)]
@@ -83,11 +82,11 @@ struct Usage {
 }
 
 /// Answers a request whose model is called `model` here.
-pub(super) fn answer(model: &str, token_delay: Duration, body: &Chunks) -> (Response<Source>, Option<Connection>) {
+pub(super) fn answer(model: &str, token_delay: Duration, body: &Chunks) -> Response<Source> {
     let bytes = body.range(0..body.len());
     match read(&bytes) {
-        Ok((prompt, options)) => (reply(model, token_delay, &prompt, &options), None),
-        Err(message) => (refuse(&message), None),
+        Ok((prompt, options)) => reply(model, token_delay, &prompt, &options),
+        Err(message) => refuse(&message),
     }
 }
 
@@ -159,14 +158,14 @@ impl EchoBody {
         EchoBody { len: Some(body.len() as u64), frames: VecDeque::from([body.into()]), pause, timer: None }
     }
 
-    pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Frame<Bytes>>> {
+    pub(super) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if !self.pause.is_zero() && !self.frames.is_empty() {
             let pause = self.pause;
             let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(pause)));
             std::task::ready!(timer.as_mut().poll(cx));
             timer.as_mut().reset(Instant::now() + pause);
         }
-        Poll::Ready(self.frames.pop_front().map(Frame::data))
+        Poll::Ready(self.frames.pop_front())
     }
 
     pub(super) fn is_end_stream(&self) -> bool {

@@ -4,7 +4,7 @@
 //! is picked.
 
 use super::connect::Address;
-use super::connection::{Connection, RequestBody};
+use super::connection::Connection;
 use super::fleet::{Fleet, Place, Server};
 use crate::protocol::splice::Chunks;
 use crate::table::{Ejection, HealthCheck, Tables};
@@ -122,13 +122,13 @@ async fn ask(server: &Server, path: &'static str) -> bool {
         .uri(path)
         .header(header::HOST, &server.authority)
         .header(header::USER_AGENT, HeaderValue::from_static("hardwire-health-check"))
-        .body(RequestBody::from(Chunks::default()));
+        .body(Chunks::default());
     let Ok(request) = request else { return false };
-    connection.send(request).await.is_ok_and(|response| response.status().is_success())
+    connection.send(&request).await.is_ok_and(|response| response.status().is_success())
 }
 
 async fn open(address: &Address) -> Option<Connection> {
-    Connection::new(address.connect().await.ok()?).await.ok()
+    Some(Connection::new(address.connect().await.ok()?))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! From a routed request to the answer of a backend: picking, connecting, sending, trying the next one.
 //!
-//! The only module that knows the HTTP client. It must not know decisions, signals or the client's side of the request; what
-//! is sent is made of bytes that it was given.
+//! The only module that speaks HTTP as a client. It must not know decisions, signals or the client's side of the request;
+//! what is sent is made of bytes that it was given.
 
 mod balance;
 mod body;
@@ -11,6 +11,8 @@ mod echo;
 mod fleet;
 mod head;
 mod health;
+#[doc(hidden)] // public for tests and fuzzing
+pub mod http1;
 mod pool;
 mod tls;
 
@@ -23,7 +25,7 @@ use crate::protocol::splice::Chunks;
 use crate::table::{Backend, BackendId, Model, ModelId, Tables};
 use crate::telemetry::metrics::{AttemptOutcome, Recorder};
 use balance::Balancer;
-use connection::{Connection, RequestBody, SendError};
+use connection::{Connection, SendError};
 use fleet::{Member, Place, Server};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use pool::Pool;
@@ -79,7 +81,7 @@ pub enum Error {
     ConnectTimeout,
     /// The connection broke before the head of the response.
     #[error("the backend closed the connection before it answered")]
-    Reset(#[source] Option<hyper::Error>),
+    Reset(#[source] Option<http1::Error>),
     /// The head of the response did not come in time.
     #[error("the backend did not answer in time")]
     FirstByteTimeout,
@@ -169,20 +171,21 @@ impl Upstream {
                 let body = outbound.body.splice(outbound.model.clone(), member.model_json.clone());
                 let first_byte = self.tables.limits.first_byte_timeout.map(|bound| Instant::now() + bound);
                 let until = first_byte.map_or(outbound.deadline, |bound| bound.min(outbound.deadline));
-                let exchange = self.exchange(backend.id, server, server.request(headers, body.clone()), body);
-                timeout_at(until, exchange).await.unwrap_or(Err(Error::FirstByteTimeout))
+                let request = server.request(headers, body);
+                timeout_at(until, self.exchange(backend.id, server, &request))
+                    .await
+                    .unwrap_or(Err(Error::FirstByteTimeout))
             }
         };
         let outcome = match &answer {
-            Ok((response, _)) => status_outcome(response.status()),
+            Ok(response) => status_outcome(response.status()),
             Err(error) => error.outcome(),
         };
         lease.settled = true;
         self.recorder.attempt(backend.id, outcome);
         self.note_health(model, member, outcome);
-        let (response, connection) = answer?;
         let idle = self.tables.limits.idle_timeout;
-        Ok(response.map(|body| body.lease(connection, lease, idle, outbound.deadline)))
+        answer.map(|response| response.map(|source| source.lease(lease, idle, outbound.deadline)))
     }
 
     /// Sends a request on an idle connection, or a new one.
@@ -190,29 +193,24 @@ impl Upstream {
         &self,
         id: BackendId,
         server: &Server,
-        mut request: Request<RequestBody>,
-        body: Chunks,
-    ) -> Result<(Response<body::Source>, Option<Connection>), Error> {
+        request: &Request<Chunks>,
+    ) -> Result<Response<body::Source>, Error> {
         while let Some(mut connection) = poll_fn(|cx| Poll::Ready(self.pool.take(id, cx))).await {
             // An idle connection may be closed by the backend at the very moment that it is used: that is no failure of
             // the backend, and a new connection tells.
-            let again = (request.uri().clone(), request.headers().clone());
             match connection.send(request).await {
-                Ok(response) => return Ok((response.map(body::Source::Http), Some(connection))),
-                Err(SendError::Unsent(unsent)) => request = *unsent,
-                Err(SendError::Broken(error)) if error.is_incomplete_message() || is_reset(&error) => {
-                    request = rebuild(again, body.clone());
-                    break;
-                }
+                Ok(response) => return Ok(response.map(|()| body::Source::Http(connection))),
+                Err(SendError::Unsent) => continue,
+                Err(SendError::Broken(error)) if error.closed_before_answer() => break,
                 Err(SendError::Broken(error)) => return Err(Error::Reset(Some(error))),
             }
         }
         let connecting = timeout(self.tables.limits.connect_timeout, server.address.connect());
         let stream = connecting.await.map_err(|_| Error::ConnectTimeout)?.map_err(Error::Connect)?;
-        let mut connection = Connection::new(stream).await.map_err(|e| Error::Reset(Some(e)))?;
+        let mut connection = Connection::new(stream);
         match connection.send(request).await {
-            Ok(response) => Ok((response.map(body::Source::Http), Some(connection))),
-            Err(SendError::Unsent(_)) => Err(Error::Reset(None)),
+            Ok(response) => Ok(response.map(|()| body::Source::Http(connection))),
+            Err(SendError::Unsent) => Err(Error::Reset(None)),
             Err(SendError::Broken(error)) => Err(Error::Reset(Some(error))),
         }
     }
@@ -245,19 +243,6 @@ fn status_outcome(status: StatusCode) -> AttemptOutcome {
     }
 }
 
-fn is_reset(error: &hyper::Error) -> bool {
-    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
-    source.is_some_and(|io| matches!(io.kind(), std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe))
-}
-
-fn rebuild((uri, headers): (Uri, HeaderMap), body: Chunks) -> Request<RequestBody> {
-    let mut request = Request::new(RequestBody::from(body));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = uri;
-    *request.headers_mut() = headers;
-    request
-}
-
 /// For logs: what made an attempt worth another.
 struct Problem<'a>(&'a Result<Response<Body>, Error>);
 
@@ -272,7 +257,7 @@ impl std::fmt::Display for Problem<'_> {
 }
 
 impl Server {
-    fn request(&self, mut headers: HeaderMap, body: Chunks) -> Request<RequestBody> {
+    fn request(&self, mut headers: HeaderMap, body: Chunks) -> Request<Chunks> {
         if self.auth.is_some() {
             for name in &CREDENTIALS {
                 headers.remove(name);
@@ -284,7 +269,11 @@ impl Server {
         for (name, value) in self.headers.iter().chain(&self.auth) {
             headers.insert(name, value.clone());
         }
-        rebuild((Uri::from(self.path.clone()), headers), body)
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = Uri::from(self.path.clone());
+        *request.headers_mut() = headers;
+        request
     }
 }
 

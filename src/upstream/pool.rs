@@ -5,7 +5,7 @@ use crate::table::BackendId;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::task::Context;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Idle connections are kept this long. Short of the usual keep-alive times of load balancers.
 const MAX_IDLE: Duration = Duration::from_secs(50);
@@ -34,11 +34,10 @@ impl Pool {
     }
 
     /// Keeps a connection whose response has ended, if it can serve another request.
-    pub(super) fn put(&self, backend: BackendId, mut connection: Connection, cx: &mut Context<'_>) {
-        if !connection.is_reusable(cx) {
+    pub(super) fn put(&self, backend: BackendId, mut connection: Connection) {
+        if !connection.rest() {
             return;
         }
-        connection.idle_since = Instant::now();
         let mut idle = self.0[usize::from(backend.0)].borrow_mut();
         idle.push_back(connection);
         // The oldest are in front: what a burst has left behind goes as time passes.
