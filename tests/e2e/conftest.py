@@ -1,0 +1,155 @@
+"""What the tests share: backends, routers, and the SDK's clients."""
+
+import shutil
+import socket
+
+import openai
+import pytest
+from katan import KEY, Katan
+from raw import address
+from router import Router
+from upstream import Upstream
+
+CLIENT_KEY = "sk-of-the-client"
+UP_KEY = "sk-of-the-backend"
+
+
+@pytest.fixture(scope="session")
+def backends():
+    """Two scripted backends: `UP_A` and `UP_B`."""
+    pair = (Upstream(), Upstream())
+    yield pair
+    for upstream in pair:
+        upstream.close()
+
+
+@pytest.fixture
+def a(backends):
+    """The scripted backend of most models."""
+    yield from _fresh(backends[0])
+
+
+@pytest.fixture
+def b(backends):
+    """The other scripted backend."""
+    yield from _fresh(backends[1])
+
+
+def _fresh(upstream: Upstream):
+    upstream.reset()
+    yield upstream
+    assert not upstream.errors, upstream.errors
+    upstream.reset()
+
+
+@pytest.fixture(scope="session")
+def katan(tmp_path_factory):
+    katan = Katan(tmp_path_factory.mktemp("katan"), "--itl-ms", "5")
+    yield katan
+    katan.stop()
+
+
+@pytest.fixture(scope="session")
+def broken_katan(tmp_path_factory):
+    """Answers every request with a 500."""
+    katan = Katan(tmp_path_factory.mktemp("katan"), "--error-rate", "1.0")
+    yield katan
+    katan.stop()
+
+
+@pytest.fixture(scope="session")
+def closed_port():
+    """An address where nobody listens: bound, so that nobody else will."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        yield address(sock)
+
+
+@pytest.fixture(scope="session")
+def env(backends, closed_port):
+    """The environment of the main router, without llm-katan."""
+    a, b = backends
+    return {
+        "UP_A": a.url,
+        "UP_B": f"http://{b.url}",
+        "DEAD": closed_port,
+        "UP_KEY": UP_KEY,
+        "KATAN": "http://127.0.0.1:1",
+        "KATAN_BROKEN": "http://127.0.0.1:1",
+        "KATAN_KEY": KEY,
+        "TENANT": "7",
+    }
+
+
+@pytest.fixture(scope="session")
+def start():
+    """Starts routers, and stops them in the end."""
+    routers = []
+
+    def start(name: str, env: dict[str, str] | None = None, *args: str) -> Router:
+        routers.append(Router(name, env or {}, args))
+        return routers[-1]
+
+    yield start
+    for router in routers:
+        router.stop()
+
+
+@pytest.fixture(scope="session")
+def _shared(start, env):
+    return start("main", env)
+
+
+@pytest.fixture
+def router(_shared):
+    """The main router, shared by all tests of a worker."""
+    yield _shared
+    _shared.check()
+
+
+@pytest.fixture
+def own_router(start, env):
+    """A main router that has seen nothing yet."""
+    router = start("main", env)
+    yield router
+    router.check()
+
+
+@pytest.fixture(scope="session")
+def _shared_with_katan(start, env, katan, broken_katan):
+    return start("main", env | {"KATAN": katan.url, "KATAN_BROKEN": broken_katan.url})
+
+
+@pytest.fixture
+def katan_router(_shared_with_katan):
+    """A main router whose `katan` models are served."""
+    yield _shared_with_katan
+    _shared_with_katan.check()
+
+
+@pytest.fixture
+def guarded(start, backends):
+    """The router that asks for keys."""
+    router = start("guarded", {"ROUTER_KEY": "first-key", "OTHER_ROUTER_KEY": "second-key", "UP_A": backends[0].url})
+    yield router
+    router.check()
+
+
+def sdk(router: Router, kind=openai.OpenAI, **more):
+    """An official client of this router. It does not retry: a failure should be seen."""
+    options = {"base_url": f"{router.url}/v1", "api_key": CLIENT_KEY, "max_retries": 0, "timeout": 5.0}
+    return kind(**options | more)
+
+
+@pytest.fixture
+def client(router):
+    with sdk(router) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def node():
+    """The path of Node.js. `tests/run` installs it."""
+    found = shutil.which("node")
+    assert found, "node is missing: use tests/run"
+    return found

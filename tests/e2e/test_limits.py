@@ -1,0 +1,141 @@
+"""Bounds in size and time: every one of them ends in an answer that says so."""
+
+import socket
+import time
+
+import openai
+import pytest
+from conftest import sdk
+from raw import Raw, address, ask, chat, eventually, request
+from upstream import answer, completion
+
+POST = b"POST /v1/chat/completions HTTP/1.1\r\nhost: r\r\n"
+LARGE = chat("alpha", "x" * (2 << 20))
+
+
+def test_a_large_body_through_the_sdk(router, a):
+    with sdk(router) as client:
+        for _ in range(3):
+            with pytest.raises(openai.APIStatusError) as error:
+                client.chat.completions.create(**LARGE)
+            assert error.value.status_code == 413
+            assert error.value.code == "request_too_large"
+            assert "1048576" in error.value.message
+            # On the same client, whatever it makes of its connection.
+            assert client.chat.completions.create(**chat("alpha")).choices
+    assert len(a.requests) == 3
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("mebibytes", [2, 64])
+def test_a_large_body(router, a, chunked, mebibytes):
+    """It is refused, with an answer that gets through where the client sends what it announced and then reads."""
+    total = mebibytes << 20
+    with Raw(router) as raw:
+        raw.send(POST + (b"transfer-encoding: chunked\r\n\r\n" if chunked else b"content-length: %d\r\n\r\n" % total))
+        part = b"x" * 65536 if not chunked else b"10000\r\n" + b"x" * 65536 + b"\r\n"
+        try:
+            for _ in range(total // 65536):
+                raw.send(part)
+            raw.send(b"0\r\n\r\n" if chunked else b"")
+        except OSError:
+            assert mebibytes == 64, "a little too much is let through to its end"
+            return
+        assert raw.response().status == 413
+        assert raw.closed()
+    assert not a.requests
+
+
+def test_a_body_of_just_the_limit(router, a):
+    body = b'{"model":"alpha","messages":[],"x":"%s"}'
+    body = body % (b"y" * ((1 << 20) - len(body) + 2))
+    assert len(body) == 1 << 20
+    assert ask(router, body).status == 200
+    assert ask(router, body + b" ").status == 413
+    assert len(a.requests) == 1
+
+
+def test_a_body_that_does_not_come(router, a):
+    with Raw(router) as raw:
+        raw.send(POST + b'content-length: 100\r\n\r\n{"model":')
+        started = time.monotonic()
+        response = raw.response()
+        assert 0.8 < time.monotonic() - started < 1.5
+        assert (response.status, response.json()["error"]["code"]) == (408, "request_timeout")
+        assert raw.closed()
+
+
+def test_a_body_that_comes_slowly(router, a):
+    """Each part in time, the whole in more than the bound on one."""
+    body = request(chat("alpha"))
+    with Raw(router) as raw:
+        for i in range(4):
+            raw.send(body[len(body) * i // 4 : len(body) * (i + 1) // 4])
+            time.sleep(0.4 if i else 0)
+        assert raw.response().status == 200
+
+
+def test_a_head_that_does_not_come(router):
+    with Raw(router) as raw:
+        raw.send(b"POST /v1/chat")
+        started = time.monotonic()
+        assert raw.closed() or raw.buffer.startswith(b"HTTP/1.1 408")
+        assert 0.8 < time.monotonic() - started < 1.5
+
+
+def test_half_a_connection(router, a):
+    """A client that will send no more has not left: some close their side behind the request."""
+    with Raw(router) as raw:
+        raw.send(request(chat("alpha")))
+        raw.sock.shutdown(socket.SHUT_WR)
+        raw.more()
+        assert not raw.buffer or raw.response().status == 200
+
+
+def test_a_connect_that_hangs(start, env):
+    """A listener whose queue is full answers no more."""
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        router = start("main", env | {"UP_A": address(full)})
+        started = time.monotonic()
+        response = ask(router, chat("alpha"))
+        assert (response.status, response.json()["error"]["code"]) == (504, "upstream_timeout")
+        assert 0.4 < time.monotonic() - started < 1
+        # A client that leaves meanwhile.
+        with Raw(router) as raw:
+            raw.send(request(chat("alpha")))
+            cancelled = 'hardwire_upstream_attempts_total{backend="alpha_a",outcome="cancelled"}'
+            eventually(lambda: router.metrics()['llm_model_inflight_requests{model="alpha"}'] == 1)
+        eventually(lambda: router.metrics().get(cancelled) == 1, 0.4)
+        for filler in fillers:
+            filler.close()
+        router.check()
+
+
+def test_an_upload_that_is_answered_early(router, a):
+    """A backend that answers before it has read all: its answer is given, and the connection is not used again."""
+
+    def early(connection, request):
+        connection.send(answer({"error": {"message": "too much"}}, 413))
+        connection.close()
+
+    a.script = early
+    for _ in range(5):
+        response = ask(router, chat("alpha", "x" * 900_000))
+        assert response.status == 413
+        assert response.json()["error"]["message"] == "too much"
+    a.reset()
+    assert ask(router, chat("alpha")).status == 200
+
+
+def test_answers_of_any_size(router, a):
+    for size in [0, 1, 65_535, 65_536, 5_000_000]:
+        text = "x" * size
+        a.script = lambda connection, _, text=text: connection.send(answer(completion(text)))
+        response = ask(router, chat("alpha"))
+        assert response.complete and len(response.json()["choices"][0]["message"]["content"]) == size
