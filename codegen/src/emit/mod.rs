@@ -48,7 +48,7 @@ const CONFIG_JSON: &str = "config.json";
 #[must_use]
 pub fn emit(router: &ir::Router) -> Output {
     let names = Names::of(router);
-    let (automata, automata_blobs) = automata::items(&automata::build(router));
+    let (automata, automata_blobs) = automata::items(&automata::build(automata::terms(router)));
     let file = File {
         source: &router.source,
         sections: vec![

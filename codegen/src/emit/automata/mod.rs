@@ -65,11 +65,10 @@ pub(super) fn terms(router: &Router) -> impl Iterator<Item = &Term> {
     })
 }
 
-/// The automata that find the terms of all signals.
-#[must_use]
-pub fn build(router: &Router) -> Vec<Automaton> {
+/// The automata that find terms, which are numbered as they come.
+pub(super) fn build<'a>(terms: impl Iterator<Item = &'a Term>) -> Vec<Automaton> {
     let (mut words, mut patterns) = (Vec::new(), Vec::new());
-    for (number, term) in terms(router).enumerate() {
+    for (number, term) in terms.enumerate() {
         match term {
             Term::Literal { text, case_sensitive } => words.push(Literal::new(number, text, *case_sensitive)),
             Term::Regex { pattern } => patterns.push((number, pattern.as_str())),
@@ -102,4 +101,47 @@ fn share<T>(terms: &[T], into: &mut Vec<Automaton>, build: &impl Fn(&[T]) -> Opt
     let (one, other) = terms.split_at(terms.len() / 2);
     share(one, into, build);
     share(other, into, build);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The terms of each automaton, literals before patterns.
+    fn shared(terms: &[Term]) -> Vec<Vec<usize>> {
+        let numbers = |automaton: &Automaton| match automaton {
+            Automaton::Literals { terms, .. } => terms.iter().map(|literal| literal.term).collect(),
+            Automaton::Patterns { terms, .. } => terms.clone(),
+        };
+        build(terms.iter()).iter().map(numbers).collect()
+    }
+
+    fn literal(text: &str) -> Term {
+        Term::Literal { text: text.to_owned(), case_sensitive: false }
+    }
+
+    fn regex(pattern: &str) -> Term {
+        Term::Regex { pattern: pattern.to_owned() }
+    }
+
+    #[test]
+    fn few_terms_share() {
+        let terms = [literal("a"), regex("b+"), literal("c"), regex("^d"), literal("a")];
+        assert_eq!(shared(&terms), [vec![0, 2, 4], vec![1, 3]]);
+        assert!(shared(&[]).is_empty());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_parted() {
+        let long = |letter: &str| literal(&letter.repeat(30_000));
+        assert_eq!(shared(&[long("a"), regex("x"), long("b"), long("c")]), [vec![0], vec![2, 3], vec![1]]);
+    }
+
+    #[test]
+    fn patterns_that_multiply_each_other_are_parted() {
+        let gaps: Vec<Term> = (b'a'..=b'l').map(|c| regex(&format!("{0}{0}.*{0}{0}.*{0}", c as char))).collect();
+        let shared = shared(&gaps);
+        assert!(shared.len() > 1, "{shared:?}");
+        assert_eq!(shared.concat(), (0..gaps.len()).collect::<Vec<_>>());
+    }
 }
