@@ -43,7 +43,6 @@ pub(super) async fn receive(
         return Err(ReceiveError::Encoded);
     }
     if incoming.size_hint().lower() > limit {
-        discard(incoming, limits).await;
         return Err(ReceiveError::TooLarge { limit });
     }
     let mut body = Chunks::default();
@@ -54,7 +53,6 @@ pub(super) async fn receive(
         let Ok(data) = frame.map_err(ReceiveError::Broken)?.into_data() else { continue };
         taken += data.len() as u64;
         if taken > limit {
-            discard(incoming, limits).await;
             return Err(ReceiveError::TooLarge { limit });
         }
         // After a mistake the rest is still read, though not kept: the client hears of it on a connection that stays
@@ -66,17 +64,4 @@ pub(super) async fn receive(
     }
     scanned?;
     Ok(Received { fields: scanner.finish()?, body })
-}
-
-/// Lets a client finish sending what will not be used, within bounds: one that is cut off while it writes does not read the
-/// answer that tells it why.
-async fn discard(mut incoming: Incoming, limits: &Limits) {
-    let mut left = limits.max_body_bytes;
-    while let Ok(Some(Ok(frame))) = timeout(limits.body_timeout, incoming.frame()).await {
-        let len = frame.data_ref().map_or(0, |data| data.len() as u64);
-        match left.checked_sub(len) {
-            Some(rest) => left = rest,
-            None => return,
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! Accepts connections, and lets the running requests finish when the router stops.
 
 use super::Ingress;
+use super::linger::{Home, Lent, linger};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -50,6 +51,18 @@ async fn connection(
         tracing::debug!(%error, "the client left before it was served");
         return;
     }
+    let home = Home::default();
+    converse(Lent::new(stream, &home), ingress, stopping.clone()).await;
+    if let Some(stream) = home.take() {
+        tokio::select! {
+            () = linger(stream) => (),
+            _ = stopping.wait_for(|stopping| *stopping) => (),
+        }
+    }
+}
+
+/// Answers the requests of a connection until it ends.
+async fn converse(stream: Lent, ingress: Rc<Ingress>, mut stopping: watch::Receiver<bool>) {
     let header_timeout = ingress.tables.limits.header_timeout;
     let service = service_fn(|request| {
         let ingress = Rc::clone(&ingress);

@@ -10,6 +10,7 @@ mod chat;
 mod error;
 mod exchange;
 mod labels;
+mod linger;
 mod listener;
 
 pub use answer::{Cut, ResponseBody};
