@@ -117,7 +117,8 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         if !self.over {
-            self.failed(ErrorReason::ClientClosed);
+            let panicking = std::thread::panicking();
+            self.failed(if panicking { ErrorReason::Internal } else { ErrorReason::ClientClosed });
         }
         if !tracing::enabled!(target: "access", tracing::Level::INFO) {
             return;

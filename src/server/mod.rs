@@ -5,10 +5,11 @@
 
 mod banner;
 mod flags;
+mod overseer;
 mod sockets;
 mod worker;
 
-use crate::apiserver::{self, Api};
+use crate::apiserver::Api;
 use crate::env::{Env, Missing};
 use crate::ingress::Shared;
 use crate::routing::catalog::Catalog;
@@ -16,22 +17,22 @@ use crate::routing::{Routing, signals};
 use crate::table::Tables;
 use crate::telemetry::log::{self, LogError};
 use crate::telemetry::metrics::{Recorder, Registry};
-use crate::upstream::{self, Fleet, FleetError};
+use crate::upstream::{Fleet, FleetError};
 use banner::Banner;
 use flags::{Command, Options};
+use overseer::{Overseer, Signals};
 use sockets::BindError;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use worker::Worker;
+use worker::{Running, Worker};
 
-/// Something that the operator must mend before the router can start. One line, exit code 2.
+/// Why the process ends, if not because it was asked to. One line.
 #[derive(Debug, thiserror::Error)]
-enum StartError {
+enum Error {
     #[error("{0}; `hardwire --help` tells the flags")]
     Flags(#[from] lexopt::Error),
     #[error(transparent)]
@@ -46,6 +47,15 @@ enum StartError {
     Signals(#[from] signals::Error),
     #[error(transparent)]
     Io(#[from] io::Error),
+    #[error("a worker ended before it should; the log says why")]
+    WorkerLost,
+}
+
+impl Error {
+    /// 2 for what the operator must mend before the router can start, 1 for what went wrong later.
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::from(if matches!(self, Error::WorkerLost) { 1 } else { 2 })
+    }
 }
 
 /// Runs the command line of a baked router.
@@ -55,12 +65,12 @@ pub fn main(tables: &'static Tables) -> ExitCode {
         Err(error) => {
             // Nobody is left to tell if this fails.
             let _ = writeln!(io::stderr(), "hardwire: {error}");
-            ExitCode::from(2)
+            error.exit_code()
         }
     }
 }
 
-fn command(tables: &'static Tables) -> Result<(), StartError> {
+fn command(tables: &'static Tables) -> Result<(), Error> {
     let mut out = io::stdout().lock();
     match flags::parse(std::env::args_os().skip(1))? {
         Command::Help => write!(out, "{}", flags::HELP)?,
@@ -82,7 +92,7 @@ fn command(tables: &'static Tables) -> Result<(), StartError> {
     Ok(())
 }
 
-fn serve(tables: &'static Tables, options: &Options) -> Result<(), StartError> {
+fn serve(tables: &'static Tables, options: &Options) -> Result<(), Error> {
     let log_format = log::init(options.log)?;
     let env = Arc::new(Env::read(tables, |name| std::env::var(name).ok())?);
     let fleet = Arc::new(Fleet::new(tables, &env, options.ca_file.as_deref())?);
@@ -95,7 +105,7 @@ fn serve(tables: &'static Tables, options: &Options) -> Result<(), StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let signals = {
         let _in_runtime = runtime.enter();
-        Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? }
+        Signals::new()?
     };
 
     let started = SystemTime::now();
@@ -113,7 +123,7 @@ fn serve(tables: &'static Tables, options: &Options) -> Result<(), StartError> {
     }
 
     let (stop, stopping) = watch::channel(false);
-    let (running, ended) = mpsc::channel(1);
+    let (tell, ended) = mpsc::channel(1);
     let recorders: Vec<Arc<Recorder>> = (0..workers).map(|_| Arc::new(Recorder::new(tables))).collect();
     let mut sockets: Vec<_> = public.into_iter().map(|bound| bound.sockets.into_iter()).collect();
     for (number, recorder) in recorders.iter().enumerate() {
@@ -124,64 +134,15 @@ fn serve(tables: &'static Tables, options: &Options) -> Result<(), StartError> {
             recorder: Arc::clone(recorder),
             sockets: sockets.iter_mut().filter_map(Iterator::next).collect(),
             stopping: stopping.clone(),
-            running: running.clone(),
+            running: Running::new(tell.clone(), stopping.clone()),
         };
         worker.start(number)?;
     }
-    drop(running);
+    drop(tell);
 
     let state = Arc::clone(&fleet);
     let registry = Registry::with_backend_state(tables, recorders, move |id| state.state(id));
-    runtime.block_on(oversee(tables, fleet, registry, management, catalog, started, signals, stop, ended))
-}
-
-/// What the first thread does: the apiserver, health checks, and the way down.
-#[allow(clippy::too_many_arguments)] // each is handed over once, at the one place that calls
-async fn oversee(
-    tables: &'static Tables,
-    fleet: Arc<Fleet>,
-    registry: Registry,
-    management: std::net::TcpListener,
-    catalog: Arc<Catalog>,
-    started: SystemTime,
-    mut signals: Signals,
-    stop: watch::Sender<bool>,
-    mut ended: mpsc::Receiver<std::convert::Infallible>,
-) -> Result<(), StartError> {
     let draining = Arc::new(AtomicBool::new(false));
     let api = Arc::new(Api::new(tables, registry, catalog, started, Arc::clone(&draining)));
-    let management = tokio::net::TcpListener::from_std(management)?;
-    let apiserver = apiserver::serve(management, api, std::future::pending());
-    let down = async {
-        signals.asked_to_stop().await;
-        draining.store(true, Ordering::Relaxed);
-        tracing::info!(seconds = tables.limits.drain_timeout.as_secs_f32(), "draining: running requests may finish");
-        stop.send_replace(true);
-        tokio::select! {
-            _ = ended.recv() => tracing::info!("drained"),
-            () = tokio::time::sleep(tables.limits.drain_timeout) => tracing::warn!("the drain timed out: requests are cut off"),
-            () = signals.asked_to_stop() => tracing::warn!("asked again to stop: requests are cut off"),
-        }
-    };
-    tokio::select! {
-        () = down => Ok(()),
-        () = apiserver => Ok(()),
-        () = upstream::check_forever(tables, fleet) => Ok(()),
-    }
-}
-
-/// The signals that ask the process to stop.
-#[derive(Debug)]
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    async fn asked_to_stop(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => (),
-            _ = self.interrupt.recv() => (),
-        }
-    }
+    runtime.block_on(Overseer { tables, fleet, api, management, draining, signals, stop, ended }.run())
 }

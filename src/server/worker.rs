@@ -21,8 +21,30 @@ pub(super) struct Worker {
     /// In the order of the tables' listeners.
     pub(super) sockets: Vec<TcpListener>,
     pub(super) stopping: watch::Receiver<bool>,
-    /// Dropped when the worker has nothing left to do.
-    pub(super) running: mpsc::Sender<std::convert::Infallible>,
+    pub(super) running: Running,
+}
+
+/// Held by a worker as long as it runs. That all are gone says that the workers have nothing left to do; a message says that
+/// one ended before it should.
+#[derive(Debug)]
+pub(super) struct Running {
+    tell: mpsc::Sender<()>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Running {
+    pub(super) fn new(tell: mpsc::Sender<()>, stopping: watch::Receiver<bool>) -> Self {
+        Running { tell, stopping }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !*self.stopping.borrow() {
+            // Full: another worker has told already.
+            let _ = self.tell.try_send(());
+        }
+    }
 }
 
 impl Worker {

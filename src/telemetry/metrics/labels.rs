@@ -49,8 +49,6 @@ label! {
         Unauthorized = "unauthorized",
         /// There is nothing at this path, or not for this method.
         NotFound = "not_found",
-        /// The router is draining.
-        Shutdown = "shutdown",
         /// A defect of the router itself.
         Internal = "internal",
     }
