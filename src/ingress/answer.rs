@@ -5,6 +5,7 @@
 
 use super::error::ApiError;
 use super::exchange::Exchange;
+use super::patience::Busy;
 use crate::protocol::tail::Tail;
 use crate::telemetry::metrics::ErrorReason;
 use crate::upstream;
@@ -15,7 +16,11 @@ use std::task::{Context, Poll, ready};
 
 /// What hyper sends to the client.
 #[derive(Debug)]
-pub struct ResponseBody(Inner);
+pub struct ResponseBody {
+    inner: Inner,
+    /// The connection is busy until the body is gone.
+    _busy: Option<Busy>,
+}
 
 #[derive(Debug)]
 enum Inner {
@@ -43,18 +48,24 @@ pub struct Cut;
 impl ResponseBody {
     /// The router's own answer.
     pub(super) fn full(bytes: Bytes) -> Self {
-        ResponseBody(Inner::Full { bytes, exchange: None })
+        ResponseBody { inner: Inner::Full { bytes, exchange: None }, _busy: None }
     }
 
     /// A backend's answer, forwarded.
     pub(super) fn relay(body: upstream::Body, is_event_stream: bool, exchange: Box<Exchange>) -> Self {
         let tail = is_event_stream.then(Tail::default);
-        ResponseBody(Inner::Relay(Box::new(Relay { body, tail, exchange, ended: false, cut: false })))
+        let relay = Relay { body, tail, exchange, ended: false, cut: false };
+        ResponseBody { inner: Inner::Relay(Box::new(relay)), _busy: None }
+    }
+
+    /// Keeps the connection busy until this body is gone.
+    pub(super) fn hold(self, busy: Busy) -> Self {
+        ResponseBody { _busy: Some(busy), ..self }
     }
 
     /// Ties the router's own answer to the exchange that ends with it.
     pub(super) fn finish(mut self, ending: Box<Exchange>) -> Self {
-        if let Inner::Full { exchange, .. } = &mut self.0 {
+        if let Inner::Full { exchange, .. } = &mut self.inner {
             *exchange = Some(ending);
         }
         self
@@ -123,7 +134,7 @@ impl Body for ResponseBody {
     type Error = Cut;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        match &mut self.0 {
+        match &mut self.inner {
             Inner::Full { bytes, exchange } => {
                 let bytes = std::mem::take(bytes);
                 if let Some(mut exchange) = exchange.take() {
@@ -137,14 +148,14 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.0 {
+        match &self.inner {
             Inner::Full { bytes, .. } => bytes.is_empty(),
             Inner::Relay(relay) => relay.ended && !relay.cut,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
+        match &self.inner {
             Inner::Full { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
             // An error event may come behind what the backend announced; streams announce nothing anyway.
             Inner::Relay(relay) if relay.tail.is_some() => SizeHint::new(),

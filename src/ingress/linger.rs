@@ -4,6 +4,7 @@
 //! why its upload is too large, that its key is wrong. So this side says that it is done, and for a while throws away what
 //! comes, until the client is done, too. It knows nothing of HTTP.
 
+use super::patience::Patience;
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
@@ -25,6 +26,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub(super) struct Lent {
     stream: Option<TcpStream>,
     home: Home,
+    patience: Rc<Patience>,
 }
 
 /// Where the connection comes back to.
@@ -53,8 +55,8 @@ async fn discard(stream: &TcpStream) -> io::Result<()> {
 // === impl Lent ===
 
 impl Lent {
-    pub(super) fn new(stream: TcpStream, home: &Home) -> Self {
-        Lent { stream: Some(stream), home: Rc::clone(home) }
+    pub(super) fn new(stream: TcpStream, home: &Home, patience: &Rc<Patience>) -> Self {
+        Lent { stream: Some(stream), home: Rc::clone(home), patience: Rc::clone(patience) }
     }
 
     fn stream(self: Pin<&mut Self>) -> Pin<&mut TcpStream> {
@@ -69,8 +71,13 @@ impl Drop for Lent {
 }
 
 impl AsyncRead for Lent {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.stream().poll_read(cx, buf)
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = self.as_mut().stream().poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.patience.received();
+        }
+        read
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::Ingress;
 use super::linger::{Home, Lent, linger};
+use super::patience::Patience;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::rc::Rc;
@@ -14,6 +15,10 @@ use tokio::sync::{mpsc, watch};
 
 /// A pause when the process has run out of something, such as file descriptors: connections that end give it back.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Read buffers grow up to this size. Larger ones go back to the operating system after every large request, and each page
+/// of them is a fault again. It also bounds a request's head.
+const READ_BUFFER: usize = 64 * 1024;
 
 /// Serves a listener until `stopping` turns true, and then until the last running request is answered. Bounding that is up
 /// to the caller. Runs on a `LocalRuntime`.
@@ -52,7 +57,11 @@ async fn connection(
         return;
     }
     let home = Home::default();
-    converse(Lent::new(stream, &home), ingress, stopping.clone()).await;
+    let patience = Patience::new(ingress.tables.limits.header_timeout);
+    tokio::select! {
+        () = converse(Lent::new(stream, &home, &patience), &patience, ingress, stopping.clone()) => (),
+        () = patience.exhausted() => tracing::debug!("the client took too long for a request"),
+    }
     if let Some(stream) = home.take() {
         tokio::select! {
             () = linger(stream) => (),
@@ -62,15 +71,14 @@ async fn connection(
 }
 
 /// Answers the requests of a connection until it ends.
-async fn converse(stream: Lent, ingress: Rc<Ingress>, mut stopping: watch::Receiver<bool>) {
-    let header_timeout = ingress.tables.limits.header_timeout;
+async fn converse(stream: Lent, patience: &Rc<Patience>, ingress: Rc<Ingress>, mut stopping: watch::Receiver<bool>) {
     let service = service_fn(|request| {
-        let ingress = Rc::clone(&ingress);
-        async move { Ok::<_, Infallible>(ingress.handle(request).await) }
+        let (ingress, busy) = (Rc::clone(&ingress), patience.begin());
+        async move { Ok::<_, Infallible>(ingress.handle(request).await.map(|body| body.hold(busy))) }
     });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
+        .header_read_timeout(None)
+        .max_buf_size(READ_BUFFER)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let served = tokio::select! {

@@ -12,6 +12,7 @@ mod exchange;
 mod labels;
 mod linger;
 mod listener;
+mod patience;
 
 pub use answer::{Cut, ResponseBody};
 pub use listener::serve;

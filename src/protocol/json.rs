@@ -480,7 +480,9 @@ fn string_run(bytes: &[u8]) -> usize {
         run += plain_run(&bytes[run..]);
         match &bytes[run..] {
             [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => run += 2,
-            [b'\\', b'u', digits @ ..] if digits.len() >= 4 && digits[..4].iter().all(u8::is_ascii_hexdigit) => run += 6,
+            [b'\\', b'u', digits @ ..] if digits.len() >= 4 && digits[..4].iter().all(u8::is_ascii_hexdigit) => {
+                run += 6
+            }
             _ => return run,
         }
     }
