@@ -169,6 +169,9 @@ errors! {
         "not a regular expression: {0}", "", "";
     REGEX_WITHOUT_DFA = Error "regex-without-dfa",
         "the expression cannot be compiled to an automaton", "{0}", "";
+    LONG_KEYWORD = Error "long-keyword",
+        "the keyword has {0} characters", "at most {1} are possible",
+        "look for a shorter piece of it";
     EMPTY_BAND = Error "empty-band",
         "signal `{0}` can never match", "`min_tokens` is larger than `max_tokens`", "";
 

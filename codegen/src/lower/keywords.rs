@@ -8,6 +8,10 @@ use crate::ast::routing::Keyword;
 use crate::ast::upstream;
 use crate::{errors, ir};
 
+/// Longest literal in characters. A state of an automaton has two bytes, and a text of letters that all differ needs one for
+/// each and a column for each: this is far from what that can hold, and from what anybody looks for.
+const LONGEST: usize = 1000;
+
 /// What a keyword signal looks for.
 pub(super) fn lower(item: &Keyword, name: &str, cx: &mut Cx<'_>) -> ir::SignalWhat {
     let operators =
@@ -27,6 +31,9 @@ pub(super) fn lower(item: &Keyword, name: &str, cx: &mut Cx<'_>) -> ir::SignalWh
         let Some(text) = cx.fixed(leaf, "keywords") else { continue };
         if text.trim().is_empty() {
             cx.sink.report(&errors::EMPTY_STRING, leaf.span, &["keywords"]);
+        } else if !is_regex && text.chars().count() > LONGEST {
+            let length = text.chars().count().to_string();
+            cx.sink.report(&errors::LONG_KEYWORD, leaf.span, &[&length, &LONGEST.to_string()]);
         } else if !is_regex {
             terms.push(ir::Term::Literal { text, case_sensitive });
         } else if let Some(pattern) = pattern(leaf, &text, case_sensitive, cx) {
