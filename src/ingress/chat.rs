@@ -70,13 +70,17 @@ async fn answer(
     strip_response(headers);
     ingress.labels.set(headers, &plan, debug);
     headers.entry(REQUEST_ID).or_insert_with(|| exchange.request_id.clone());
-    let is_event_stream = status.is_success()
-        && headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
+    let is_event_stream = status.is_success() && headers.get(header::CONTENT_TYPE).is_some_and(is_event_stream);
     if is_event_stream {
         // An error event may have to be added.
         headers.remove(header::CONTENT_LENGTH);
     }
     Ok((response, is_event_stream))
+}
+
+fn is_event_stream(content_type: &HeaderValue) -> bool {
+    const EVENT_STREAM: &[u8] = b"text/event-stream";
+    content_type.as_bytes().get(..EVENT_STREAM.len()).is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
 }
 
 /// Checks the fields that routing needs, and notes them. Returns where the model's name stands.
