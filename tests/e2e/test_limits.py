@@ -123,6 +123,27 @@ def test_a_head_that_does_not_come(router):
         assert 0.8 < time.monotonic() - started < 1.5
 
 
+def test_a_connection_that_says_nothing(router):
+    with Raw(router) as raw:
+        started = time.monotonic()
+        assert raw.closed()
+        assert 0.8 < time.monotonic() - started < 1.5
+
+
+def test_an_idle_connection_is_kept(router):
+    """Longer than a head may take: clients and load balancers keep theirs for a minute."""
+    with Raw(router) as raw:
+        for _ in range(2):
+            raw.send(request(chat("echo")))
+            assert raw.response().status == 200
+            time.sleep(1.3)
+        # But once a head has begun, it must end.
+        raw.send(b"POST /v1/chat")
+        started = time.monotonic()
+        assert raw.closed() or raw.buffer.startswith(b"HTTP/1.1 408")
+        assert 0.8 < time.monotonic() - started < 1.5
+
+
 def test_half_a_connection(router, a):
     """A client that will send no more has not left: some close their side behind the request."""
     with Raw(router) as raw:

@@ -212,7 +212,7 @@ def test_streams_without_chunks(router, a):
     assert response.complete and response.body == b"".join(frames("x"))
 
     def cut(connection, _):
-        connection.send(b"HTTP/1.0 200 OK\r\ncontent-type: text/event-stream\r\n\r\n", *frames("x")[:2])
+        connection.send(b"HTTP/1.0 200 OK\r\ncontent-type: Text/Event-Stream\r\n\r\n", *frames("x")[:2])
         connection.close()
 
     a.script = cut
