@@ -1,11 +1,14 @@
 //! Accepts connections, and lets the running requests finish when the router stops.
 
-use super::Ingress;
 use super::linger::{Home, Lent, linger};
 use super::patience::Patience;
+use super::{Cut, Ingress};
+use http::{Request, Version};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::rc::Rc;
@@ -58,11 +61,18 @@ async fn connection(
     }
     let home = Home::default();
     let patience = Patience::new(ingress.tables.limits.header_timeout);
-    tokio::select! {
-        () = converse(Lent::new(stream, &home, &patience), &patience, ingress, stopping.clone()) => (),
-        () = patience.exhausted() => tracing::debug!("the client took too long for a request"),
-    }
-    if let Some(stream) = home.take() {
+    let end = tokio::select! {
+        end = converse(Lent::new(stream, &home, &patience), &patience, ingress, stopping.clone()) => end,
+        () = patience.exhausted() => {
+            tracing::debug!("the client took too long for a request");
+            End::Orderly
+        }
+    };
+    let Some(stream) = home.take() else { return };
+    if end == End::Reset {
+        // Nothing is left to be done where this fails: the connection is closed in any case.
+        let _ = stream.set_zero_linger();
+    } else {
         tokio::select! {
             () = linger(stream) => (),
             _ = stopping.wait_for(|stopping| *stopping) => (),
@@ -70,9 +80,25 @@ async fn connection(
     }
 }
 
+/// How a connection is to be closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// As usual.
+    Orderly,
+    /// An answer was cut whose end is that of the connection, as HTTP/1.0 has it: closed as usual, it would look complete.
+    Reset,
+}
+
 /// Answers the requests of a connection until it ends.
-async fn converse(stream: Lent, patience: &Rc<Patience>, ingress: Rc<Ingress>, mut stopping: watch::Receiver<bool>) {
-    let service = service_fn(|request| {
+async fn converse(
+    stream: Lent,
+    patience: &Rc<Patience>,
+    ingress: Rc<Ingress>,
+    mut stopping: watch::Receiver<bool>,
+) -> End {
+    let is_old = Cell::new(false);
+    let service = service_fn(|request: Request<Incoming>| {
+        is_old.set(request.version() == Version::HTTP_10);
         let (ingress, busy) = (Rc::clone(&ingress), patience.begin());
         async move { Ok::<_, Infallible>(ingress.handle(request).await.map(|body| body.hold(busy))) }
     });
@@ -88,8 +114,9 @@ async fn converse(stream: Lent, patience: &Rc<Patience>, ingress: Rc<Ingress>, m
             connection.await
         }
     };
-    if let Err(error) = served {
-        // Clients that leave, heads that do not come, answers that had to be cut: the access log has the last.
-        tracing::debug!(%error, "connection ended");
-    }
+    let Err(error) = served else { return End::Orderly };
+    // Clients that leave, heads that do not come, answers that had to be cut: the access log has the last.
+    tracing::debug!(%error, "connection ended");
+    let is_cut = std::error::Error::source(&error).is_some_and(|source| source.is::<Cut>());
+    if is_cut && is_old.get() { End::Reset } else { End::Orderly }
 }

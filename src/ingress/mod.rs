@@ -126,7 +126,7 @@ fn request_id(request: &Request<Incoming>) -> HeaderValue {
     const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
     const LONGEST: usize = 128;
     match request.headers().get(REQUEST_ID) {
-        Some(id) if id.len() <= LONGEST => id.clone(),
+        Some(id) if !id.is_empty() && id.len() <= LONGEST => id.clone(),
         _ => HeaderValue::from_str(&format!("req_{:032x}", fastrand::u128(..))).expect("hexadecimal digits"),
     }
 }
