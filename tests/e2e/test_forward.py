@@ -130,6 +130,13 @@ def test_the_head(router, a):
     assert response.headers["x-request-id"] == "req-from-client"
 
 
+@pytest.mark.parametrize("given", ["", "z" * 500])
+def test_a_request_id_that_is_none(router, a, given):
+    response = ask(router, chat("alpha"), {"x-request-id": given})
+    assert response.headers["x-request-id"] == a.last.header("x-request-id")
+    assert response.headers["x-request-id"].startswith("req_")
+
+
 @pytest.mark.parametrize("name", ["authorization", "x-api-key", "api-key", "x-goog-api-key", "Authorization"])
 def test_the_clients_credentials(router, a, name):
     ask(router, chat("keyed"), {name: f"Bearer {CLIENT_KEY}"})

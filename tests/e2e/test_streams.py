@@ -178,6 +178,25 @@ def test_a_stream_that_breaks(router, a, how):
             assert error.value.code in ("upstream_reset", "upstream_timeout")
 
 
+@pytest.mark.parametrize("streaming", [True, False])
+def test_a_break_that_http_1_0_would_not_see(router, a, streaming):
+    """To an old client, nginx in front among them, the end of the connection is the end of the answer."""
+
+    def script(connection, _):
+        kind = b"text/event-stream" if streaming else b"application/json"
+        connection.send(b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\ntransfer-encoding: chunked\r\n\r\n" % kind)
+        connection.send(b"fff\r\ndata: {")
+        connection.close()
+
+    a.script = script
+    with Raw(router) as raw:
+        raw.send(request(chat("alpha", stream=streaming)).replace(b"HTTP/1.1", b"HTTP/1.0"))
+        with pytest.raises(ConnectionResetError):
+            while data := raw.sock.recv(1 << 16):
+                raw.buffer += data
+    assert raw.buffer.endswith(b"\r\n\r\ndata: {")
+
+
 def test_what_breaks_behind_done_is_no_error(router, a):
     def script(connection, _):
         connection.send(STREAM_HEAD, *map(piece, frames("x")))
