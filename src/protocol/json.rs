@@ -5,6 +5,8 @@
 //! Checked is the grammar of RFC 8259 with nesting up to [`MAX_DEPTH`]; *not* checked is UTF-8 inside strings: whoever reads
 //! a string's content does that.
 
+mod strings;
+
 use std::fmt;
 
 /// Arrays and objects may nest this deep.
@@ -238,7 +240,7 @@ impl Scanner {
         let mut i = 0;
         while i < chunk.len() {
             if let State::String { key } = self.state {
-                let run = string_run(&chunk[i..]);
+                let run = strings::run(&chunk[i..]);
                 if key && self.depth == 1 {
                     self.key.extend(&chunk[i..i + run]);
                 }
@@ -395,7 +397,7 @@ impl Scanner {
                 self.note_key_byte(byte, key);
                 self.state = State::Escape { key };
             }
-            // `string_run` stops at nothing else.
+            // `strings::run` stops at nothing else.
             _ => return Err(Error::Syntax { at, expected: "an escaped control character" }),
         }
         Ok(())
@@ -471,62 +473,5 @@ impl Number {
     }
 }
 
-/// Length of the prefix of a string's content that is whole: up to its closing quote, a mistake, or what the next chunk has
-/// to complete.
-#[inline]
-fn string_run(bytes: &[u8]) -> usize {
-    let mut run = 0;
-    loop {
-        run += plain_run(&bytes[run..]);
-        match &bytes[run..] {
-            [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => run += 2,
-            [b'\\', b'u', digits @ ..] if digits.len() >= 4 && digits[..4].iter().all(u8::is_ascii_hexdigit) => {
-                run += 6
-            }
-            _ => return run,
-        }
-    }
-}
-
-/// Length of the prefix that is neither a quote, a backslash nor a control character.
-#[inline]
-fn plain_run(bytes: &[u8]) -> usize {
-    const WORD: usize = size_of::<u64>();
-    const LANES: usize = 4 * WORD;
-    let mut run = 0;
-    // Escapes are often close together, so the first words are looked at one by one.
-    while let Some(word) = bytes[run..].first_chunk::<WORD>() {
-        let found = special(u64::from_le_bytes(*word));
-        if found != 0 {
-            return run + found.trailing_zeros() as usize / 8;
-        }
-        run += WORD;
-        if run < LANES {
-            continue;
-        }
-        // A fold without a branch per byte: the compiler turns it into vector compares.
-        while let Some(lanes) = bytes[run..].first_chunk::<LANES>()
-            && !lanes.iter().fold(false, |found, &byte| found | is_special(byte))
-        {
-            run += LANES;
-        }
-    }
-    run + bytes[run..].iter().position(|&byte| is_special(byte)).unwrap_or(bytes.len() - run)
-}
-
-fn is_special(byte: u8) -> bool {
-    byte == b'"' || byte == b'\\' || byte < 0x20
-}
-
-/// Eight bytes at once: the lowest bit that is set is the top bit of the first special byte.
-fn special(word: u64) -> u64 {
-    const ONES: u64 = u64::MAX / 0xff;
-    const TOPS: u64 = ONES << 7;
-    let below = |word: u64, bound: u8| word.wrapping_sub(ONES * u64::from(bound)) & !word;
-    let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-    (below(word, 0x20) | equal(b'"') | equal(b'\\')) & TOPS
-}
-
 #[cfg(test)]
-#[path = "json_tests.rs"]
 mod tests;

@@ -87,5 +87,4 @@ impl From<Bytes> for Chunks {
 }
 
 #[cfg(test)]
-#[path = "splice_tests.rs"]
 mod tests;

@@ -1,0 +1,116 @@
+//! Runs over the content of JSON strings, which is most of what a request is made of.
+
+use wide::i8x16;
+
+/// Bytes that are looked at together.
+const BLOCK: usize = 32;
+
+/// Length of the prefix of a string's content that is whole: up to its closing quote, a mistake, or what the next chunk has
+/// to complete.
+pub(super) fn run(bytes: &[u8]) -> usize {
+    let mut base = 0;
+    'block: while let Some(block) = bytes[base..].first_chunk::<BLOCK>() {
+        let mut marked = special(block);
+        while marked != 0 {
+            let at = marked.trailing_zeros() as usize;
+            let escape = escape_len(&bytes[base + at..]);
+            if escape == 0 {
+                return base + at;
+            }
+            if at + escape > BLOCK {
+                base += at + escape;
+                continue 'block;
+            }
+            // What is escaped does not count: two bits for `\"`; `\u00e9` has none behind its first.
+            marked &= !(0b11 << at);
+        }
+        base += BLOCK;
+    }
+    // The last bytes are fewer than a block.
+    while base < bytes.len() {
+        if is_special(bytes[base]) {
+            let escape = escape_len(&bytes[base..]);
+            if escape == 0 {
+                return base;
+            }
+            base += escape;
+        } else {
+            base += 1;
+        }
+    }
+    base
+}
+
+/// Length of the escape sequence that these bytes begin with; 0 if they do not, or it is not whole.
+fn escape_len(bytes: &[u8]) -> usize {
+    match bytes {
+        [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
+        [b'\\', b'u', digits @ ..]
+            if digits.first_chunk::<4>().is_some_and(|d| d.iter().all(u8::is_ascii_hexdigit)) =>
+        {
+            6
+        }
+        _ => 0,
+    }
+}
+
+/// A quote, a backslash, or a control character.
+fn is_special(byte: u8) -> bool {
+    byte == b'"' || byte == b'\\' || byte < 0x20
+}
+
+/// The special bytes of a block, as bits.
+fn special(block: &[u8; BLOCK]) -> u32 {
+    const LANES: usize = 16;
+    let mut marked = 0;
+    for (half, bytes) in block.as_chunks::<LANES>().0.iter().enumerate() {
+        let bytes = i8x16::new(bytes.map(u8::cast_signed));
+        let quote = bytes.simd_eq(i8x16::splat(b'"'.cast_signed()));
+        let backslash = bytes.simd_eq(i8x16::splat(b'\\'.cast_signed()));
+        // Lanes are signed: with the top bit turned over, 0x00..0x20 are the lowest values.
+        let control = (bytes ^ i8x16::splat(i8::MIN)).simd_lt(i8x16::splat(i8::MIN + 0x20));
+        marked |= (quote | backslash | control).to_bitmask() << (half * LANES);
+    }
+    marked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_is_seen_at_every_place() {
+        for byte in 0..=u8::MAX {
+            for at in 0..BLOCK {
+                let mut block = [b'a'; BLOCK];
+                block[at] = byte;
+                let expected = if is_special(byte) { 1 << at } else { 0 };
+                assert_eq!(special(&block), expected, "{byte:#04x} at {at}");
+            }
+        }
+    }
+
+    #[track_caller]
+    fn check(content: &str, whole: usize) {
+        // Behind every number of plain bytes, so that it meets the edges of blocks in every way.
+        for before in 0..2 * BLOCK {
+            let text = "x".repeat(before) + content;
+            assert_eq!(run(text.as_bytes()), before + whole, "{content} behind {before}");
+        }
+    }
+
+    #[test]
+    fn runs_end_where_something_is_left_to_do() {
+        check("", 0);
+        check("abc\" tail tail tail tail tail tail tail tail", 3);
+        check(r#"a\"b\\"c"#, 6);
+        check(r#"\\\\\"" and more, long enough to fill a block"#, 6);
+        check(r#"\u00e9\n""#, 8);
+        check("tab\t", 3);
+        check(r"\x", 0);
+        check(r"ab\", 2);
+        check(r"ab\u12", 2);
+        check(r"ab\u12g4", 2);
+        check("é\u{1f600}\"", 6);
+    }
+}
