@@ -1,6 +1,8 @@
 //! Requests over real sockets to a backend whose every byte is written here: which connections are used again, which are not,
 //! and what a backend that closes at an awkward moment does to a request.
 
+#![allow(clippy::unwrap_used)] // to clippy, the helpers of tests are no tests
+
 use bytes::Bytes;
 use hardwire::env::Env;
 use hardwire::protocol::splice::Chunks;

@@ -46,7 +46,7 @@ impl Display for Banner<'_> {
 fn cut(names: &[&str]) -> String {
     match names.len() {
         0 => "none".to_owned(),
-        ..=MOST => names.join(", "),
+        1..=MOST => names.join(", "),
         all => format!("{} and {} more", names[..MOST].join(", "), all - MOST),
     }
 }

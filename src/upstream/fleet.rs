@@ -164,7 +164,8 @@ impl Location {
 
     /// `base` + `suffix` + `query`. The same rules hold at build time for URLs without environment references.
     fn join(base: &str, tls: bool, suffix: &str, replace_path: bool, query: Option<&str>) -> Result<Self, String> {
-        let (scheme, rest) = base.trim().split_once("://").unwrap_or((if tls { "https" } else { "http" }, base.trim()));
+        let (scheme, rest) =
+            base.trim().split_once("://").unwrap_or_else(|| (if tls { "https" } else { "http" }, base.trim()));
         let tls = match scheme.to_ascii_lowercase().as_str() {
             "https" => true,
             "http" => false,

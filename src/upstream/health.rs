@@ -98,7 +98,7 @@ pub async fn check_forever(tables: &'static Tables, fleet: Arc<Fleet>) {
         }
     }
     while checks.join_next().await.is_some() {}
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn check_one(fleet: &Fleet, backend: &crate::table::Backend, check: HealthCheck) {
