@@ -58,7 +58,7 @@ proptest! {
         let quoted = serde_json::to_vec(&replacement).unwrap();
         let spliced = joined(chunks.splice(span.start..span.end, quoted.clone().into()));
         let expected = format!("{{{before}\"{key}\"{gap}:{gap}{}{gap}{after}}}", String::from_utf8(quoted).unwrap());
-        prop_assert_eq!(String::from_utf8(spliced).unwrap(), expected);
+        prop_assert_eq!(&String::from_utf8(spliced).unwrap(), &expected);
         // And any JSON reader sees the original with the model replaced.
         let mut original: serde_json::Value = serde_json::from_str(&document).unwrap();
         original["model"] = replacement.into();
