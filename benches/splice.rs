@@ -12,7 +12,8 @@ const PIECE: usize = 64 * 1024;
 
 /// A chat request of about `size` bytes: code with its quotes, line ends and tabs escaped, as such text is.
 fn body(size: usize) -> Vec<u8> {
-    let line = "    let total: u64 = items.iter().map(|item| item.price * item.count).sum(); // \\u00fcber \\\"all\\\"\\n";
+    let line =
+        "    let total: u64 = items.iter().map(|item| item.price * item.count).sum(); // \\u00fcber \\\"all\\\"\\n";
     let text = line.repeat(size / line.len() + 1);
     let mut cut = size.saturating_sub(120);
     while text.as_bytes()[cut - 1] != b' ' {
