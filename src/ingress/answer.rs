@@ -54,7 +54,11 @@ impl ResponseBody {
     /// A backend's answer, forwarded.
     pub(super) fn relay(body: upstream::Body, is_event_stream: bool, exchange: Box<Exchange>) -> Self {
         let tail = is_event_stream.then(Tail::default);
-        let relay = Relay { body, tail, exchange, ended: false, cut: false };
+        let mut relay = Relay { body, tail, exchange, ended: false, cut: false };
+        // hyper does not ask an empty body for anything.
+        if relay.tail.is_none() && relay.body.is_end_stream() {
+            relay.end();
+        }
         ResponseBody { inner: Inner::Relay(Box::new(relay)), _busy: None }
     }
 

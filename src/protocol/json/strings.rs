@@ -13,8 +13,12 @@ pub(super) fn run(bytes: &[u8]) -> usize {
         let mut marked = special(block);
         while marked != 0 {
             let at = marked.trailing_zeros() as usize;
-            let escape = escape_len(&bytes[base + at..]);
-            if escape == 0 {
+            let next = block.get(at + 1).or_else(|| bytes.get(base + BLOCK));
+            let escape = match next {
+                Some(&next) if block[at] == b'\\' => ESCAPE_LEN[usize::from(next)],
+                _ => 0,
+            };
+            if escape == 0 || (escape > 2 && !is_unicode_escape(&bytes[base + at..])) {
                 return base + at;
             }
             if at + escape > BLOCK {
@@ -41,17 +45,30 @@ pub(super) fn run(bytes: &[u8]) -> usize {
     base
 }
 
+/// Length of an escape sequence by the byte behind its backslash; 0 where there is none.
+static ESCAPE_LEN: [usize; 256] = {
+    let mut len = [0; 256];
+    let short = b"\"\\/bfnrt";
+    let mut i = 0;
+    while i < short.len() {
+        len[short[i] as usize] = 2;
+        i += 1;
+    }
+    len[b'u' as usize] = 6;
+    len
+};
+
 /// Length of the escape sequence that these bytes begin with; 0 if they do not, or it is not whole.
 fn escape_len(bytes: &[u8]) -> usize {
     match bytes {
-        [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
-        [b'\\', b'u', digits @ ..]
-            if digits.first_chunk::<4>().is_some_and(|d| d.iter().all(u8::is_ascii_hexdigit)) =>
-        {
-            6
-        }
+        [b'\\', next, ..] if *next != b'u' || is_unicode_escape(bytes) => ESCAPE_LEN[usize::from(*next)],
         _ => 0,
     }
+}
+
+/// Whether four digits follow `\u`.
+fn is_unicode_escape(bytes: &[u8]) -> bool {
+    bytes.get(2..6).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
 }
 
 /// A quote, a backslash, or a control character.
