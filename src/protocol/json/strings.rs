@@ -5,22 +5,22 @@ use wide::i8x16;
 /// Bytes that are looked at together.
 const BLOCK: usize = 32;
 
+/// Length of `\u00e9`.
+const UNICODE_ESCAPE: usize = 6;
+
 /// Length of the prefix of a string's content that is whole: up to its closing quote, a mistake, or what the next chunk has
 /// to complete.
 pub(super) fn run(bytes: &[u8]) -> usize {
     let mut base = 0;
-    'block: while let Some(block) = bytes[base..].first_chunk::<BLOCK>() {
-        let mut marked = special(block);
+    'block: while let Some(window) = bytes[base..].first_chunk::<{ BLOCK + UNICODE_ESCAPE }>() {
+        let mut marked = special(window.first_chunk().expect("the window is larger than a block"));
         while marked != 0 {
             let at = marked.trailing_zeros() as usize;
-            let next = block.get(at + 1).or_else(|| bytes.get(base + BLOCK));
-            let escape = match next {
-                Some(&next) if block[at] == b'\\' => ESCAPE_LEN[usize::from(next)],
-                _ => 0,
-            };
-            if escape == 0 || (escape > 2 && !is_unicode_escape(&bytes[base + at..])) {
+            let escape = if window[at] == b'\\' { usize::from(ESCAPE_LEN[usize::from(window[at + 1])]) } else { 0 };
+            if escape != 2 && (escape == 0 || !is_unicode_escape(&window[at..])) {
                 return base + at;
             }
+            // A branch, so that the next block is not waited for: it is nearly always the same one.
             if at + escape > BLOCK {
                 base += at + escape;
                 continue 'block;
@@ -30,7 +30,7 @@ pub(super) fn run(bytes: &[u8]) -> usize {
         }
         base += BLOCK;
     }
-    // The last bytes are fewer than a block.
+    // The last bytes are fewer than a window.
     while base < bytes.len() {
         if is_special(bytes[base]) {
             let escape = escape_len(&bytes[base..]);
@@ -46,7 +46,7 @@ pub(super) fn run(bytes: &[u8]) -> usize {
 }
 
 /// Length of an escape sequence by the byte behind its backslash; 0 where there is none.
-static ESCAPE_LEN: [usize; 256] = {
+static ESCAPE_LEN: [u8; 256] = {
     let mut len = [0; 256];
     let short = b"\"\\/bfnrt";
     let mut i = 0;
@@ -54,21 +54,21 @@ static ESCAPE_LEN: [usize; 256] = {
         len[short[i] as usize] = 2;
         i += 1;
     }
-    len[b'u' as usize] = 6;
+    len[b'u' as usize] = UNICODE_ESCAPE as u8;
     len
 };
 
 /// Length of the escape sequence that these bytes begin with; 0 if they do not, or it is not whole.
 fn escape_len(bytes: &[u8]) -> usize {
     match bytes {
-        [b'\\', next, ..] if *next != b'u' || is_unicode_escape(bytes) => ESCAPE_LEN[usize::from(*next)],
+        [b'\\', next, ..] if *next != b'u' || is_unicode_escape(bytes) => usize::from(ESCAPE_LEN[usize::from(*next)]),
         _ => 0,
     }
 }
 
 /// Whether four digits follow `\u`.
 fn is_unicode_escape(bytes: &[u8]) -> bool {
-    bytes.get(2..6).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    bytes.get(2..UNICODE_ESCAPE).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
 }
 
 /// A quote, a backslash, or a control character.
