@@ -82,11 +82,12 @@ fn special(block: &[u8; BLOCK]) -> u32 {
     let mut marked = 0;
     for (half, bytes) in block.as_chunks::<LANES>().0.iter().enumerate() {
         let bytes = i8x16::new(bytes.map(u8::cast_signed));
-        let quote = bytes.simd_eq(i8x16::splat(b'"'.cast_signed()));
         let backslash = bytes.simd_eq(i8x16::splat(b'\\'.cast_signed()));
-        // Lanes are signed: with the top bit turned over, 0x00..0x20 are the lowest values.
-        let control = (bytes ^ i8x16::splat(i8::MIN)).simd_lt(i8x16::splat(i8::MIN + 0x20));
-        marked |= (quote | backslash | control).to_bitmask() << (half * LANES);
+        // With bit 1 turned over, the quote (0x22) and the control characters are 0x00..=0x20, and nothing else is. Lanes are
+        // signed: with the top bit turned over, too, those are the lowest values.
+        let turned = bytes ^ i8x16::splat(0x82_u8.cast_signed());
+        let quote_or_control = turned.simd_lt(i8x16::splat(i8::MIN + 0x21));
+        marked |= (backslash | quote_or_control).to_bitmask() << (half * LANES);
     }
     marked
 }
