@@ -12,6 +12,7 @@ pub mod ir;
 pub mod lower;
 pub mod parse;
 pub mod report;
+pub mod schema;
 mod script;
 
 pub use report::{Diagnostic, Report};

@@ -1,6 +1,7 @@
 //! `global`: what concerns the router as a whole.
 
 use super::decode::{Leaf, List, section};
+use super::shape::{FLAG, NAME, PORT, words};
 
 section! {
     /// All of it.
@@ -16,13 +17,13 @@ section! {
     /// Virtual names and the list of models.
     "global.router" => pub struct Router {
         /// `file`: there is no other source for a baked router.
-        config_source: Leaf,
+        config_source: Leaf as words(&["file"]),
         /// Third virtual name beside `vllm-sr/auto` and `auto`. Default: `MoM`.
-        auto_model_name: Leaf,
+        auto_model_name: Leaf as NAME,
         /// All virtual names, in place of those.
-        auto_model_names: List<Leaf>,
+        auto_model_names: List<Leaf> as NAME.some(),
         /// Whether `/v1/models` also lists `providers.models`. Default: false.
-        include_config_models_in_list: Leaf,
+        include_config_models_in_list: Leaf as FLAG,
     }
 }
 
@@ -40,7 +41,7 @@ section! {
         /// IP address. Default: `127.0.0.1`.
         bind_address: Leaf,
         /// TCP port. Default: 8080.
-        port: Leaf,
+        port: Leaf as PORT,
         /// Who may ask.
         auth: ManagementAuth,
     }
@@ -50,6 +51,6 @@ section! {
     /// Who may ask the apiserver.
     "global.services.management_api.auth" => pub struct ManagementAuth {
         /// `disabled`.
-        mode: Leaf,
+        mode: Leaf as words(&["disabled"]),
     }
 }

@@ -11,20 +11,22 @@ pub mod node;
 pub mod providers;
 pub mod routing;
 pub mod secret;
+pub mod shape;
 pub mod upstream;
 
 use decode::{Decode, Leaf, List, SectionKeys, section};
 use node::Node;
+use shape::{TEXT, words};
 
 section! {
     /// The whole document.
     "" => pub struct Document {
         /// Version of the schema: `v0.3`, if it is told at all.
-        version: Leaf,
+        version: Leaf as words(&["v0.3"]),
         /// Where clients come in.
-        listeners: List<listeners::Listener>,
+        listeners: List<listeners::Listener> as TEXT.some(),
         /// Models and where they are served.
-        providers: providers::Providers,
+        providers: providers::Providers as TEXT.required(),
         /// Which model a request for a virtual name gets.
         routing: routing::Routing,
         /// What concerns the router as a whole.

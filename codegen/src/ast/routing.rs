@@ -1,12 +1,13 @@
 //! `routing`: which model a request for a virtual name gets.
 
 use super::decode::{Leaf, List, section};
+use super::shape::{FLAG, NAME, TEXT, TOKENS, WHOLE, number, words};
 
 section! {
     /// All of it.
     "routing" => pub struct Routing {
         /// How one of several matching decisions wins: `priority` or `confidence`. Default: `priority`.
-        strategy: Leaf,
+        strategy: Leaf as words(&["priority", "confidence"]),
         /// What is known about the models.
         model_cards = "modelCards": List<ModelCard>,
         /// What is noticed about a request.
@@ -20,7 +21,7 @@ section! {
     /// What is known about a model.
     "routing.modelCards[]" => pub struct ModelCard {
         /// A name of `providers.models`.
-        name: Leaf,
+        name: Leaf as NAME.required(),
         /// Told by `/v1/models`.
         description: Leaf,
         /// For people.
@@ -30,9 +31,9 @@ section! {
         /// For people.
         capabilities: List<Leaf>,
         /// For people; 0 to 1.
-        quality_score: Leaf,
+        quality_score: Leaf as number(0.0, 1.0),
         /// `ar`: a language model.
-        modality: Leaf,
+        modality: Leaf as words(&["ar"]),
         /// For people.
         tags: List<Leaf>,
     }
@@ -52,17 +53,17 @@ section! {
     /// Words and patterns in what the user wrote last.
     "routing.signals.keywords[]" => pub struct Keyword {
         /// Unique among keyword signals.
-        name: Leaf,
+        name: Leaf as NAME.required(),
         /// For people.
         description: Leaf,
         /// `OR`, `AND` or `NOR`. Default: `OR`.
-        operator: Leaf,
+        operator: Leaf as words(&["OR", "AND", "NOR"]),
         /// Words, or patterns with `method: regex`. At least one.
-        keywords: List<Leaf>,
+        keywords: List<Leaf> as NAME.required().some(),
         /// Whether upper and lower case differ. Default: false.
-        case_sensitive: Leaf,
+        case_sensitive: Leaf as FLAG,
         /// `regex`: the keywords are regular expressions. Default: they are words.
-        method: Leaf,
+        method: Leaf as words(&["regex"]),
     }
 }
 
@@ -70,13 +71,13 @@ section! {
     /// A band of estimated prompt length in tokens, both ends inclusive.
     "routing.signals.context[]" => pub struct Context {
         /// Unique among context signals.
-        name: Leaf,
+        name: Leaf as NAME.required(),
         /// For people.
         description: Leaf,
         /// Fewest tokens: `500`, `32K`, `1M`. Default: 0.
-        min_tokens: Leaf,
+        min_tokens: Leaf as TOKENS,
         /// Most tokens. Default: no bound.
-        max_tokens: Leaf,
+        max_tokens: Leaf as TOKENS,
     }
 }
 
@@ -84,11 +85,11 @@ section! {
     /// A routing decision.
     "routing.decisions[]" => pub struct Decision {
         /// Unique.
-        name: Leaf,
+        name: Leaf as NAME.required(),
         /// For people.
         description: Leaf,
         /// Larger wins. Default: 0.
-        priority: Leaf,
+        priority: Leaf as WHOLE,
         /// When it matches. Default: always.
         rules: Rule,
         /// The models to choose among. Default: the default model.
@@ -102,11 +103,11 @@ section! {
     /// A condition: a signal, or a group of conditions.
     "routing.decisions[].rules" => pub struct Rule {
         /// Of a group: `AND`, `OR` or `NOT`.
-        operator: Leaf,
+        operator: Leaf as words(&["AND", "OR", "NOT"]),
         /// Of a group: its members; `NOT` has one.
-        conditions: List<Rule>,
+        conditions: List<Rule> as TEXT.some(),
         /// Of a signal: `keyword` or `context`.
-        kind = "type": Leaf,
+        kind = "type": Leaf as words(&["keyword", "context"]),
         /// Of a signal: its name.
         name: Leaf,
     }
@@ -116,11 +117,11 @@ section! {
     /// A model that a decision may choose.
     "routing.decisions[].modelRefs[]" => pub struct ModelRef {
         /// A name of `providers.models`.
-        model: Leaf,
+        model: Leaf as NAME.required(),
         /// `false`.
-        use_reasoning: Leaf,
+        use_reasoning: Leaf as FLAG,
         /// Without effect on algorithm `static`.
-        weight: Leaf,
+        weight: Leaf as number(0.0, f64::MAX),
     }
 }
 
@@ -128,6 +129,6 @@ section! {
     /// How a decision chooses among its models.
     "routing.decisions[].algorithm" => pub struct Algorithm {
         /// `static`: the first.
-        kind = "type": Leaf,
+        kind = "type": Leaf as words(&["static"]),
     }
 }
