@@ -235,6 +235,11 @@ impl Report {
     fn json(&self, diagnostic: &Diagnostic) -> Value {
         let (line, column) = self.position(diagnostic.span.start);
         let (end_line, end_column) = self.position(diagnostic.span.end);
+        let related = diagnostic.related.iter().map(|(span, label)| {
+            let (line, column) = self.position(span.start);
+            let (end_line, end_column) = self.position(span.end);
+            json!({ "label": label, "line": line, "column": column, "end_line": end_line, "end_column": end_column })
+        });
         json!({
             "severity": match diagnostic.severity { Severity::Error => "error", Severity::Warning => "warning" },
             "kind": diagnostic.kind,
@@ -247,6 +252,7 @@ impl Report {
             "end_line": end_line,
             "end_column": end_column,
             "path": diagnostic.path,
+            "related": related.collect::<Vec<_>>(),
         })
     }
 

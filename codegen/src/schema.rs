@@ -11,6 +11,9 @@ use serde_json::{Map, Value, json};
 /// The dialect that it is written in.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
+/// The one section that has two forms: a signal or a group.
+const RULES: &str = "routing.decisions[].rules";
+
 /// The whole schema.
 #[must_use]
 pub fn schema() -> Value {
@@ -39,6 +42,10 @@ fn object(section: &SectionKeys) -> Map<String, Value> {
     out.insert("properties".into(), Value::Object(properties));
     if !required.is_empty() {
         out.insert("required".into(), required.into());
+    }
+    if section.path == RULES {
+        let one = |keys: [&str; 2]| json!({ "required": keys });
+        out.insert("oneOf".into(), json!([one(["type", "name"]), one(["operator", "conditions"])]));
     }
     out.insert("additionalProperties".into(), false.into());
     out
