@@ -59,6 +59,10 @@ errors! {
         "`{0}` is no longer a key of {1}", "removed", "use {2}";
     IGNORED_KEY = Warning "ignored-key",
         "`{0}` is ignored", "has no meaning in a baked router", "";
+    UNSUPPORTED_DECLARATION = Warning "unsupported-declaration",
+        "`{0}` is not supported by this version", "left out of the router", "{1}; a decision that relied on it would be an error";
+    SWITCHED_OFF = Warning "switched-off",
+        "`{0}` is not supported by this version", "switched off, so nothing is missing", "{1}";
     WRONG_TYPE = Error "wrong-type",
         "{0} must be {1}", "found {2}", "";
     EMPTY_VALUE = Error "empty-value",

@@ -7,6 +7,7 @@ use crate::errors::{Named, Severity};
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// A document with more mistakes than this is not worth more of anybody's time.
 const MAX_DIAGNOSTICS: usize = 200;
@@ -72,9 +73,21 @@ pub struct Sink {
     diagnostics: Vec<Diagnostic>,
     errors: usize,
     hidden: Vec<Span>,
+    ignored: BTreeSet<Span>,
 }
 
 impl Sink {
+    /// Notes a key that nobody reads.
+    pub fn ignore(&mut self, key: Span) {
+        self.ignored.insert(key);
+    }
+
+    /// Whether nobody reads what stands under this key.
+    #[must_use]
+    pub fn is_ignored(&self, key: Span) -> bool {
+        self.ignored.contains(&key)
+    }
+
     /// Keeps some places out of the report.
     pub fn hide(&mut self, spans: impl IntoIterator<Item = Span>) {
         self.hidden.extend(spans);

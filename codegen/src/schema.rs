@@ -6,6 +6,7 @@
 use crate::ast::decode::{Field, SectionKeys};
 use crate::ast::sections;
 use crate::ast::shape::{Form, Kind, Shape};
+use crate::ast::verdicts::{self, Entry, Verdict};
 use serde_json::{Map, Value, json};
 
 /// The dialect that it is written in.
@@ -34,7 +35,9 @@ fn definition(path: &str) -> String {
 }
 
 fn object(section: &SectionKeys) -> Map<String, Value> {
-    let properties: Map<_, _> = section.fields.iter().map(|field| (field.key.to_owned(), property(field))).collect();
+    let read = section.fields.iter().map(|field| (field.key.to_owned(), property(field)));
+    let unread = verdicts::ENTRIES.iter().filter(|entry| entry.section == section.path);
+    let properties: Map<_, _> = read.chain(unread.map(|entry| (entry.key.to_owned(), left_out(entry)))).collect();
     let required: Vec<&str> = section.fields.iter().filter(|field| field.shape.required).map(|f| f.key).collect();
     let mut out = Map::new();
     out.insert("description".into(), prose(section.doc).into());
@@ -61,6 +64,24 @@ fn property(field: &Field) -> Value {
         out.insert("default".into(), default);
     }
     Value::Object(out)
+}
+
+/// A key that nobody reads, and that may stand all the same.
+fn left_out(entry: &Entry) -> Value {
+    let description = format!("Not supported, and left out: {}.", entry.why);
+    let mut out = json!({});
+    if let Verdict::Switch { path, on_by_default } = entry.verdict {
+        out = json!({ "enum": [false, "false"] });
+        for key in path.iter().rev() {
+            out = json!({ "properties": { *key: out } });
+            if on_by_default {
+                out["required"] = json!([key]);
+            }
+        }
+    }
+    out["description"] = description.into();
+    out["deprecated"] = true.into();
+    out
 }
 
 fn of(form: &Form, shape: Shape) -> Value {

@@ -7,6 +7,7 @@
 use super::node::{Key, Node, Scalar, Span, Value};
 use super::shape::{Form, Shape};
 use super::upstream;
+use super::verdicts::{self, Entry, Verdict};
 use crate::errors;
 use crate::report::Sink;
 use std::collections::BTreeMap;
@@ -170,15 +171,19 @@ pub fn known_entries<'n>(
         if keys.contains(&key.text.as_str()) {
             known.push((key, value));
         } else {
-            unknown_key(key, path, keys, sink);
+            unknown_key(key, value, path, keys, sink);
         }
     }
     Some(known)
 }
 
-fn unknown_key(key: &Key, path: &str, keys: &[&str], sink: &mut Sink) {
+fn unknown_key(key: &Key, value: &Node, path: &str, keys: &[&str], sink: &mut Sink) {
     let place = if path.is_empty() { "the document".to_owned() } else { format!("`{path}`") };
     let name = key.text.as_str();
+    if let Some(entry) = verdicts::entry(path, name) {
+        let_stand(entry, key, value, &place, sink);
+        return;
+    }
     if let Some(replacement) = upstream::removed(path, name) {
         sink.report(&errors::REMOVED_KEY, key.span, &[name, &place, replacement]);
     } else if upstream::unsupported(path, name) {
@@ -188,6 +193,23 @@ fn unknown_key(key: &Key, path: &str, keys: &[&str], sink: &mut Sink) {
             .map_or_else(|| format!("the keys here are {}", listed(keys)), |near| format!("did you mean `{near}`?"));
         sink.report(&errors::UNKNOWN_KEY, key.span, &[name, &place]).help(help);
     }
+}
+
+/// A key that nobody reads, and whether it may stay all the same.
+fn let_stand(entry: &Entry, key: &Key, value: &Node, place: &str, sink: &mut Sink) {
+    let name = key.text.as_str();
+    match entry.verdict {
+        Verdict::Ignored => sink.report(&errors::IGNORED_KEY, key.span, &[name]).help(entry.why.to_owned()),
+        Verdict::Declared => sink.report(&errors::UNSUPPORTED_DECLARATION, key.span, &[name, entry.why]),
+        Verdict::Switch { path, on_by_default } if verdicts::is_off(value, path, on_by_default) => {
+            sink.report(&errors::SWITCHED_OFF, key.span, &[name, entry.why])
+        }
+        Verdict::Switch { path, .. } => {
+            let help = format!("{}: remove it, or write `{}: false`", entry.why, path.join("."));
+            sink.report(&errors::UNSUPPORTED_KEY, key.span, &[name, place]).help(help)
+        }
+    };
+    sink.ignore(key.span);
 }
 
 /// The entries of a mapping without those whose key stood before. Those are reported.

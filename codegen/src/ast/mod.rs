@@ -13,9 +13,9 @@ pub mod routing;
 pub mod secret;
 pub mod shape;
 pub mod upstream;
+pub mod verdicts;
 
 use decode::{Decode, Leaf, List, SectionKeys, section};
-use node::Node;
 use shape::{TEXT, words};
 
 section! {
@@ -33,8 +33,6 @@ section! {
         global: global::Global,
         /// Bounds and timeouts: our own addition to the schema.
         hardwire: hardwire::Hardwire,
-        /// The set-up mode of another tool. Ignored with a warning.
-        setup: Node,
     }
 }
 

@@ -46,10 +46,6 @@ pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Path
     let mut cx = Cx { sink, paths, text: source.text, env: env::Env::default() };
     let cx = &mut cx;
     version(document, cx);
-    if document.setup.is_some() {
-        let at = key_span(root, "setup");
-        cx.sink.report(&errors::IGNORED_KEY, at, &["setup"]);
-    }
     let listeners = listeners::ingress(document.listeners.as_ref(), cx);
     let management = listeners::management(document.global.as_ref(), &listeners, cx);
     let limits = limits::lower(document.hardwire.as_ref(), cx);
@@ -66,7 +62,7 @@ pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Path
     ir::Router {
         source: file.into_owned(),
         sha256: Sha256::digest(source.text).iter().map(|byte| format!("{byte:02x}")).collect(),
-        json: json::render(root),
+        json: json::render(root, cx.sink),
         env: std::mem::take(&mut cx.env).into_vars(),
         listeners: listeners.into_iter().map(|(listener, _)| listener).collect(),
         management,
