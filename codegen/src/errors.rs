@@ -179,6 +179,11 @@ errors! {
     EMPTY_BAND = Error "empty-band",
         "signal `{0}` can never match", "`min_tokens` is larger than `max_tokens`", "";
 
+    NO_BOUNDS = Error "no-bounds",
+        "`{0}` has no bounds", "compares with nothing", "write at least one of `gt`, `gte`, `lt` and `lte`";
+    EMPTY_BOUNDS = Error "empty-bounds",
+        "no number is within the bounds of `{0}`", "exclude each other", "";
+
     // Decisions.
     UNKNOWN_SIGNAL = Error "unknown-signal",
         "there is no {0} signal `{1}`", "not declared", "";

@@ -3,6 +3,7 @@
 //!
 //! The shapes follow `hardwire::table`, which the emitted code fills in; see there for what each field means.
 
+use crate::confidence::Range;
 use std::time::Duration;
 
 /// One whole router.
@@ -175,6 +176,12 @@ pub struct Auth {
 pub struct Signal {
     pub name: String,
     pub what: SignalWhat,
+    /// How sure it is when it matches.
+    pub confidence: Range,
+    /// Where it notes how sure it is, if that is not known now.
+    pub noted_confidence: Option<usize>,
+    /// Where it notes what it counted, if a rule asks for it.
+    pub noted_value: Option<usize>,
 }
 
 /// What a signal looks at.
@@ -214,6 +221,8 @@ pub struct Decision {
     pub name: String,
     pub description: String,
     pub priority: i64,
+    /// Smaller wins, where any that matches has one above 0.
+    pub tier: u32,
     /// `None` always matches, with confidence 0.
     pub rule: Option<Rule>,
     /// Indices into `Router::models`.
@@ -221,11 +230,36 @@ pub struct Decision {
 }
 
 /// A rule tree. Groups have at least one child.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Rule {
     /// Index into `Router::signals`.
     Signal(usize),
+    /// The same, and what it counted, or else how sure it is, compares so.
+    Compare {
+        signal: usize,
+        predicate: Predicate,
+    },
     All(Vec<Rule>),
     Any(Vec<Rule>),
     Not(Box<Rule>),
+}
+
+/// Bounds on a number. One at least is there.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Predicate {
+    pub gt: Option<f64>,
+    pub gte: Option<f64>,
+    pub lt: Option<f64>,
+    pub lte: Option<f64>,
+}
+
+impl Predicate {
+    /// Whether a number is within the bounds.
+    #[must_use]
+    pub fn holds(&self, value: f64) -> bool {
+        self.gt.is_none_or(|bound| value > bound)
+            && self.gte.is_none_or(|bound| value >= bound)
+            && self.lt.is_none_or(|bound| value < bound)
+            && self.lte.is_none_or(|bound| value <= bound)
+    }
 }

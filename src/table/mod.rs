@@ -6,18 +6,22 @@
 
 mod backend;
 mod decision;
+mod evidence;
 mod listener;
 mod model;
+mod plugin;
 mod signal;
 mod text;
 
 pub use backend::{Auth, Backend, BackendId, Endpoint, Http, Url};
 pub use decision::{Algorithm, Decision, DecisionId, Matched};
+pub use evidence::{MeasureId, SignalSet, best};
 pub use listener::{Limits, Listener, Management};
 pub use model::{Balance, Ejection, HealthCheck, Model, ModelId, Pricing, Reliability, RetryOn};
+pub use plugin::{BodyChange, HeaderChange, PluginKind, Plugins, Reasoning, RequestParams, SystemPrompt, ToolPolicy};
 pub use signal::{
     AlignedBytes, Automaton, ContextSignal, Edge, KeywordOperator, KeywordSignal, Literals, Patterns, Signal, SignalId,
-    SignalKind, SignalSet, Term,
+    SignalKind, Term,
 };
 pub use text::{EnvSlot, EnvVar, Piece, Text};
 
@@ -93,6 +97,11 @@ impl Tables {
     #[must_use]
     pub fn decision(&self, id: DecisionId) -> &'static Decision {
         &self.decisions[usize::from(id.0)]
+    }
+
+    /// All backends, in the order of their ids.
+    pub fn backends(&self) -> impl Iterator<Item = &'static Backend> + use<> {
+        self.models.iter().filter(|model| model.lora.is_none()).flat_map(|model| model.backends)
     }
 
     /// Every name that a client may put in `model`.

@@ -14,6 +14,8 @@ pub struct Model {
     pub name: &'static str,
     /// `description` of its model card, or empty.
     pub description: &'static str,
+    /// Of a LoRA adapter: its name as a JSON string, which every backend is asked for. It has the backends of its base.
+    pub lora: Option<&'static str>,
     /// What its tokens cost, where the document says so.
     pub pricing: Option<Pricing>,
     /// Balancing, retries and health of its backends.

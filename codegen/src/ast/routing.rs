@@ -90,6 +90,8 @@ section! {
         description: Leaf,
         /// Larger wins. Default: 0.
         priority: Leaf as WHOLE,
+        /// Smaller wins over priority, where any that matches has one above 0. Default: 0.
+        tier: Leaf as number(0.0, 4_294_967_295.0),
         /// When it matches. Default: always.
         rules: Rule,
         /// The models to choose among. Default: the default model.
@@ -110,6 +112,22 @@ section! {
         kind = "type": Leaf as words(&["keyword", "context"]),
         /// Of a signal: its name.
         name: Leaf,
+        /// Of a signal: bounds on what it counted, or else on how sure it is.
+        predicate: Predicate,
+    }
+}
+
+section! {
+    /// Bounds on a number. At least one.
+    "predicate" => pub struct Predicate {
+        /// Greater than this.
+        gt: Leaf as number(f64::MIN, f64::MAX),
+        /// This or greater.
+        gte: Leaf as number(f64::MIN, f64::MAX),
+        /// Less than this.
+        lt: Leaf as number(f64::MIN, f64::MAX),
+        /// This or less.
+        lte: Leaf as number(f64::MIN, f64::MAX),
     }
 }
 

@@ -17,7 +17,6 @@ pub const UNSUPPORTED: &[(&str, &[&str])] = &[
     (
         "routing.decisions[]",
         &[
-            "tier",
             "plugins",
             "emits",
             "annotations",
@@ -27,7 +26,7 @@ pub const UNSUPPORTED: &[(&str, &[&str])] = &[
             "output_contract_spec",
         ],
     ),
-    ("routing.decisions[].rules", &["label", "predicate", "on_error"]),
+    ("routing.decisions[].rules", &["label", "on_error"]),
     ("routing.decisions[].modelRefs[]", &["reasoning_effort", "reasoning_description", "lora_name"]),
     (
         "routing.decisions[].algorithm",

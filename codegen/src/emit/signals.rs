@@ -41,9 +41,14 @@ pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
             }
         }
     }
+    let measures = names.measures.iter().enumerate().map(|(n, name)| {
+        let n = int(n as u64);
+        quote!(const #name: MeasureId = MeasureId(#n);)
+    });
     let (s, k, c) = (int(signals.len() as u64), int(keywords.len() as u64), int(contexts.len() as u64));
     quote! {
         #(#ids)*
+        #(#measures)*
         static SIGNALS: [Signal; #s] = [#(#signals),*];
         static KEYWORDS: [KeywordSignal; #k] = [#(#keywords),*];
         static CONTEXTS: [ContextSignal; #c] = [#(#contexts),*];

@@ -74,15 +74,17 @@ fn decision(
     let name = name.map(|(_, name)| name).unwrap_or_default();
     let description = cx.fixed_opt(item.description.as_ref(), "description").unwrap_or_default();
     let priority = item.priority.as_ref().map_or(Some(0), |leaf| cx.number(leaf, "priority", i64::MIN..=i64::MAX));
+    let tier = item.tier.as_ref().map_or(Some(0), |leaf| cx.number(leaf, "tier", 0..=u32::MAX.into()));
     let rule = item.rules.as_ref().map(|rule| rules::lower(rule, declared, cx));
     if let Some(kind) = item.algorithm.as_ref().and_then(|algorithm| algorithm.kind.as_ref()) {
         cx.choice(kind, "type", &[("static", ())], upstream::UNSUPPORTED_ALGORITHMS);
     }
     let at = item.name.as_ref().map_or(item.span, |leaf| leaf.span);
     let models = model_refs(item.model_refs.as_ref(), &name, at, models, cx);
-    let sound = item.whole && !matches!(rule, Some(None)) && priority.is_some();
+    let sound = item.whole && !matches!(rule, Some(None)) && priority.is_some() && tier.is_some();
+    let tier = u32::try_from(tier.unwrap_or(0)).expect("the range was checked");
     let rule = rule.flatten();
-    (ir::Decision { name, description, priority: priority.unwrap_or(0), rule, models }, sound)
+    (ir::Decision { name, description, priority: priority.unwrap_or(0), tier, rule, models }, sound)
 }
 
 fn model_refs(list: Option<&List<ModelRef>>, name: &str, at: Span, models: &Models, cx: &mut Cx<'_>) -> Vec<usize> {
@@ -125,9 +127,10 @@ fn unreachable(
         index,
         name: &decision.name,
         priority: decision.priority,
+        tier: decision.tier,
         rule: decision.rule.as_ref(),
     });
-    for (index, dead) in reach::dead(candidates.collect(), strategy, &declared.bands()) {
+    for (index, dead) in reach::dead(&candidates.collect::<Vec<_>>(), strategy, &declared.known()) {
         let (name, at) = (decisions[index].name.as_str(), places[index].0);
         match dead {
             Dead::Contradiction => {
@@ -135,6 +138,9 @@ fn unreachable(
             }
             Dead::Behind(first) => {
                 let help = match (&decisions[first].rule, strategy) {
+                    _ if decisions[first].tier != decisions[index].tier => {
+                        "the smaller `tier` wins: give this one a smaller one, or narrow the rules of the other"
+                    }
                     (None, _) => "a decision without rules always matches: give it the lowest `priority`",
                     (_, ir::Strategy::Priority) => {
                         "give this one a higher `priority`, or narrow the rules of the other"
@@ -154,6 +160,7 @@ fn renumbered(rule: ir::Rule, ids: &[Option<usize>]) -> Option<ir::Rule> {
     let all = |rules: Vec<ir::Rule>| rules.into_iter().map(|rule| renumbered(rule, ids)).collect::<Option<Vec<_>>>();
     Some(match rule {
         ir::Rule::Signal(index) => ir::Rule::Signal(ids[index]?),
+        ir::Rule::Compare { signal, predicate } => ir::Rule::Compare { signal: ids[signal]?, predicate },
         ir::Rule::All(rules) => ir::Rule::All(all(rules)?),
         ir::Rule::Any(rules) => ir::Rule::Any(all(rules)?),
         ir::Rule::Not(rule) => ir::Rule::Not(Box::new(renumbered(*rule, ids)?)),

@@ -14,6 +14,7 @@ mod limits;
 mod listeners;
 mod models;
 mod names;
+mod predicate;
 mod pricing;
 mod providers;
 mod reach;

@@ -1,10 +1,11 @@
 //! `routing.signals`: every declared signal, and which of them decisions use.
 
-use super::reach::Band;
+use super::reach::Known;
 use super::{Cx, context, keywords};
 use crate::ast::decode::{Leaf, nearest};
 use crate::ast::node::Span;
 use crate::ast::routing::Signals;
+use crate::confidence::Range;
 use crate::{errors, ir};
 use std::collections::BTreeMap;
 
@@ -13,6 +14,9 @@ const MAX_SIGNALS: usize = 1024;
 
 /// Terms are numbered with 16 bits.
 const MAX_TERMS: usize = 65_535;
+
+/// The server keeps what signals measure in a list of this size.
+const MAX_MEASURES: usize = 64;
 
 /// A family of signals, as the `type` of a condition names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +36,13 @@ impl Kind {
         match self {
             Kind::Keyword => "keyword",
             Kind::Context => "context",
+        }
+    }
+
+    /// Whether its signals count something, which a comparison then looks at rather than at how sure they are.
+    pub(super) fn counts(self) -> bool {
+        match self {
+            Kind::Keyword | Kind::Context => false,
         }
     }
 }
@@ -83,7 +94,8 @@ impl Declared {
     fn add(&mut self, kind: Kind, name: Option<String>, what: ir::SignalWhat, at: Span) {
         let Some(name) = name else { return };
         self.by_name.insert((kind, name.clone()), self.signals.len());
-        self.signals.push(Entry { kind, signal: ir::Signal { name, what }, at, used: false });
+        let signal = ir::Signal { name, what, confidence: Range::FULL, noted_confidence: None, noted_value: None };
+        self.signals.push(Entry { kind, signal, at, used: false });
     }
 
     /// The declared signal that a condition names, from now on a used one.
@@ -105,13 +117,25 @@ impl Declared {
         Some(*index)
     }
 
-    /// The bands of prompt length of all signals that have one.
-    pub(super) fn bands(&self) -> Vec<Band> {
-        let band = |entry: &Entry| match entry.signal.what {
-            ir::SignalWhat::Context { min_tokens, max_tokens } => Some((min_tokens, max_tokens)),
-            ir::SignalWhat::Keyword { .. } => None,
+    /// A rule or a score asks for what this signal counted.
+    pub(super) fn ask_value(&mut self, index: usize) {
+        let Entry { kind, signal, .. } = &mut self.signals[index];
+        if kind.counts() {
+            signal.noted_value = Some(0); // its number is given when all are known
+        }
+    }
+
+    /// What is known of each signal before any request.
+    pub(super) fn known(&self) -> Vec<Known> {
+        let known = |entry: &Entry| Known {
+            band: match entry.signal.what {
+                ir::SignalWhat::Context { min_tokens, max_tokens } => Some((min_tokens, max_tokens)),
+                ir::SignalWhat::Keyword { .. } => None,
+            },
+            confidence: entry.signal.confidence,
+            counts: entry.kind.counts(),
         };
-        self.signals.iter().map(band).collect()
+        self.signals.iter().map(known).collect()
     }
 
     /// The used signals, and for each declared one its id among them. Unused ones are told, unless they may have been
@@ -136,11 +160,28 @@ impl Declared {
             ids.push(Some(signals.len()));
             signals.push(entry.signal);
         }
-        for (what, count, most) in [("signals", signals.len(), MAX_SIGNALS), ("keywords", terms, MAX_TERMS)] {
+        let measures = noted(&mut signals);
+        let counts =
+            [("signals", signals.len(), MAX_SIGNALS), ("keywords", terms, MAX_TERMS), ("measures", measures, MAX_MEASURES)];
+        for (what, count, most) in counts {
             if count > most {
                 cx.sink.report(&errors::TOO_MANY, last, &[what, &count.to_string(), &most.to_string()]);
             }
         }
         (signals, ids)
     }
+}
+
+/// Gives numbers to what signals note, and counts them. What they counted was asked for with any number.
+fn noted(signals: &mut [ir::Signal]) -> usize {
+    let mut next = 0;
+    let mut number = || {
+        next += 1;
+        next - 1
+    };
+    for signal in signals {
+        signal.noted_confidence = signal.confidence.constant().is_none().then(&mut number);
+        signal.noted_value = signal.noted_value.map(|_| number());
+    }
+    next
 }

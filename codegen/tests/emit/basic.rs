@@ -115,6 +115,7 @@ static MODELS: [Model; 3] = [
     Model {
         name: "echo",
         description: "Says what it was asked",
+        lora: None,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -128,6 +129,7 @@ static MODELS: [Model; 3] = [
     Model {
         name: "gpt-4o",
         description: "",
+        lora: None,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 2_500_000,
@@ -153,6 +155,7 @@ static MODELS: [Model; 3] = [
     Model {
         name: "local/qwen3-8b",
         description: "",
+        lora: None,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 180_000,
@@ -293,6 +296,7 @@ static DECISIONS: [Decision; 1] = [
     Decision {
         name: "everything",
         priority: 0,
+        tier: 0,
         models: &[MODEL_LOCAL_QWEN3_8B],
         algorithm: Algorithm::Static,
     },

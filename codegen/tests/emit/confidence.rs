@@ -75,6 +75,7 @@ static MODELS: [Model; 2] = [
     Model {
         name: "small",
         description: "",
+        lora: None,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -88,6 +89,7 @@ static MODELS: [Model; 2] = [
     Model {
         name: "large",
         description: "",
+        lora: None,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -210,18 +212,21 @@ static DECISIONS: [Decision; 3] = [
     Decision {
         name: "rest",
         priority: 1000,
+        tier: 0,
         models: &[MODEL_SMALL],
         algorithm: Algorithm::Static,
     },
     Decision {
         name: "urgent",
         priority: 1,
+        tier: 0,
         models: &[MODEL_LARGE],
         algorithm: Algorithm::Static,
     },
     Decision {
         name: "legal",
         priority: 2,
+        tier: 0,
         models: &[MODEL_LARGE],
         algorithm: Algorithm::Static,
     },

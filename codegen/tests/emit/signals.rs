@@ -78,6 +78,7 @@ static MODELS: [Model; 3] = [
     Model {
         name: "small",
         description: "",
+        lora: None,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -91,6 +92,7 @@ static MODELS: [Model; 3] = [
     Model {
         name: "large",
         description: "",
+        lora: None,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -104,6 +106,7 @@ static MODELS: [Model; 3] = [
     Model {
         name: "coder",
         description: "",
+        lora: None,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -356,48 +359,56 @@ static DECISIONS: [Decision; 8] = [
     Decision {
         name: "urgent_refund",
         priority: 300,
+        tier: 0,
         models: &[MODEL_LARGE],
         algorithm: Algorithm::Static,
     },
     Decision {
         name: "match",
         priority: 200,
+        tier: 0,
         models: &[MODEL_CODER, MODEL_LARGE],
         algorithm: Algorithm::Static,
     },
     Decision {
         name: "b-ticket",
         priority: 100,
+        tier: 0,
         models: &[MODEL_SMALL],
         algorithm: Algorithm::Static,
     },
     Decision {
         name: "a-long",
         priority: 100,
+        tier: 0,
         models: &[MODEL_LARGE],
         algorithm: Algorithm::Static,
     },
     Decision {
         name: "negations",
         priority: 50,
+        tier: 0,
         models: &[MODEL_SMALL],
         algorithm: Algorithm::Static,
     },
     Decision {
         name: "twice",
         priority: 40,
+        tier: 0,
         models: &[MODEL_SMALL],
         algorithm: Algorithm::Static,
     },
     Decision {
         name: "not_short",
         priority: -5,
+        tier: 0,
         models: &[MODEL_LARGE],
         algorithm: Algorithm::Static,
     },
     Decision {
         name: "rest",
         priority: -10,
+        tier: 0,
         models: &[MODEL_SMALL],
         algorithm: Algorithm::Static,
     },

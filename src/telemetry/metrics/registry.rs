@@ -142,17 +142,18 @@ impl Scrape {
             "Requests by the decision that won",
             decisions().map(|(row, d)| ([("decision_name", d.name)], self.sum(|r| r.decisions.get(row, 0)))),
         )?;
+        let tiers: Vec<String> = tables.decisions.iter().map(|decision| decision.tier.to_string()).collect();
         counters(
             to,
             "llm_model_selection",
             "Selections of a model by a decision",
-            occurred(decisions().flat_map(|(row, decision)| {
+            occurred(decisions().zip(&tiers).flat_map(|((row, decision), tier)| {
                 candidates(tables, decision.models).iter().enumerate().map(move |(column, model)| {
                     let labels = [
                         ("method", decision.algorithm.name()),
                         ("model", tables.model(*model).name),
                         ("decision", decision.name),
-                        ("tier", "0"), // decisions have no tiers here; the label is part of the contract
+                        ("tier", tier.as_str()),
                     ];
                     (labels, self.sum(|r| r.selections.get(row, column)))
                 })
@@ -209,7 +210,7 @@ impl Scrape {
     }
 
     fn backends(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let backends = || self.tables.models.iter().flat_map(|model| model.backends);
+        let backends = || self.tables.backends();
         counters(
             to,
             "hardwire_upstream_attempts",
