@@ -5,8 +5,8 @@ use bytes::Bytes;
 use hardwire::env::Env;
 use hardwire::protocol::splice::Chunks;
 use hardwire::table::{
-    Backend, BackendId, Balance, Config, Endpoint, Http, Limits, Listener, Management, Model, ModelId, Reliability,
-    RetryOn, Tables, Target, Url,
+    Backend, BackendId, Balance, Config, Endpoint, Http, Limits, Listener, Management, Model, ModelId, Reasons,
+    Reliability, RetryOn, Tables, Target, Url,
 };
 use hardwire::telemetry::metrics::Recorder;
 use hardwire::upstream::{Body, BodyError, Error, Fleet, Outbound, Outcome, Upstream};
@@ -58,6 +58,7 @@ fn tables(port: u16) -> &'static Tables {
         term_count: 0,
         contexts: &[],
         decisions: &[],
+        reasons: Reasons::NONE,
         resolve: |_| Some(Target::Model(ModelId(0))),
         decide: |_| None,
     }))

@@ -3,6 +3,7 @@
 //! Pure functions over the generated tables. It must not know sockets, async, HTTP or how a backend is reached.
 
 pub mod catalog;
+pub mod explain;
 pub mod nearest;
 pub mod signals;
 

@@ -9,6 +9,7 @@ mod words;
 use crate::table::{Automaton, KeywordOperator, KeywordSignal, SignalSet, Tables};
 use found::Found;
 use regex_automata::{dfa::StartError, util::wire::DeserializeError};
+use std::ops::Range;
 pub use words::is_spaced_word;
 
 /// The signals of a router, ready to be evaluated.
@@ -71,6 +72,25 @@ impl Signals {
         }
     }
 
+    /// Where terms stand in `text`, by number and then place; at most so many of each. For explanations: no request is
+    /// looked at this closely.
+    #[must_use]
+    pub fn places(&self, text: &str, most: usize) -> Vec<(u16, Range<usize>)> {
+        let mut counts = vec![0; self.tables.term_count];
+        let mut places = Vec::new();
+        for scanner in &self.scanners {
+            scanner.places(text, &mut |term, range| {
+                let count: &mut usize = &mut counts[usize::from(term)];
+                *count += 1;
+                if *count <= most {
+                    places.push((term, range));
+                }
+            });
+        }
+        places.sort_by_key(|(term, range)| (*term, range.start));
+        places
+    }
+
     /// Inserts the context signals whose band holds `tokens`.
     pub fn context(&self, tokens: u64, set: &mut SignalSet) {
         for context in self.tables.contexts {
@@ -82,6 +102,13 @@ impl Signals {
 }
 
 impl Scanner {
+    fn places(&self, text: &str, tell: &mut dyn FnMut(u16, Range<usize>)) {
+        match self {
+            Scanner::Literals(scanner) => scanner.places(text, tell),
+            Scanner::Patterns(scanner) => scanner.places(text, tell),
+        }
+    }
+
     fn new(automaton: &'static Automaton) -> Result<Self, Error> {
         match automaton {
             Automaton::Literals(automaton) => literals::Scanner::new(automaton).map(Scanner::Literals),

@@ -10,6 +10,7 @@ mod evidence;
 mod listener;
 mod model;
 mod plugin;
+mod reason;
 mod signal;
 mod text;
 
@@ -19,6 +20,7 @@ pub use evidence::{MeasureId, SignalSet, best};
 pub use listener::{Limits, Listener, Management};
 pub use model::{Balance, Ejection, HealthCheck, Model, ModelId, Pricing, Reliability, RetryOn};
 pub use plugin::{BodyChange, HeaderChange, PluginKind, Plugins, Reasoning, RequestParams, SystemPrompt, ToolPolicy};
+pub use reason::{Bounds, Number, Reasons, Rule};
 pub use signal::{
     AlignedBytes, Automaton, ContextSignal, Edge, KeywordOperator, KeywordSignal, Literals, Patterns, Signal, SignalId,
     SignalKind, Term,
@@ -60,6 +62,8 @@ pub struct Tables {
     pub contexts: &'static [ContextSignal],
     /// All decisions, indexed by [`DecisionId`], in the order of the document.
     pub decisions: &'static [Decision],
+    /// Why they decide as they do.
+    pub reasons: Reasons,
     /// What a `model` field names. Exact and case-sensitive.
     pub resolve: fn(&str) -> Option<Target>,
     /// The decision that wins for a set of matched signals.

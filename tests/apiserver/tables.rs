@@ -2,7 +2,7 @@
 
 use hardwire::table::{
     Algorithm, Backend, BackendId, Balance, Config, Decision, DecisionId, Endpoint, Limits, Listener, Management,
-    Matched, Model, ModelId, Plugins, Reliability, RetryOn, SignalSet, Tables, Target,
+    Matched, Model, ModelId, Plugins, Reasons, Reliability, RetryOn, SignalSet, Tables, Target,
 };
 use std::time::Duration;
 
@@ -36,7 +36,15 @@ const fn model(name: &'static str, description: &'static str, backends: &'static
 }
 
 const fn decision(name: &'static str, models: &'static [ModelId]) -> Decision {
-    Decision { name, priority: 0, tier: 0, models, reasoning: &[], algorithm: Algorithm::Static, plugins: Plugins::NONE }
+    Decision {
+        name,
+        priority: 0,
+        tier: 0,
+        models,
+        reasoning: &[],
+        algorithm: Algorithm::Static,
+        plugins: Plugins::NONE,
+    }
 }
 
 static MODELS: [Model; 2] = [
@@ -85,6 +93,7 @@ pub(crate) fn tables(list_models: bool, json: &'static str) -> &'static Tables {
         term_count: 0,
         contexts: &[],
         decisions: const { &[decision("urgent", &[BIG]), decision("rest", &[])] },
+        reasons: Reasons { rules: &[None, None], confidences: &[], terms: &[] },
         resolve,
         decide,
     }))

@@ -7,7 +7,7 @@ use syn::Item;
 
 /// Everything that generated code names from `hardwire::table`. Only what a file uses is imported, so that it compiles
 /// where warnings are errors.
-const TABLE: [&str; 43] = [
+const TABLE: [&str; 47] = [
     "AlignedBytes",
     "Algorithm",
     "Auth",
@@ -15,6 +15,7 @@ const TABLE: [&str; 43] = [
     "Backend",
     "BackendId",
     "Balance",
+    "Bounds",
     "Config",
     "ContextSignal",
     "Decision",
@@ -36,11 +37,14 @@ const TABLE: [&str; 43] = [
     "MeasureId",
     "Model",
     "ModelId",
+    "Number",
     "Patterns",
     "Piece",
     "Pricing",
+    "Reasons",
     "Reliability",
     "RetryOn",
+    "Rule",
     "Signal",
     "SignalId",
     "SignalKind",

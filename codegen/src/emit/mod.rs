@@ -13,6 +13,7 @@ mod limits;
 mod models;
 mod names;
 mod order;
+mod reasons;
 mod resolve;
 mod rules;
 mod signals;
@@ -61,6 +62,7 @@ pub fn emit(router: &ir::Router) -> Output {
             Section { title: "Signals", items: signals::items(router, &names) },
             Section { title: "Automata", items: automata },
             Section { title: "Decisions", items: decisions::items(router, &names) },
+            Section { title: "Reasons, which only explanations read", items: reasons::items(router, &names) },
             Section { title: "Names", items: resolve::items(router, &names) },
         ],
     };
@@ -78,6 +80,7 @@ fn tables(router: &ir::Router, names: &Names) -> proc_macro2::TokenStream {
     let list_models = router.list_models;
     let backend_count = tokens::int(router.models.iter().map(|m| m.backends.len() as u64).sum::<u64>());
     let default_model = models::default_model(router, names);
+    let reasons = reasons::value(router);
     let term_count = tokens::int(automata::terms(router).count() as u64);
     quote! {
         #doc
@@ -99,6 +102,7 @@ fn tables(router: &ir::Router, names: &Names) -> proc_macro2::TokenStream {
             term_count: #term_count,
             contexts: &CONTEXTS,
             decisions: &DECISIONS,
+            reasons: #reasons,
             resolve,
             decide,
         };

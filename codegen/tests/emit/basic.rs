@@ -3,8 +3,9 @@
 use ::hardwire::table::{
     Algorithm, Auth, Automaton, Backend, BackendId, Balance, Config, ContextSignal,
     Decision, DecisionId, Ejection, Endpoint, EnvSlot, EnvVar, HealthCheck, Http,
-    KeywordSignal, Limits, Listener, Management, Matched, Model, ModelId, Piece, Pricing,
-    Reliability, RetryOn, Signal, SignalSet, Tables, Target, Text, Url,
+    KeywordSignal, Limits, Listener, Management, Matched, Model, ModelId, Number, Piece,
+    Pricing, Reasons, Reliability, RetryOn, Rule, Signal, SignalSet, Tables, Target,
+    Text, Url,
 };
 use ::std::time::Duration;
 
@@ -44,6 +45,11 @@ pub static TABLES: Tables = Tables {
     term_count: 0,
     contexts: &CONTEXTS,
     decisions: &DECISIONS,
+    reasons: Reasons {
+        rules: &RULES,
+        confidences: &CONFIDENCES,
+        terms: &TERMS,
+    },
     resolve,
     decide,
 };
@@ -310,6 +316,14 @@ fn decide(_: &SignalSet) -> Option<Matched> {
 const fn won(decision: DecisionId, confidence: f64) -> Option<Matched> {
     Some(Matched { decision, confidence })
 }
+
+// === Reasons, which only explanations read ===
+
+static RULES: [Option<Rule>; 1] = [None];
+
+static CONFIDENCES: [Number; 0] = [];
+
+static TERMS: [&str; 0] = [];
 
 // === Names ===
 

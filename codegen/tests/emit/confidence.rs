@@ -3,8 +3,8 @@
 use ::hardwire::table::{
     Algorithm, Automaton, Backend, BackendId, Balance, Config, ContextSignal, Decision,
     DecisionId, Edge, Endpoint, EnvVar, KeywordOperator, KeywordSignal, Limits, Listener,
-    Literals, Management, Matched, Model, ModelId, Reliability, RetryOn, Signal,
-    SignalId, SignalKind, SignalSet, Tables, Target, Term,
+    Literals, Management, Matched, Model, ModelId, Number, Reasons, Reliability, RetryOn,
+    Rule, Signal, SignalId, SignalKind, SignalSet, Tables, Target, Term,
 };
 use ::std::time::Duration;
 
@@ -44,6 +44,11 @@ pub static TABLES: Tables = Tables {
     term_count: 2,
     contexts: &CONTEXTS,
     decisions: &DECISIONS,
+    reasons: Reasons {
+        rules: &RULES,
+        confidences: &CONFIDENCES,
+        terms: &TERMS,
+    },
     resolve,
     decide,
 };
@@ -256,6 +261,18 @@ fn decide(s: &SignalSet) -> Option<Matched> {
 const fn won(decision: DecisionId, confidence: f64) -> Option<Matched> {
     Some(Matched { decision, confidence })
 }
+
+// === Reasons, which only explanations read ===
+
+static RULES: [Option<Rule>; 3] = [
+    None,
+    Some(Rule::All(&[Rule::Signal(KEYWORD_URGENT)])),
+    Some(Rule::All(&[Rule::Signal(KEYWORD_LEGAL)])),
+];
+
+static CONFIDENCES: [Number; 2] = [Number::Known(1.0), Number::Known(1.0)];
+
+static TERMS: [&str; 2] = ["urgent", "contract"];
 
 // === Names ===
 

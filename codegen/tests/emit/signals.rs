@@ -4,8 +4,8 @@ use ::hardwire::table::{
     AlignedBytes, Algorithm, Automaton, Backend, BackendId, Balance, Config,
     ContextSignal, Decision, DecisionId, Edge, Endpoint, EnvVar, KeywordOperator,
     KeywordSignal, Limits, Listener, Literals, Management, Matched, Model, ModelId,
-    Patterns, Reliability, RetryOn, Signal, SignalId, SignalKind, SignalSet, Tables,
-    Target, Term,
+    Number, Patterns, Reasons, Reliability, RetryOn, Rule, Signal, SignalId, SignalKind,
+    SignalSet, Tables, Target, Term,
 };
 use ::std::time::Duration;
 
@@ -45,6 +45,11 @@ pub static TABLES: Tables = Tables {
     term_count: 16,
     contexts: &CONTEXTS,
     decisions: &DECISIONS,
+    reasons: Reasons {
+        rules: &RULES,
+        confidences: &CONFIDENCES,
+        terms: &TERMS,
+    },
     resolve,
     decide,
 };
@@ -486,6 +491,111 @@ fn decide(s: &SignalSet) -> Option<Matched> {
 const fn won(decision: DecisionId, confidence: f64) -> Option<Matched> {
     Some(Matched { decision, confidence })
 }
+
+// === Reasons, which only explanations read ===
+
+static RULES: [Option<Rule>; 8] = [
+    Some(
+        Rule::All(
+            &[
+                Rule::Signal(KEYWORD_URGENT),
+                Rule::Signal(KEYWORD_REFUND),
+                Rule::Not(
+                    &Rule::Any(&[Rule::Signal(KEYWORD_CODE), Rule::Signal(CONTEXT_LONG)]),
+                ),
+            ],
+        ),
+    ),
+    Some(
+        Rule::Any(
+            &[
+                Rule::All(&[Rule::Signal(KEYWORD_CODE), Rule::Signal(KEYWORD_HARMLESS)]),
+                Rule::Not(&Rule::Not(&Rule::Signal(KEYWORD_BRAND))),
+            ],
+        ),
+    ),
+    Some(Rule::All(&[Rule::Signal(KEYWORD_TICKET)])),
+    Some(Rule::Any(&[Rule::Signal(CONTEXT_LONG)])),
+    Some(
+        Rule::All(
+            &[
+                Rule::Any(
+                    &[
+                        Rule::Not(&Rule::Signal(KEYWORD_URGENT)),
+                        Rule::Not(&Rule::Signal(KEYWORD_HARMLESS)),
+                    ],
+                ),
+                Rule::All(
+                    &[
+                        Rule::Not(&Rule::Signal(KEYWORD_REFUND)),
+                        Rule::Not(&Rule::Signal(KEYWORD_TICKET)),
+                    ],
+                ),
+                Rule::Not(
+                    &Rule::All(
+                        &[
+                            Rule::Signal(CONTEXT_SHORT),
+                            Rule::Not(&Rule::Any(&[Rule::Signal(KEYWORD_CODE)])),
+                        ],
+                    ),
+                ),
+            ],
+        ),
+    ),
+    Some(
+        Rule::Any(
+            &[
+                Rule::All(
+                    &[
+                        Rule::Signal(KEYWORD_URGENT),
+                        Rule::Signal(CONTEXT_SHORT),
+                        Rule::Signal(KEYWORD_URGENT),
+                    ],
+                ),
+                Rule::All(
+                    &[
+                        Rule::Signal(KEYWORD_REFUND),
+                        Rule::Any(
+                            &[Rule::Signal(KEYWORD_REFUND), Rule::Signal(KEYWORD_CODE)],
+                        ),
+                    ],
+                ),
+            ],
+        ),
+    ),
+    Some(Rule::Not(&Rule::Signal(CONTEXT_SHORT))),
+    None,
+];
+
+static CONFIDENCES: [Number; 8] = [
+    Number::Known(1.0),
+    Number::Known(1.0),
+    Number::Known(1.0),
+    Number::Known(1.0),
+    Number::Known(1.0),
+    Number::Known(1.0),
+    Number::Known(1.0),
+    Number::Known(1.0),
+];
+
+static TERMS: [&str; 16] = [
+    "urgent",
+    "asap",
+    "right now",
+    "refund",
+    "invoice",
+    "bomb",
+    "attack",
+    "C++",
+    ".NET",
+    "rust",
+    "重构",
+    "срочно",
+    "Go",
+    "SAP",
+    "(?i)(?-u:\\b)[A-Z]{2,5}-[0-9]+(?-u:\\b)",
+    "(?i)^help",
+];
 
 // === Names ===
 

@@ -3,6 +3,7 @@
 use super::{Error, found::Found, words::is_spaced_word};
 use crate::table::{Edge, Literals, Term};
 use std::fmt;
+use std::ops::Range;
 
 /// Walks over a text at once. More than two gain nothing that could be measured.
 const LANES: usize = 2;
@@ -55,6 +56,23 @@ impl Scanner {
             let end = (lane + 1) * part;
             let reach = if lane + 1 == LANES { bytes.len() } else { end + self.automaton.longest };
             self.walk(state, text, end, reach.min(bytes.len()), found);
+        }
+    }
+
+    /// Tells where terms stand in `text`: for explanations, which have time.
+    pub(super) fn places(&self, text: &str, tell: &mut dyn FnMut(u16, Range<usize>)) {
+        let mut state = 0;
+        for (at, &byte) in text.as_bytes().iter().enumerate() {
+            state = self.step(state, byte);
+            if state >= self.automaton.first_match {
+                for index in self.automaton.matches[usize::from(state - self.automaton.first_match)] {
+                    let term = &self.automaton.terms[usize::from(*index)];
+                    if is_meant(term, text, at + 1) {
+                        let first = text[..=at].char_indices().rev().nth(usize::from(term.chars).saturating_sub(1));
+                        tell(term.term, first.map_or(0, |(start, _)| start)..at + 1);
+                    }
+                }
+            }
         }
     }
 
