@@ -32,7 +32,8 @@ pub(super) struct Exchange {
 
 #[derive(Debug)]
 struct Selected {
-    model: ModelId,
+    /// None is asked where the decision answers itself.
+    model: Option<ModelId>,
     decision: Option<&'static str>,
     in_flight: Option<InFlight>,
 }
@@ -69,7 +70,12 @@ impl Exchange {
     /// A model was chosen: the request counts as under way there.
     pub(super) fn selected(&mut self, model: ModelId, decision: Option<&'static str>) {
         let in_flight = Some(self.recorder.begin(model));
-        self.selected = Some(Selected { model, decision, in_flight });
+        self.selected = Some(Selected { model: Some(model), decision, in_flight });
+    }
+
+    /// A decision won that answers itself: no model has anything to do.
+    pub(super) fn answers_itself(&mut self, decision: &'static str) {
+        self.selected = Some(Selected { model: None, decision: Some(decision), in_flight: None });
     }
 
     pub(super) fn tried(&mut self, backend: &'static Backend, attempts: u32) {
@@ -128,7 +134,7 @@ impl Drop for Exchange {
             method: self.method.as_str(),
             path: &self.path,
             requested_model: (!self.requested_model.is_empty()).then_some(self.requested_model.as_str()),
-            selected_model: self.selected.as_ref().map(|selected| self.tables.model(selected.model).name),
+            selected_model: self.selected.as_ref().and_then(|selected| selected.model).map(|model| self.tables.model(model).name),
             decision: self.selected.as_ref().and_then(|selected| selected.decision),
             backend: self.backend.map(|backend| backend.name),
             status: self.status,

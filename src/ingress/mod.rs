@@ -13,6 +13,7 @@ mod labels;
 mod linger;
 mod listener;
 mod patience;
+mod plugins;
 
 pub use answer::{Cut, ResponseBody};
 pub use listener::serve;

@@ -62,7 +62,17 @@ impl Draft {
     /// The first member that is still there and has this key.
     #[must_use]
     pub fn find(&self, body: &Chunks, key: &str) -> Option<(usize, Item)> {
-        self.items().find(|(_, item)| has_key(body, item, key))
+        self.items().find(|(_, item)| Self::has_key(body, item, key))
+    }
+
+    /// Whether a member has this key, however it is spelled.
+    #[must_use]
+    pub fn has_key(body: &Chunks, item: &Item, key: &str) -> bool {
+        let Some(raw) = raw_key(body, item) else { return false };
+        if raw.contains(&b'\\') {
+            return serde_json::from_slice::<String>(&raw).is_ok_and(|found| found == key);
+        }
+        raw[1..raw.len() - 1] == *key.as_bytes()
     }
 
     /// The key of a member, its escapes undone. Empty for an element, or a key that is no UTF-8.
@@ -102,7 +112,7 @@ impl Draft {
         match self.find(body, key) {
             Some((kept, _)) => {
                 self.replace(kept, value);
-                let others = self.items().filter(|(n, item)| *n != kept && has_key(body, item, key));
+                let others = self.items().filter(|(n, item)| *n != kept && Self::has_key(body, item, key));
                 for other in others.map(|(n, _)| n).collect::<Vec<_>>() {
                     self.remove(other);
                 }
@@ -172,15 +182,6 @@ fn add(edits: &mut Vec<Edit>, at: usize, pieces: &[Bytes], after_another: bool) 
         edits.push(Edit::insert(at, ","));
     }
     edits.extend(pieces.iter().map(|piece| Edit { range: at..at, with: piece.clone() }));
-}
-
-/// Whether an object's member has this key, however it is spelled.
-fn has_key(body: &Chunks, item: &Item, key: &str) -> bool {
-    let Some(raw) = raw_key(body, item) else { return false };
-    if raw.contains(&b'\\') {
-        return serde_json::from_slice::<String>(&raw).is_ok_and(|found| found == key);
-    }
-    raw[1..raw.len() - 1] == *key.as_bytes()
 }
 
 /// The key of a member with its quotes; nothing for an element of an array.

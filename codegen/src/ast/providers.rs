@@ -21,6 +21,24 @@ section! {
     "providers.defaults" => pub struct Defaults {
         /// Where a virtual name goes when no decision matches. A name of `providers.models`.
         default_model: Leaf as NAME,
+        /// How much models reason that are told to, where it is not said. Default: `medium`.
+        default_reasoning_effort: Leaf as words(EFFORTS),
+        /// Ways in which models are told to reason, by a name of your own.
+        reasoning_families: Dict<Family>,
+    }
+}
+
+/// What effort may be called.
+pub(crate) const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh", "max"];
+
+section! {
+    /// A way in which models are told to reason.
+    "providers.defaults.reasoning_families" => pub struct Family {
+        /// `chat_template_kwargs`: a switch of the chat template. `reasoning_effort`: a word, in the chat template, or
+        /// beside the messages for providers that take it there. `top_level_reasoning_effort`: a word beside the messages.
+        kind = "type": Leaf as words(&["chat_template_kwargs", "reasoning_effort", "top_level_reasoning_effort"]).required(),
+        /// What the switch or the word is called. Default: `reasoning_effort`, for a word.
+        parameter: Leaf as NAME,
     }
 }
 
@@ -29,6 +47,8 @@ section! {
     "providers.models[]" => pub struct Model {
         /// The client-visible name. Unique, and no virtual name.
         name: Leaf as NAME.required(),
+        /// How it is told to reason. A name of `providers.defaults.reasoning_families`.
+        reasoning_family: Leaf as NAME,
         /// What backends call the model. Default: its `name`.
         provider_model_id: Leaf as NAME,
         /// The same by `type` of backend; wins over `provider_model_id`.

@@ -3,6 +3,7 @@
 use super::{
     backends,
     names::Names,
+    plugins,
     tokens::{doc, duration, int, option, prose},
 };
 use crate::ir::{Balance, Ejection, HealthCheck, Model, Pricing, Reliability, Router};
@@ -19,7 +20,7 @@ pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
             const #name: ModelId = ModelId(#n);
         }
     });
-    let models = router.models.iter().zip(&names.backends).map(|(m, backends)| model(m, backends));
+    let models = router.models.iter().enumerate().map(|(n, m)| model(m, &names.backends[m.lora_of.unwrap_or(n)]));
     let len = int(router.models.len() as u64);
     let backends = backends::items(router, names);
     quote! {
@@ -38,13 +39,15 @@ pub(super) fn default_model(router: &Router, names: &Names) -> TokenStream {
 }
 
 fn model(model: &Model, backends: &Ident) -> TokenStream {
-    let Model { name, description, pricing, reliability, backends: _ } = model;
+    let Model { name, description, pricing, reliability, lora_of, backends: _ } = model;
+    let lora = option(lora_of.map(|_| plugins::quoted(name)), |json| quote!(#json));
     let pricing = option(pricing.as_ref(), self::pricing);
     let reliability = self::reliability(reliability);
     quote! {
         Model {
             name: #name,
             description: #description,
+            lora: #lora,
             pricing: #pricing,
             reliability: #reliability,
             backends: &#backends,

@@ -4,6 +4,7 @@ use super::cells::{Grid, Rows};
 use super::histogram::{COMPLETION, FIRST_BYTE, Histogram, ROUTING};
 use super::inflight::{InFlight, OpenConnection};
 use super::labels::{AttemptOutcome, ErrorReason};
+use super::plugins::PluginCounts;
 use crate::table::{BackendId, DecisionId, ModelId, Tables};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
@@ -34,6 +35,8 @@ pub struct Recorder {
     pub(super) completion: Box<[Histogram]>,
     pub(super) routing: Histogram,
     pub(super) connections: AtomicI64,
+    /// What plugins did.
+    pub plugins: PluginCounts,
 }
 
 impl Recorder {
@@ -54,6 +57,7 @@ impl Recorder {
             completion: (0..models).map(|_| Histogram::new(COMPLETION)).collect(),
             routing: Histogram::new(ROUTING),
             connections: AtomicI64::new(0),
+            plugins: PluginCounts::new(tables),
         }
     }
 
@@ -67,6 +71,11 @@ impl Recorder {
         if let Some(column) = column {
             self.selections.add(row, column);
         }
+    }
+
+    /// A decision won and needs no model.
+    pub fn decided_alone(&self, decision: DecisionId) {
+        self.decisions.add(usize::from(decision.0), 0);
     }
 
     /// The client asked for `requested` and gets `selected`. Counted where `requested` is a virtual name.

@@ -5,6 +5,7 @@
 
 use super::histogram::{Bounds, COMPLETION, FIRST_BYTE, Histogram, ROUTING, Snapshot};
 use super::labels::{AttemptOutcome, BackendState, ErrorReason};
+use super::plugins::Limit;
 use super::recorder::{Recorder, candidates};
 use crate::table::{Backend, BackendId, Tables};
 use prometheus_client::collector::Collector;
@@ -73,6 +74,7 @@ impl Collector for Scrape {
         self.process(&mut encoder)?;
         self.requests(&mut encoder)?;
         self.routing(&mut encoder)?;
+        self.plugins(&mut encoder)?;
         self.latencies(&mut encoder)?;
         self.backends(&mut encoder)
     }
@@ -159,6 +161,50 @@ impl Scrape {
                 })
             })),
         )
+    }
+
+    fn plugins(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let decisions = || self.tables.decisions.iter().enumerate();
+        counters(
+            to,
+            "llm_plugin_execution",
+            "Runs of a plugin by what came of them",
+            occurred(decisions().flat_map(|(row, decision)| {
+                let runs = self.recorders.iter().flat_map(move |recorder| recorder.plugins.runs(row));
+                let mut sums: Vec<((&str, &str), u64)> = Vec::new();
+                for (plugin, status, count) in runs {
+                    match sums.iter_mut().find(|(key, _)| *key == (plugin, status)) {
+                        Some((_, sum)) => *sum += count,
+                        None => sums.push(((plugin, status), count)),
+                    }
+                }
+                let labels = |plugin, status| [("plugin_type", plugin), ("decision_name", decision.name), ("status", status)];
+                sums.into_iter().map(move |((plugin, status), sum)| (labels(plugin, status), sum))
+            })),
+        )?;
+        counters(
+            to,
+            "sr_request_params_blocked",
+            "Fields that `request_params` removed because they are blocked",
+            occurred(decisions().flat_map(|(row, decision)| {
+                let params = decision.plugins.request_params.map_or(&[][..], |params| params.blocked);
+                params.iter().enumerate().map(move |(position, param)| {
+                    let blocked = self.sum(|r| r.plugins.blocked_count(row, position));
+                    ([("decision", decision.name), ("param", *param)], blocked)
+                })
+            })),
+        )?;
+        for (name, help, limit) in [
+            ("sr_request_params_max_tokens_capped", "Bounds put on `max_tokens`", Limit::MaxTokens),
+            ("sr_request_params_max_n_capped", "Bounds put on `n`", Limit::MaxN),
+            ("sr_request_params_unknown_field_stripped", "Fields removed that the API does not have", Limit::Unknown),
+        ] {
+            let rows = decisions().map(|(row, decision)| {
+                ([("decision", decision.name)], self.sum(|r| r.plugins.limited_count(row, limit)))
+            });
+            counters(to, name, help, occurred(rows))?;
+        }
+        Ok(())
     }
 
     fn latencies(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
