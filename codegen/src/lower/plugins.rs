@@ -111,7 +111,7 @@ fn request_params(section: &RequestParams, cx: &mut Cx<'_>) -> ir::RequestParams
         }
     }
     let mut bound = |leaf: Option<&Leaf>, key| {
-        let most = leaf.and_then(|leaf| cx.number(leaf, key, 1..=i64::MAX));
+        let most = leaf.and_then(|leaf| cx.number(leaf, key, 1..=1_000_000_000));
         most.and_then(|most| u64::try_from(most).ok())
     };
     let max_tokens = bound(section.max_tokens_limit.as_ref(), "max_tokens_limit");
@@ -208,11 +208,12 @@ fn header_item(item: &Header, cx: &mut Cx<'_>) -> Option<(Span, String, String)>
     let name = cx.required(item.name.as_ref(), "the header", "name", at);
     let value = cx.required(item.value.as_ref(), "the header", "value", at);
     let name = name.and_then(|leaf| Some((leaf.span, header_name(leaf, cx)?)));
+    let shown = name.as_ref().map_or("value", |(_, name)| name.as_str()).to_owned();
     let value = value.and_then(|leaf| {
         let text = cx.fixed(leaf, "value")?;
         if let Some(bad) = text.chars().find(|c| !c.is_ascii_graphic() && *c != ' ' && *c != '\t') {
             let label = format!("has the character U+{:04X}; visible ASCII can be sent", u32::from(bad));
-            cx.sink.report(&errors::BAD_HEADER_VALUE, leaf.span, &["value", &label]);
+            cx.sink.report(&errors::BAD_HEADER_VALUE, leaf.span, &[&shown, &label]);
             return None;
         }
         Some(text.trim().to_owned())

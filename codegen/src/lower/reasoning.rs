@@ -28,6 +28,8 @@ enum How {
 pub(super) struct Families {
     by_name: BTreeMap<String, Entry>,
     default_effort: Option<String>,
+    /// Whether a model names a family that is not there. Which one was meant, nobody knows.
+    some_unknown: bool,
 }
 
 #[derive(Debug)]
@@ -92,6 +94,7 @@ impl Families {
             let near = crate::ast::decode::nearest(&family, self.by_name.keys().map(String::as_str));
             let help = near.map(|near| format!("did you mean `{near}`?"));
             cx.sink.report(&errors::UNKNOWN_FAMILY, leaf.span, &[&family]).help(help);
+            self.some_unknown = true;
             return None;
         };
         entry.used = true;
@@ -102,7 +105,7 @@ impl Families {
     /// Tells families that no model has.
     pub(super) fn tell_unused(&self, cx: &mut Cx<'_>) {
         for (name, entry) in &self.by_name {
-            if !entry.used {
+            if !entry.used && !self.some_unknown {
                 cx.sink.report(&errors::REASONING_UNUSED, entry.at, &[name, "no model has this reasoning family"]);
             }
         }
@@ -121,7 +124,8 @@ impl Families {
         let chosen = effort.and_then(|leaf| cx.choice(leaf, "reasoning_effort", &words, &[]));
         let Some((reasoner, entry)) = reasoner.and_then(|r| Some((r, self.by_name.get(&r.family)?))) else {
             let told = if on { use_reasoning.map(|leaf| (leaf, "use_reasoning")) } else { None };
-            for (leaf, key) in told.into_iter().chain(effort.map(|leaf| (leaf, "reasoning_effort"))) {
+            let told = told.into_iter().chain(effort.map(|leaf| (leaf, "reasoning_effort")));
+            for (leaf, key) in told.filter(|_| !self.some_unknown) {
                 let why = "the model has no `reasoning_family`";
                 cx.sink.report(&errors::REASONING_UNUSED, leaf.span, &[key, why]);
             }
