@@ -1,22 +1,27 @@
 //! The apiserver: health, models, the configuration as it was baked, and metrics, on the management port.
 //!
-//! For operators and their tools; it never sees a prompt and knows nothing of routing or backends. It reads what was
-//! baked and what was counted, and changes nothing: the configuration is part of the binary.
+//! For operators and their tools; it knows nothing of backends, and sees no prompt but those that it is asked to explain.
+//! It reads what was baked and what was counted, and changes nothing: the configuration is part of the binary.
 
 mod answer;
+mod classify;
 mod configuration;
+mod evaluation;
 mod handlers;
 mod routes;
 mod serve;
 mod time;
 
+pub use evaluation::evaluation;
 pub use serve::serve;
 
+use crate::routing::Routing;
 use crate::routing::catalog::Catalog;
 use crate::table::Tables;
 use crate::telemetry::metrics::Registry;
 use bytes::Bytes;
 use configuration::Configuration;
+use http::request::Parts;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
@@ -24,6 +29,8 @@ use std::time::{Duration, SystemTime};
 /// What the apiserver tells about.
 #[derive(Debug)]
 pub struct Api {
+    tables: &'static Tables,
+    routing: Arc<Routing>,
     registry: Registry,
     catalog: Arc<Catalog>,
     draining: Arc<AtomicBool>,
@@ -31,6 +38,16 @@ pub struct Api {
     /// The body of `GET /api/v1`.
     endpoints: Bytes,
     bounds: Bounds,
+}
+
+/// A request as endpoints see it.
+#[derive(Debug)]
+struct Asked<'a> {
+    head: &'a Parts,
+    /// What stands for `{id}` in the path, as it was sent.
+    id: &'a str,
+    /// Empty where the endpoint takes none.
+    body: &'a [u8],
 }
 
 /// How far a client can stretch the apiserver.
@@ -63,12 +80,15 @@ impl Api {
     #[must_use]
     pub fn new(
         tables: &'static Tables,
+        routing: Arc<Routing>,
         registry: Registry,
         catalog: Arc<Catalog>,
         started: SystemTime,
         draining: Arc<AtomicBool>,
     ) -> Self {
         Self {
+            tables,
+            routing,
             registry,
             catalog,
             draining,

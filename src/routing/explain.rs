@@ -3,8 +3,8 @@
 //! The plan is made by the same code as for any request; this adds what it saw on the way: which terms stand where in the
 //! text, and how each part of each rule came out. Takes its time and its memory; the data path never comes here.
 
-use super::{Error, Plan, Routing};
-use crate::protocol::prompt::{Prompt, Raw};
+use super::{Error, Plan, Request, Routing};
+use crate::protocol::prompt::Prompt;
 use crate::table::{DecisionId, Number, Rule, SignalId, SignalKind, SignalSet, Tables};
 use std::ops::Range;
 
@@ -14,8 +14,8 @@ const MOST_PLACES: usize = 8;
 /// A plan and its reasons.
 #[derive(Debug)]
 pub struct Explanation {
-    /// What was settled.
-    pub plan: Plan,
+    /// What was settled; `None` where nothing was: no decision matched, and there is no default model.
+    pub plan: Option<Plan>,
     /// The text that signals looked at: what the user wrote last.
     pub text: String,
     /// Estimated length of the request in tokens.
@@ -80,16 +80,23 @@ impl Routing {
     /// Plans a request and says why. `name` is the model that it asks for.
     ///
     /// # Errors
-    /// Where the plan has one: there is no such model, nothing was selected, or the messages cannot be read.
-    pub fn explain(&self, name: &str, raw: Raw<'_>) -> Result<Explanation, Error> {
-        let plan = self.plan(name, || raw)?;
-        let prompt = Prompt::read(&raw)?;
-        let (signals, decisions) = match &plan.choice {
-            Some(choice) => {
-                (self.noticed(&prompt.user_text, &choice.matched), considered(self.tables, &choice.matched))
-            }
-            None => (Vec::new(), Vec::new()),
+    /// Where the plan has one, but for [`Error::NothingSelected`]: there is no such model, or the request cannot be read.
+    pub fn explain(&self, name: &str, request: Request<'_>) -> Result<Explanation, Error> {
+        let plan = match self.plan(name, || request) {
+            Err(Error::NothingSelected) => None,
+            plan => Some(plan?),
         };
+        let prompt = Prompt::read(&request.body)?;
+        let matched = match &plan {
+            Some(Plan { choice, .. }) => choice.as_ref().map(|choice| choice.matched.clone()),
+            None => {
+                let mut matched = SignalSet::EMPTY;
+                self.signals.evaluate(&request, &mut matched)?;
+                Some(matched)
+            }
+        };
+        let signals = matched.as_ref().map_or_else(Vec::new, |matched| self.noticed(&prompt.user_text, matched));
+        let decisions = matched.as_ref().map_or_else(Vec::new, |matched| considered(self.tables, matched));
         Ok(Explanation { plan, text: prompt.user_text.into_owned(), tokens: prompt.tokens, signals, decisions })
     }
 
@@ -107,6 +114,40 @@ impl Routing {
             }
         };
         tables.signals.iter().zip(0..).map(|(_, id)| of(SignalId(id))).collect()
+    }
+}
+
+impl Explanation {
+    /// The decision that won, and how sure it is.
+    #[must_use]
+    pub fn won(&self) -> Option<(DecisionId, f64)> {
+        self.plan.as_ref()?.choice.as_ref()?.decision
+    }
+
+    /// The model that was chosen, in a sentence with its reason.
+    #[must_use]
+    pub fn reason(&self, tables: &'static Tables) -> String {
+        let Some(plan) = &self.plan else {
+            return "no decision matched, and there is no default model".to_owned();
+        };
+        let model = tables.model(plan.model).name;
+        let Some(choice) = &plan.choice else {
+            return format!("the request names `{model}`");
+        };
+        let Some((id, _)) = choice.decision else {
+            return format!("no decision matched, and `{model}` is the default model");
+        };
+        let decision = tables.decision(id);
+        let beside = match self.decisions.iter().filter(|one| one.matched && one.decision != id).count() {
+            0 => "is the only one that matched".to_owned(),
+            1 => "comes before the other one that matched".to_owned(),
+            n => format!("comes before the {n} others that matched"),
+        };
+        match decision.models {
+            [] => format!("`{}` {beside}; it names no model, and `{model}` is the default", decision.name),
+            [_] => format!("`{}` {beside}; `{model}` is its model", decision.name),
+            _ => format!("`{}` {beside}; `{}` chose `{model}` of its models", decision.name, decision.algorithm.name()),
+        }
     }
 }
 

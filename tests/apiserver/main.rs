@@ -5,4 +5,5 @@ mod client;
 mod endpoints;
 mod limits;
 mod metrics;
+mod reasons;
 mod tables;
