@@ -179,6 +179,18 @@ errors! {
     EMPTY_BAND = Error "empty-band",
         "signal `{0}` can never match", "`min_tokens` is larger than `max_tokens`", "";
 
+    EMPTY_LIST = Error "empty-list",
+        "`{0}` is empty", "nothing stands in it", "";
+    EXACTLY_ONE = Error "exactly-one",
+        "`{0}` takes exactly one of {1}", "", "";
+    WRONG_SOURCE = Error "wrong-source",
+        "`type: {0}` needs a source of `type: {1}`", "", "";
+    NO_CRITERIA = Error "no-criteria",
+        "event signal `{0}` has no criteria", "can never match",
+        "write `event_types`, `severities`, `action_codes` or `temporal: true`";
+    NO_DETECTOR = Error "no-detector",
+        "nothing tells modalities apart", "needs a detector",
+        "set `global.model_catalog.modules.modality_detector`: `enabled: true`, `method: keyword` and `keywords`";
     NO_BOUNDS = Error "no-bounds",
         "`{0}` has no bounds", "compares with nothing", "write at least one of `gt`, `gte`, `lt` and `lte`";
     EMPTY_BOUNDS = Error "empty-bounds",
@@ -206,4 +218,16 @@ errors! {
         "decision `{0}` can never win", "whenever it matches, `{1}` matches too and comes first", "{2}";
     WEIGHT_UNUSED = Warning "weight-unused",
         "`weight` has no effect", "algorithm `static` takes the first model", "order `modelRefs` by preference";
+
+    // Plugins and reasoning.
+    NEEDED_PARAM = Error "needed-param",
+        "`{0}` cannot be blocked", "no request is whole without it", "remove it";
+    PLUGIN_DOES_NOTHING = Error "plugin-does-nothing",
+        "the plugin `{0}` does nothing", "{1}", "tell it what to do, or remove it";
+    UNKNOWN_FAMILY = Error "unknown-family",
+        "there is no reasoning family `{0}`", "not in `providers.defaults.reasoning_families`", "";
+    UNKNOWN_LORA = Error "unknown-lora",
+        "model `{0}` has no LoRA adapter `{1}`", "not in the `loras` of its card", "";
+    REASONING_UNUSED = Warning "reasoning-unused",
+        "`{0}` has no effect", "{1}", "";
 }

@@ -31,8 +31,12 @@ pub struct Router {
     pub models: Vec<Model>,
     /// Index into `models`.
     pub default_model: Option<usize>,
-    /// Used signals: keywords first, then contexts, each in the order of the document; indices are signal ids.
+    /// Used signals: by family, in each in the order of the document; indices are signal ids.
     pub signals: Vec<Signal>,
+    /// There is one if a modality signal is used.
+    pub modality: Option<ModalityDetector>,
+    /// There is one if a role is used.
+    pub identity: Option<Identity>,
     /// `priority` or `confidence`.
     pub strategy: Strategy,
     /// In the order of the document; indices are decision ids.
@@ -90,6 +94,8 @@ pub struct Limits {
 pub struct Model {
     pub name: String,
     pub description: String,
+    /// Of a LoRA adapter: its base, whose backends it has.
+    pub lora_of: Option<usize>,
     pub pricing: Option<Pricing>,
     pub reliability: Reliability,
     pub backends: Vec<Backend>,
@@ -187,8 +193,127 @@ pub struct Signal {
 /// What a signal looks at.
 #[derive(Debug, Clone)]
 pub enum SignalWhat {
-    Keyword { operator: KeywordOperator, terms: Vec<Term> },
-    Context { min_tokens: u64, max_tokens: u64 },
+    Keyword {
+        operator: KeywordOperator,
+        terms: Vec<Term>,
+    },
+    Context {
+        min_tokens: u64,
+        max_tokens: u64,
+    },
+    Structure {
+        feature: Feature,
+        per_word: bool,
+        predicate: Option<Predicate>,
+    },
+    Conversation {
+        counts: Counts,
+        exists: bool,
+        predicate: Option<Predicate>,
+    },
+    Metadata {
+        key: String,
+        test: MetadataTest,
+    },
+    Role {
+        users: Vec<String>,
+        groups: Vec<String>,
+    },
+    /// The terms of each criterion.
+    Event {
+        criteria: Vec<Vec<Term>>,
+    },
+    Modality(Modality),
+}
+
+impl SignalWhat {
+    /// As the `type` of a condition names it.
+    #[must_use]
+    pub fn family(&self) -> &'static str {
+        match self {
+            SignalWhat::Keyword { .. } => "keyword",
+            SignalWhat::Context { .. } => "context",
+            SignalWhat::Structure { .. } => "structure",
+            SignalWhat::Conversation { .. } => "conversation",
+            SignalWhat::Metadata { .. } => "metadata",
+            SignalWhat::Role { .. } => "authz",
+            SignalWhat::Event { .. } => "event",
+            SignalWhat::Modality(_) => "modality",
+        }
+    }
+
+    /// What it looks for in the user's text, term by term.
+    pub fn terms(&self) -> impl Iterator<Item = &Term> {
+        let (flat, nested): (&[Term], &[Vec<Term>]) = match self {
+            SignalWhat::Keyword { terms, .. } | SignalWhat::Structure { feature: Feature::Exists(terms), .. } => {
+                (terms, &[])
+            }
+            SignalWhat::Event { criteria } => (&[], criteria),
+            _ => (&[], &[]),
+        };
+        flat.iter().chain(nested.iter().flatten())
+    }
+}
+
+/// `hardwire::table::Feature`.
+#[derive(Debug, Clone)]
+pub enum Feature {
+    /// 1 where one of these stands in the text, else 0.
+    Exists(Vec<Term>),
+    /// How often these literals stand in it.
+    Words(Vec<Term>),
+    /// How often this pattern, known to compile, matches.
+    Pattern(String),
+    /// Its length in bytes.
+    Bytes,
+}
+
+/// A number of `hardwire::table::Conversation`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counts {
+    Messages,
+    UserMessages,
+    AssistantMessages,
+    SystemMessages,
+    DeveloperMessages,
+    ToolMessages,
+    NonUserMessages,
+    ToolDefinitions,
+    ToolCalls,
+    ActiveToolLoop,
+    Images,
+    ToolChoiceRequired,
+    ToolChoiceNone,
+}
+
+/// `hardwire::table::MetadataTest`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MetadataTest {
+    In(Vec<String>),
+    Exists(bool),
+}
+
+/// What kind of answer is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Modality {
+    Ar,
+    Diffusion,
+    Both,
+}
+
+/// Terms that tell them apart: those that ask for an image, and those that ask for words beside it.
+#[derive(Debug, Clone)]
+pub struct ModalityDetector {
+    pub image: Vec<Term>,
+    pub both: Vec<Term>,
+}
+
+/// How a request tells who sends it.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub user_header: String,
+    pub groups_header: String,
+    pub fail_open: bool,
 }
 
 /// `hardwire::table::KeywordOperator`.
@@ -227,6 +352,67 @@ pub struct Decision {
     pub rule: Option<Rule>,
     /// Indices into `Router::models`.
     pub models: Vec<usize>,
+    /// By position in `models`.
+    pub reasoning: Vec<Option<Reasoning>>,
+    pub plugins: Plugins,
+}
+
+/// `hardwire::table::Reasoning`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reasoning {
+    pub on: bool,
+    /// By backend of the model.
+    pub changes: Vec<Vec<BodyChange>>,
+}
+
+/// `hardwire::table::BodyChange`. Values are JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BodyChange {
+    Remove(String),
+    Set(String, String),
+    SetWithin(String, String, String),
+    MoveInto(String, String, String),
+}
+
+/// `hardwire::table::Plugins`. Texts are as written, not yet JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plugins {
+    pub fast_response: Option<String>,
+    pub request_params: Option<RequestParams>,
+    pub tools: Option<ToolPolicy>,
+    pub system_prompt: Option<SystemPrompt>,
+    pub headers: Vec<HeaderChange>,
+}
+
+/// `hardwire::table::RequestParams`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RequestParams {
+    pub blocked: Vec<String>,
+    pub max_tokens: Option<u64>,
+    pub max_n: Option<u64>,
+    pub strip_unknown: bool,
+}
+
+/// `hardwire::table::ToolPolicy`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToolPolicy {
+    Remove { history: bool },
+    Filter { allow: Vec<String>, block: Vec<String> },
+}
+
+/// `hardwire::table::SystemPrompt`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SystemPrompt {
+    pub replace: bool,
+    pub text: String,
+}
+
+/// `hardwire::table::HeaderChange`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeaderChange {
+    Add(String, String),
+    Set(String, String),
+    Remove(String),
 }
 
 /// A rule tree. Groups have at least one child.

@@ -149,6 +149,8 @@ impl From<routing::Error> for ApiError {
                 Self::new(StatusCode::BAD_REQUEST, ErrorReason::NoModelSelected, message).param("model")
             }
             routing::Error::Prompt(_) => ApiError::invalid("messages", message),
+            routing::Error::Metadata(_) => ApiError::invalid("metadata", message),
+            routing::Error::NoIdentity => Self::new(StatusCode::FORBIDDEN, ErrorReason::Unauthorized, message),
         }
     }
 }

@@ -29,10 +29,12 @@ pub enum Field {
     MaxTokens,
     /// `max_completion_tokens`
     MaxCompletionTokens,
+    /// `metadata`
+    Metadata,
 }
 
 impl Field {
-    const COUNT: usize = 8;
+    const COUNT: usize = 9;
 
     fn from_key(key: &[u8]) -> Option<Field> {
         Some(match key {
@@ -44,6 +46,7 @@ impl Field {
             b"response_format" => Field::ResponseFormat,
             b"max_tokens" => Field::MaxTokens,
             b"max_completion_tokens" => Field::MaxCompletionTokens,
+            b"metadata" => Field::Metadata,
             _ => return None,
         })
     }
@@ -60,6 +63,7 @@ impl Field {
             Field::ResponseFormat => "response_format",
             Field::MaxTokens => "max_tokens",
             Field::MaxCompletionTokens => "max_completion_tokens",
+            Field::Metadata => "metadata",
         }
     }
 }

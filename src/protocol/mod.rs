@@ -5,7 +5,9 @@
 
 pub mod draft;
 pub mod json;
+pub mod metadata;
 pub mod openai;
 pub mod prompt;
+pub mod rewrite;
 pub mod splice;
 pub mod tail;

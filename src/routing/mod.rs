@@ -5,9 +5,11 @@
 pub mod catalog;
 pub mod explain;
 pub mod nearest;
+pub mod plugins;
 pub mod signals;
 
-use crate::protocol::prompt::{Prompt, PromptError, Raw};
+use crate::protocol::metadata::MetadataError;
+use crate::protocol::prompt::{PromptError, Raw};
 use crate::table::{DecisionId, ModelId, SignalSet, Tables, Target};
 use signals::Signals;
 
@@ -16,6 +18,17 @@ use signals::Signals;
 pub struct Routing {
     tables: &'static Tables,
     signals: Signals,
+}
+
+/// What signals may look at.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Request<'a> {
+    /// Fields of the body.
+    pub body: Raw<'a>,
+    /// Who sends it, as a trusted proxy in front has found out; empty where that is not told.
+    pub user: &'a str,
+    /// The sender's groups, set apart by commas.
+    pub groups: &'a str,
 }
 
 /// What routing settled for one request.
@@ -36,6 +49,8 @@ pub struct Choice {
     pub matched: SignalSet,
     /// Estimated tokens, where a signal asked for them.
     pub tokens: Option<u64>,
+    /// Position of the model among those of the decision.
+    pub candidate: usize,
 }
 
 /// Why a request cannot be routed.
@@ -55,6 +70,12 @@ pub enum Error {
     /// The messages cannot be read.
     #[error(transparent)]
     Prompt(#[from] PromptError),
+    /// The metadata cannot be read.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+    /// Decisions ask for roles, and the request does not tell who sends it.
+    #[error("access denied: the request does not tell who sends it")]
+    NoIdentity,
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {
@@ -67,11 +88,11 @@ impl Routing {
         Ok(Routing { tables, signals: Signals::new(tables)? })
     }
 
-    /// Chooses the model for `name`. `raw` is asked for only if signals are needed.
-    pub fn plan<'a>(&self, name: &str, raw: impl FnOnce() -> Raw<'a>) -> Result<Plan, Error> {
+    /// Chooses the model for `name`. `request` is asked for only if signals are needed.
+    pub fn plan<'a>(&self, name: &str, request: impl FnOnce() -> Request<'a>) -> Result<Plan, Error> {
         match (self.tables.resolve)(name) {
             Some(Target::Model(model)) => Ok(Plan { model, choice: None }),
-            Some(Target::Auto) => self.choose(raw),
+            Some(Target::Auto) => self.choose(request),
             None => Err(Error::UnknownModel {
                 name: nearest::shortened(name),
                 nearest: nearest::nearest(name, self.tables.names()).map(str::to_owned),
@@ -79,17 +100,11 @@ impl Routing {
         }
     }
 
-    fn choose<'a>(&self, raw: impl FnOnce() -> Raw<'a>) -> Result<Plan, Error> {
+    fn choose<'a>(&self, request: impl FnOnce() -> Request<'a>) -> Result<Plan, Error> {
         let mut matched = SignalSet::EMPTY;
         let mut tokens = None;
         if !self.tables.signals.is_empty() {
-            let raw = raw();
-            let prompt = Prompt::read(&raw)?;
-            self.signals.keywords(&prompt.user_text, &mut matched);
-            if !self.tables.contexts.is_empty() {
-                self.signals.context(prompt.tokens, &mut matched);
-                tokens = Some(prompt.tokens);
-            }
+            tokens = self.signals.evaluate(&request(), &mut matched)?;
         }
         let decision = (self.tables.decide)(&matched);
         let model = decision
@@ -97,6 +112,6 @@ impl Routing {
             .or(self.tables.default_model)
             .ok_or(Error::NothingSelected)?;
         let decision = decision.map(|won| (won.decision, won.confidence));
-        Ok(Plan { model, choice: Some(Choice { decision, matched, tokens }) })
+        Ok(Plan { model, choice: Some(Choice { decision, matched, tokens, candidate: 0 }) })
     }
 }

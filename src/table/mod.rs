@@ -7,6 +7,7 @@
 mod backend;
 mod decision;
 mod evidence;
+mod families;
 mod listener;
 mod model;
 mod plugin;
@@ -17,6 +18,10 @@ mod text;
 pub use backend::{Auth, Backend, BackendId, Endpoint, Http, Url};
 pub use decision::{Algorithm, Decision, DecisionId, Matched};
 pub use evidence::{MeasureId, SignalSet, best};
+pub use families::{
+    Conversation, ConversationSignal, EventSignal, Families, Feature, MetadataSignal, MetadataTest, Modality, RoleSignal,
+    Roles, StructureSignal, Terms, sure_at,
+};
 pub use listener::{Limits, Listener, Management};
 pub use model::{Balance, Ejection, HealthCheck, Model, ModelId, Pricing, Reliability, RetryOn};
 pub use plugin::{BodyChange, HeaderChange, PluginKind, Plugins, Reasoning, RequestParams, SystemPrompt, ToolPolicy};
@@ -60,6 +65,10 @@ pub struct Tables {
     pub term_count: usize,
     /// The context-length signals among `signals`.
     pub contexts: &'static [ContextSignal],
+    /// The other signals among `signals`.
+    pub families: Families,
+    /// Adds what is projected from signals to them, where anything is.
+    pub project: Option<fn(&mut SignalSet)>,
     /// All decisions, indexed by [`DecisionId`], in the order of the document.
     pub decisions: &'static [Decision],
     /// Why they decide as they do.

@@ -166,4 +166,3 @@ pub struct ContextSignal {
     /// Most tokens.
     pub max_tokens: u64,
 }
-

@@ -92,6 +92,8 @@ pub(crate) fn tables(list_models: bool, json: &'static str) -> &'static Tables {
         automata: &[],
         term_count: 0,
         contexts: &[],
+        families: hardwire::table::Families::NONE,
+        project: None,
         decisions: const { &[decision("urgent", &[BIG]), decision("rest", &[])] },
         reasons: Reasons { rules: &[None, None], confidences: &[], terms: &[] },
         resolve,

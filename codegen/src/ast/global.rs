@@ -10,6 +10,38 @@ section! {
         router: Router,
         /// Services beside the ingress.
         services: Services,
+        /// What the router knows models for elsewhere.
+        model_catalog: ModelCatalog,
+    }
+}
+
+section! {
+    /// What the router knows models for elsewhere.
+    "global.model_catalog" => pub struct ModelCatalog {
+        /// Detectors.
+        modules: Modules,
+    }
+}
+
+section! {
+    /// Detectors.
+    "global.model_catalog.modules" => pub struct Modules {
+        /// What kind of answer the user asks for.
+        modality_detector: ModalityDetector,
+    }
+}
+
+section! {
+    /// What kind of answer the user asks for, for signals of `routing.signals.modality`.
+    "global.model_catalog.modules.modality_detector" => pub struct ModalityDetector {
+        /// Whether it may be used. Default: false.
+        enabled: Leaf as FLAG,
+        /// `keyword`.
+        method: Leaf as words(&["keyword"]),
+        /// Texts that ask for an image; at least one.
+        keywords: List<Leaf> as NAME,
+        /// Texts that ask for words beside it.
+        both_keywords: List<Leaf> as NAME,
     }
 }
 
@@ -32,6 +64,28 @@ section! {
     "global.services" => pub struct Services {
         /// The apiserver.
         management_api: ManagementApi,
+        /// Who sends a request, for the signals of `routing.signals.role_bindings`.
+        authz: Authz,
+    }
+}
+
+section! {
+    /// Who sends a request, for the signals of `routing.signals.role_bindings`.
+    "global.services.authz" => pub struct Authz {
+        /// Whether a request that does not tell is served all the same, without a role. Default: false.
+        fail_open: Leaf as FLAG,
+        /// Where it stands.
+        identity: Identity,
+    }
+}
+
+section! {
+    /// The headers that tell who sends a request. Only a proxy in front that sets them itself can be trusted with them.
+    "global.services.authz.identity" => pub struct Identity {
+        /// Default: `x-authz-user-id`.
+        user_id_header: Leaf as NAME,
+        /// Groups, set apart by commas. Default: `x-authz-user-groups`.
+        user_groups_header: Leaf as NAME,
     }
 }
 

@@ -1,6 +1,8 @@
 //! `routing`: which model a request for a virtual name gets.
 
+use super::plugins::Plugin;
 use super::decode::{Leaf, List, section};
+use super::providers::EFFORTS;
 use super::shape::{FLAG, NAME, TEXT, TOKENS, WHOLE, number, words};
 
 section! {
@@ -36,6 +38,18 @@ section! {
         modality: Leaf as words(&["ar"]),
         /// For people.
         tags: List<Leaf>,
+        /// LoRA adapters that its backends have loaded.
+        loras: List<Lora>,
+    }
+}
+
+section! {
+    /// A LoRA adapter of a model: a model of its own, served by the backends of its base.
+    "routing.modelCards[].loras[]" => pub struct Lora {
+        /// What clients and backends call it. Unique among models.
+        name: Leaf as NAME.required(),
+        /// Told by `/v1/models`.
+        description: Leaf,
     }
 }
 
@@ -46,6 +60,18 @@ section! {
         keywords: List<Keyword>,
         /// Bands of estimated prompt length.
         context: List<Context>,
+        /// What can be counted in what the user wrote last.
+        structure: List<Structure>,
+        /// What can be counted in the conversation.
+        conversation: List<Conversation>,
+        /// Conditions on the client's metadata.
+        metadata: List<Metadata>,
+        /// Who has which role.
+        role_bindings: List<RoleBinding>,
+        /// Signs of events in what the user wrote last.
+        events: List<Event>,
+        /// What kind of answer the user asks for.
+        modality: List<Modality>,
     }
 }
 
@@ -82,6 +108,168 @@ section! {
 }
 
 section! {
+    /// What can be counted in what the user wrote last.
+    "routing.signals.structure[]" => pub struct Structure {
+        /// Unique among structure signals.
+        name: Leaf as NAME.required(),
+        /// For people.
+        description: Leaf,
+        /// What is counted.
+        feature: StructureFeature,
+        /// How it compares. Default: there is any.
+        predicate: Predicate,
+    }
+}
+
+section! {
+    /// What is counted.
+    "routing.signals.structure[].feature" => pub struct StructureFeature {
+        /// `count`, `exists`, `density` (count by word) or `sequence`.
+        kind = "type": Leaf as words(&["count", "exists", "density", "sequence"]).required(),
+        /// Where.
+        source: StructureSource,
+    }
+}
+
+section! {
+    /// What is looked for in the text.
+    "routing.signals.structure[].feature.source" => pub struct StructureSource {
+        /// `regex`, `keyword_set`, `sequence` or `text_bytes`.
+        kind = "type": Leaf as words(&["regex", "keyword_set", "sequence", "text_bytes"]).required(),
+        /// Of `regex`: the expression.
+        pattern: Leaf,
+        /// Of `keyword_set`: words.
+        keywords: List<Leaf>,
+        /// Of `sequence`: texts that stand in this order, several times.
+        sequences: List<List<Leaf>>,
+        /// Whether upper and lower case differ. Default: false.
+        case_sensitive: Leaf as FLAG,
+    }
+}
+
+section! {
+    /// What can be counted in the conversation.
+    "routing.signals.conversation[]" => pub struct Conversation {
+        /// Unique among conversation signals.
+        name: Leaf as NAME.required(),
+        /// For people.
+        description: Leaf,
+        /// What is counted.
+        feature: ConversationFeature,
+        /// How it compares. Default: of `exists`, that it does; of `count`, anyhow.
+        predicate: Predicate,
+    }
+}
+
+section! {
+    /// What is counted.
+    "routing.signals.conversation[].feature" => pub struct ConversationFeature {
+        /// `count` or `exists`.
+        kind = "type": Leaf as words(&["count", "exists"]).required(),
+        /// Of what.
+        source: ConversationSource,
+    }
+}
+
+section! {
+    /// Parts of the conversation.
+    "routing.signals.conversation[].feature.source" => pub struct ConversationSource {
+        /// Which.
+        kind = "type": Leaf as words(&[
+            "message",
+            "tool_definition",
+            "assistant_tool_call",
+            "assistant_tool_cycle",
+            "active_tool_loop",
+            "image_content",
+            "tool_choice_required",
+            "tool_choice_none",
+        ])
+        .required(),
+        /// Of `message`: whose. Default: anybody's.
+        role: Leaf as words(&["user", "assistant", "system", "developer", "tool", "non_user"]),
+    }
+}
+
+section! {
+    /// A condition on the client's metadata. Untrusted: whoever asks may write anything there.
+    "routing.signals.metadata[]" => pub struct Metadata {
+        /// Unique among metadata signals.
+        name: Leaf as NAME.required(),
+        /// For people.
+        description: Leaf,
+        /// Key of the entry.
+        key: Leaf as NAME.required(),
+        /// The condition.
+        predicate: MetadataPredicate,
+    }
+}
+
+section! {
+    /// What is asked of an entry: exactly one of these.
+    "routing.signals.metadata[].predicate" => pub struct MetadataPredicate {
+        /// It is this.
+        equals: Leaf,
+        /// It is one of these.
+        one_of = "in": List<Leaf>,
+        /// It is there, or not.
+        exists: Leaf as FLAG,
+    }
+}
+
+section! {
+    /// Who has a role. Several bindings may give the same.
+    "routing.signals.role_bindings[]" => pub struct RoleBinding {
+        /// Unique among bindings.
+        name: Leaf as NAME.required(),
+        /// For people.
+        description: Leaf,
+        /// The role, by which conditions of `type: authz` name it.
+        role: Leaf as NAME.required(),
+        /// Who has it.
+        subjects: List<Subject> as TEXT.required().some(),
+    }
+}
+
+section! {
+    /// A user or a group.
+    "routing.signals.role_bindings[].subjects[]" => pub struct Subject {
+        /// `User` or `Group`.
+        kind: Leaf as NAME.required(),
+        /// As the identity header tells it.
+        name: Leaf as NAME.required(),
+    }
+}
+
+section! {
+    /// Signs of an event in what the user wrote last: one of its criteria at least is met.
+    "routing.signals.events[]" => pub struct Event {
+        /// Unique among event signals.
+        name: Leaf as NAME.required(),
+        /// For people.
+        description: Leaf,
+        /// Words, one of which names the event.
+        event_types: List<Leaf> as NAME,
+        /// `critical`, `high`, `medium` or `low`, one of which stands there.
+        severities: List<Leaf> as NAME,
+        /// Words, one of which is its code.
+        action_codes: List<Leaf> as NAME,
+        /// Whether a word of urgency is a criterion. Default: false.
+        temporal: Leaf as FLAG,
+    }
+}
+
+section! {
+    /// What kind of answer the user asks for.
+    "routing.signals.modality[]" => pub struct Modality {
+        /// `AR`, `DIFFUSION` or `BOTH`.
+        name: Leaf as words(&["AR", "DIFFUSION", "BOTH"]).required(),
+        /// For people.
+        description: Leaf,
+    }
+}
+
+section! {
     /// A routing decision.
     "routing.decisions[]" => pub struct Decision {
         /// Unique.
@@ -98,6 +286,8 @@ section! {
         model_refs = "modelRefs": List<ModelRef>,
         /// How one is chosen. Default: the first.
         algorithm: Algorithm,
+        /// What is done to the request.
+        plugins: List<Plugin>,
     }
 }
 
@@ -108,8 +298,17 @@ section! {
         operator: Leaf as words(&["AND", "OR", "NOT"]),
         /// Of a group: its members; `NOT` has one.
         conditions: List<Rule> as TEXT.some(),
-        /// Of a signal: `keyword` or `context`.
-        kind = "type": Leaf as words(&["keyword", "context"]),
+        /// Of a signal: its family.
+        kind = "type": Leaf as words(&[
+            "keyword",
+            "context",
+            "structure",
+            "conversation",
+            "metadata",
+            "authz",
+            "event",
+            "modality",
+        ]),
         /// Of a signal: its name.
         name: Leaf,
         /// Of a signal: bounds on what it counted, or else on how sure it is.
@@ -134,10 +333,16 @@ section! {
 section! {
     /// A model that a decision may choose.
     "routing.decisions[].modelRefs[]" => pub struct ModelRef {
-        /// A name of `providers.models`.
+        /// A name of `providers.models`, or of a LoRA adapter.
         model: Leaf as NAME.required(),
-        /// `false`.
+        /// Whether it is told to reason. Default: false.
         use_reasoning: Leaf as FLAG,
+        /// How much. Default: `default_reasoning_effort`.
+        reasoning_effort: Leaf as words(EFFORTS),
+        /// For people.
+        reasoning_description: Leaf,
+        /// An adapter of the model, which is asked for in its place.
+        lora_name: Leaf as NAME,
         /// Without effect on algorithm `static`.
         weight: Leaf as number(0.0, f64::MAX),
     }

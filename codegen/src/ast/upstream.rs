@@ -5,11 +5,7 @@
 /// Keys that exist in the schema and not here, by section.
 pub const UNSUPPORTED: &[(&str, &[&str])] = &[
     ("", &["entrypoints", "recipes"]),
-    ("providers.defaults", &["default_reasoning_effort", "reasoning_families"]),
-    ("providers.models[]", &["reasoning_family"]),
     ("routing", &["projections"]),
-    ("routing.modelCards[]", &["loras"]),
-    ("routing.signals", &["structure", "conversation", "role_bindings", "events", "metadata", "modality"]),
     (
         "routing.signals.keywords[]",
         &["fuzzy_match", "fuzzy_threshold", "bm25_threshold", "ngram_threshold", "ngram_arity"],
@@ -17,7 +13,6 @@ pub const UNSUPPORTED: &[(&str, &[&str])] = &[
     (
         "routing.decisions[]",
         &[
-            "plugins",
             "emits",
             "annotations",
             "candidateIterations",
@@ -27,7 +22,7 @@ pub const UNSUPPORTED: &[(&str, &[&str])] = &[
         ],
     ),
     ("routing.decisions[].rules", &["label", "on_error"]),
-    ("routing.decisions[].modelRefs[]", &["reasoning_effort", "reasoning_description", "lora_name"]),
+    ("plugins.tools", &["semantic_selection", "strategy", "dynamic_retrieval", "trusted_facts"]),
     (
         "routing.decisions[].algorithm",
         &[
@@ -49,7 +44,8 @@ pub const UNSUPPORTED: &[(&str, &[&str])] = &[
             "on_error",
         ],
     ),
-    ("global.services", &["authz", "ratelimit"]),
+    ("global.services", &["ratelimit"]),
+    ("global.services.authz", &["providers"]),
     ("global.services.management_api", &["remote_exposure"]),
     ("global.services.management_api.auth", &["tokens"]),
 ];
@@ -85,24 +81,18 @@ const REMOVED: &[(&str, &str, &str)] = &[
 
 /// Types of rule leaves that exist in the schema and not here.
 pub const UNSUPPORTED_SIGNAL_TYPES: &[&str] = &[
-    "authz",
     "classifier",
     "complexity",
-    "conversation",
     "domain",
     "embedding",
-    "event",
     "fact_check",
     "jailbreak",
     "kb",
     "language",
-    "metadata",
-    "modality",
     "pii",
     "preference",
     "projection",
     "reask",
-    "structure",
     "user_feedback",
 ];
 
@@ -132,6 +122,24 @@ pub const UNSUPPORTED_ALGORITHMS: &[&str] = &[
     "session_aware",
     "svm",
     "workflows",
+];
+
+/// Plugins that exist, or existed, in the schema and not here.
+pub const UNSUPPORTED_PLUGINS: &[&str] = &[
+    "content-safety",
+    "context_compression",
+    "hallucination",
+    "image_gen",
+    "jailbreak",
+    "memory",
+    "pii",
+    "rag",
+    "response_cache",
+    "response_jailbreak",
+    "router_replay",
+    "semantic-cache",
+    "semantic_cache",
+    "tool_selection",
 ];
 
 /// Providers that exist in the schema and not here.

@@ -55,6 +55,10 @@ const fn switch(
 const SIGNALS: &str = "routing.signals";
 const ROUTER: &str = "global.router";
 const SERVICES: &str = "global.services";
+const CATALOG: &str = "global.model_catalog";
+const MODULES: &str = "global.model_catalog.modules";
+const DETECTOR: &str = "global.model_catalog.modules.modality_detector";
+const NO_MODELS: &str = "there are no models in the router, and none are downloaded";
 const ENABLED: &[&str] = &["enabled"];
 
 const CLASSIFIER: &str = "it needs a classifier beside the router";
@@ -98,7 +102,20 @@ pub const ENTRIES: &[Entry] = &[
     switch(SERVICES, "response_api", ENABLED, true, "there is no Responses API"),
     declared("global", "stores", "there are no caches, memories or vector stores"),
     switch("global", "integrations", &["tools", "enabled"], false, "tools are not selected by meaning"),
-    declared("global", "model_catalog", "there are no models in the router, and none are downloaded"),
+    declared(CATALOG, "embeddings", NO_MODELS),
+    declared(CATALOG, "system", NO_MODELS),
+    declared(CATALOG, "external", NO_MODELS),
+    declared(CATALOG, "kbs", NO_MODELS),
+    declared(MODULES, "prompt_compression", NO_MODELS),
+    declared(MODULES, "prompt_guard", NO_MODELS),
+    declared(MODULES, "classifier", NO_MODELS),
+    declared(MODULES, "complexity", NO_MODELS),
+    declared(MODULES, "hallucination_mitigation", NO_MODELS),
+    declared(MODULES, "feedback_detector", NO_MODELS),
+    ignored(DETECTOR, "prompt_prefixes", "the keywords are looked for in the prompt as it is"),
+    declared(DETECTOR, "classifier", NO_MODELS),
+    ignored(DETECTOR, "confidence_threshold", "keywords are found or not; only a classifier is more or less sure"),
+    ignored(DETECTOR, "lower_threshold_ratio", "keywords are found or not; only a classifier is more or less sure"),
 ];
 
 /// The entry of a key, if it is let stand.

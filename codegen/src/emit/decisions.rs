@@ -3,6 +3,7 @@
 use super::{
     names::Names,
     order::{self, Order, Step},
+    plugins,
     rules::{Scope, is_roundabout},
     tokens::{self, decimal, doc, int, prose},
 };
@@ -84,8 +85,17 @@ fn decision(decision: &Decision, names: &Names) -> TokenStream {
     let name = &decision.name;
     let (priority, tier) = (int(decision.priority), int(decision.tier));
     let models = decision.models.iter().map(|m| &names.models[*m]);
+    let (reasoning, plugins) = (plugins::reasoning(&decision.reasoning), plugins::plugins(&decision.plugins));
     quote! {
-        Decision { name: #name, priority: #priority, tier: #tier, models: &[#(#models),*], algorithm: Algorithm::Static }
+        Decision {
+            name: #name,
+            priority: #priority,
+            tier: #tier,
+            models: &[#(#models),*],
+            reasoning: #reasoning,
+            algorithm: Algorithm::Static,
+            plugins: #plugins,
+        }
     }
 }
 
@@ -173,21 +183,21 @@ impl Asking<'_> {
                 for (position, n) in members.iter().enumerate() {
                     let (id, rule, confidence) =
                         (&self.names.decisions[*n], &self.names.rules[*n], self.confidence(*n));
-                    let first = if position == 0 { quote!(None) } else { quote!(best) };
+                    let first = if position == 0 { quote!(None) } else { quote!(surest) };
                     let rest = members[position + 1..].iter().map(|n| self.sure[*n].most);
                     // None of those that follow can be surer: it need not be asked.
                     let beyond = self.sure[*n].least >= rest.fold(0.0, f64::max);
                     asked.extend(if beyond {
                         quote!(if #rule(s) { return surer(#first, #id, #confidence); })
                     } else {
-                        quote!(if #rule(s) { best = surer(#first, #id, #confidence); })
+                        quote!(if #rule(s) { surest = surer(#first, #id, #confidence); })
                     });
                 }
                 quote! {
-                    let mut best = None;
+                    let mut surest = None;
                     #asked
-                    if best.is_some() {
-                        return best;
+                    if surest.is_some() {
+                        return surest;
                     }
                 }
             }

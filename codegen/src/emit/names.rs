@@ -1,7 +1,7 @@
 //! Identifiers for the generated items, made from the names of the document. Unique, ASCII, and stable: a name depends
 //! on its own item and those before it in the document.
 
-use crate::ir::{Router, SignalWhat};
+use crate::ir::Router;
 use proc_macro2::{Ident, Span};
 use std::collections::BTreeSet;
 
@@ -30,17 +30,14 @@ impl Names {
     pub(super) fn of(router: &Router) -> Names {
         // What the generated file and those that include it call their own.
         let mut taken: BTreeSet<String> =
-            ["main", "resolve", "decide", "won", "surer", "best", "literal"].map(str::to_owned).into();
+            ["main", "resolve", "decide", "won", "surer", "surest", "best", "literal"].map(str::to_owned).into();
         let mut unique = |wish: String| {
             let name = (2..).map(|n| format!("{wish}_{n}")).find(|name| !taken.contains(name));
             let name = if taken.contains(&wish) { name.expect("numbers do not end") } else { wish };
             taken.insert(name.clone());
             Ident::new(&name, Span::call_site())
         };
-        let signal = |s: &crate::ir::Signal| match s.what {
-            SignalWhat::Keyword { .. } => constant("KEYWORD_", &s.name),
-            SignalWhat::Context { .. } => constant("CONTEXT_", &s.name),
-        };
+        let signal = |s: &crate::ir::Signal| constant(&format!("{}_", s.what.family().to_ascii_uppercase()), &s.name);
         let measure = |n: usize| {
             let of = |prefix: &str, s: &crate::ir::Signal| constant(prefix, &signal(s));
             let noted = router.signals.iter().find_map(|s| match (s.noted_confidence, s.noted_value) {

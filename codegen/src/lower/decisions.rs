@@ -2,12 +2,11 @@
 
 use super::models::{MAX_IDS, Models};
 use super::reach::{self, Candidate, Dead};
-use super::signals::{self, Declared};
-use super::{Cx, rules};
+use super::signals::{self, Declared, Kind};
+use super::{Cx, modality, model_refs, plugins, roles, rules};
 use crate::ast::Document;
-use crate::ast::decode::List;
 use crate::ast::node::Span;
-use crate::ast::routing::{Decision, ModelRef};
+use crate::ast::routing::Decision;
 use crate::ast::upstream;
 use crate::{errors, ir};
 use std::collections::BTreeMap;
@@ -17,6 +16,10 @@ use std::collections::BTreeMap;
 pub(super) struct Routing {
     /// Used signals.
     pub(super) signals: Vec<ir::Signal>,
+    /// What tells modalities apart, if a decision asks for one.
+    pub(super) modality: Option<ir::ModalityDetector>,
+    /// How a request tells who sends it, if a decision asks for a role.
+    pub(super) identity: Option<ir::Identity>,
     /// How one of several matching decisions wins.
     pub(super) strategy: ir::Strategy,
     /// In the order of the document.
@@ -48,12 +51,15 @@ pub(super) fn lower(document: &Document, models: &Models, cx: &mut Cx<'_>) -> Ro
     }
     unreachable(&decisions, &places, strategy, &declared, cx);
     let all_sound = section.is_none_or(|s| s.whole) && places.iter().all(|(_, sound)| *sound);
+    let modality = modality::detector(document.global.as_ref(), declared.used_at(Kind::Modality), cx);
+    let identity = roles::identity(document.global.as_ref(), cx);
+    let identity = declared.used_at(Kind::Authz).map(|_| identity);
     let (signals, ids) = declared.used(all_sound, cx);
     for decision in &mut decisions {
         // A broken rule was reported; then nobody will see this router.
         decision.rule = decision.rule.take().and_then(|rule| renumbered(rule, &ids));
     }
-    Routing { signals, strategy, decisions }
+    Routing { signals, modality, identity, strategy, decisions }
 }
 
 /// A decision, its rule over declared signals, and whether that rule is sound.
@@ -80,39 +86,12 @@ fn decision(
         cx.choice(kind, "type", &[("static", ())], upstream::UNSUPPORTED_ALGORITHMS);
     }
     let at = item.name.as_ref().map_or(item.span, |leaf| leaf.span);
-    let models = model_refs(item.model_refs.as_ref(), &name, at, models, cx);
+    let (models, reasoning) = model_refs::lower(item.model_refs.as_ref(), &name, at, models, cx);
+    let plugins = plugins::lower(item.plugins.as_ref(), cx);
     let sound = item.whole && !matches!(rule, Some(None)) && priority.is_some() && tier.is_some();
     let tier = u32::try_from(tier.unwrap_or(0)).expect("the range was checked");
     let rule = rule.flatten();
-    (ir::Decision { name, description, priority: priority.unwrap_or(0), tier, rule, models }, sound)
-}
-
-fn model_refs(list: Option<&List<ModelRef>>, name: &str, at: Span, models: &Models, cx: &mut Cx<'_>) -> Vec<usize> {
-    let mut out = Vec::new();
-    for item in list.iter().flat_map(|list| &list.items) {
-        if let Some(leaf) = cx.required(item.model.as_ref(), "the model reference", "model", (item.span, item.whole)) {
-            out.extend(models.named(leaf, "model", cx));
-        }
-        if let Some(leaf) = &item.use_reasoning
-            && cx.flag(Some(leaf), "use_reasoning", false)
-        {
-            let help = "remove it, or set it to `false`".to_owned();
-            cx.sink.report(&errors::UNSUPPORTED_VALUE, leaf.span, &["use_reasoning", "true"]).help(help);
-        }
-        if let Some(leaf) = &item.weight
-            && let Some(text) = cx.fixed(leaf, "weight")
-        {
-            if text.parse::<f64>().is_ok_and(|weight| weight.is_finite() && weight >= 0.0) {
-                cx.sink.report(&errors::WEIGHT_UNUSED, leaf.span, &[]);
-            } else {
-                cx.sink.report(&errors::BAD_NUMBER, leaf.span, &["weight", "a number of at least 0", &text]);
-            }
-        }
-    }
-    if list.is_none_or(|list| list.written == 0) && !models.default_given {
-        cx.sink.report(&errors::NO_DEFAULT_MODEL, at, &[name]);
-    }
-    out
+    (ir::Decision { name, description, priority: priority.unwrap_or(0), tier, rule, models, reasoning, plugins }, sound)
 }
 
 fn unreachable(

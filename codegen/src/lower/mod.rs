@@ -5,23 +5,32 @@
 
 mod backend;
 mod context;
+mod conversation;
 mod decisions;
 mod env;
+mod events;
 mod header;
 mod json;
 mod keywords;
 mod limits;
 mod listeners;
+mod model_refs;
+mod metadata;
+mod modality;
 mod models;
 mod names;
 mod predicate;
+mod plugins;
 mod pricing;
 mod providers;
 mod reach;
+mod reasoning;
 mod regex;
 mod reliability;
+mod roles;
 mod rules;
 mod signals;
+pub(crate) mod structure;
 mod units;
 mod url;
 mod values;
@@ -73,6 +82,8 @@ pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Path
         default_model: models.default,
         models: models.models,
         signals: routing.signals,
+        modality: routing.modality,
+        identity: routing.identity,
         strategy: routing.strategy,
         decisions: routing.decisions,
     }

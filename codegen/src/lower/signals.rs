@@ -1,7 +1,7 @@
 //! `routing.signals`: every declared signal, and which of them decisions use.
 
 use super::reach::Known;
-use super::{Cx, context, keywords};
+use super::{Cx, context, conversation, events, keywords, metadata, modality, roles, structure};
 use crate::ast::decode::{Leaf, nearest};
 use crate::ast::node::Span;
 use crate::ast::routing::Signals;
@@ -25,29 +25,45 @@ pub(super) enum Kind {
     Keyword,
     /// `context`.
     Context,
+    /// `structure`.
+    Structure,
+    /// `conversation`.
+    Conversation,
+    /// `metadata`.
+    Metadata,
+    /// `authz`.
+    Authz,
+    /// `event`.
+    Event,
+    /// `modality`.
+    Modality,
 }
 
 impl Kind {
     /// By the word in the document.
-    pub(super) const ALL: &[(&str, Kind)] = &[("keyword", Kind::Keyword), ("context", Kind::Context)];
+    pub(super) const ALL: &[(&str, Kind)] = &[
+        ("keyword", Kind::Keyword),
+        ("context", Kind::Context),
+        ("structure", Kind::Structure),
+        ("conversation", Kind::Conversation),
+        ("metadata", Kind::Metadata),
+        ("authz", Kind::Authz),
+        ("event", Kind::Event),
+        ("modality", Kind::Modality),
+    ];
 
     /// The word in the document.
     pub(super) fn word(self) -> &'static str {
-        match self {
-            Kind::Keyword => "keyword",
-            Kind::Context => "context",
-        }
+        Kind::ALL.iter().find(|(_, kind)| *kind == self).map_or("", |(word, _)| word)
     }
 
     /// Whether its signals count something, which a comparison then looks at rather than at how sure they are.
     pub(super) fn counts(self) -> bool {
-        match self {
-            Kind::Keyword | Kind::Context => false,
-        }
+        matches!(self, Kind::Structure | Kind::Conversation)
     }
 }
 
-/// All declared signals: keywords, then contexts, each in the order of the document.
+/// All declared signals, by family, each in the order of the document.
 #[derive(Debug, Default)]
 pub(super) struct Declared {
     signals: Vec<Entry>,
@@ -75,6 +91,48 @@ pub(super) fn declared(section: Option<&Signals>, cx: &mut Cx<'_>) -> Declared {
         let what = context::lower(item, name.as_deref().unwrap_or("?"), cx);
         out.add(Kind::Context, name, what, item.name.as_ref().map_or(item.span, |leaf| leaf.span));
     }
+    let at = |name: Option<&Leaf>, item: Span| name.map_or(item, |leaf| leaf.span);
+    for item in section.iter().flat_map(|s| s.structure.iter()).flat_map(|list| &list.items) {
+        let name = out.declare(Kind::Structure, item.name.as_ref(), (item.span, item.whole), cx);
+        let what = structure::lower(item, cx);
+        out.add_sound(Kind::Structure, name, what, at(item.name.as_ref(), item.span));
+    }
+    for item in section.iter().flat_map(|s| s.conversation.iter()).flat_map(|list| &list.items) {
+        let name = out.declare(Kind::Conversation, item.name.as_ref(), (item.span, item.whole), cx);
+        let what = conversation::lower(item, cx);
+        out.add_sound(Kind::Conversation, name, what, at(item.name.as_ref(), item.span));
+    }
+    for item in section.iter().flat_map(|s| s.metadata.iter()).flat_map(|list| &list.items) {
+        let name = out.declare(Kind::Metadata, item.name.as_ref(), (item.span, item.whole), cx);
+        let what = metadata::lower(item, cx);
+        out.add_sound(Kind::Metadata, name, what, at(item.name.as_ref(), item.span));
+    }
+    let mut bindings: BTreeMap<String, Span> = BTreeMap::new();
+    for item in section.iter().flat_map(|s| s.role_bindings.iter()).flat_map(|list| &list.items) {
+        let name = cx.required(item.name.as_ref(), "the role binding", "name", (item.span, item.whole));
+        if let Some((at, name)) = name.and_then(|leaf| Some((leaf.span, cx.name(leaf, "name")?)))
+            && let Some(first) = bindings.insert(name.clone(), at)
+        {
+            cx.sink.report(&errors::DUPLICATE_NAME, at, &["role binding", &name]).related(first, "first declared here");
+        }
+        if let Some((role, what)) = roles::binding(item, cx)
+            && let Some(name) = cx.name(role, "role")
+        {
+            out.bind(name, what, role.span);
+        }
+    }
+    for item in section.iter().flat_map(|s| s.events.iter()).flat_map(|list| &list.items) {
+        let name = out.declare(Kind::Event, item.name.as_ref(), (item.span, item.whole), cx);
+        let what = events::lower(item, name.as_deref().unwrap_or("?"), cx);
+        out.add_sound(Kind::Event, name, what, at(item.name.as_ref(), item.span));
+    }
+    for item in section.iter().flat_map(|s| s.modality.iter()).flat_map(|list| &list.items) {
+        cx.fixed_opt(item.description.as_ref(), "description");
+        let name = out.declare(Kind::Modality, item.name.as_ref(), (item.span, item.whole), cx);
+        let what = item.name.as_ref().filter(|_| name.is_some());
+        let what = what.and_then(|leaf| cx.choice(leaf, "name", modality::NAMES, &[])).map(ir::SignalWhat::Modality);
+        out.add_sound(Kind::Modality, name, what, at(item.name.as_ref(), item.span));
+    }
     out
 }
 
@@ -94,8 +152,39 @@ impl Declared {
     fn add(&mut self, kind: Kind, name: Option<String>, what: ir::SignalWhat, at: Span) {
         let Some(name) = name else { return };
         self.by_name.insert((kind, name.clone()), self.signals.len());
-        let signal = ir::Signal { name, what, confidence: Range::FULL, noted_confidence: None, noted_value: None };
+        let confidence = match &what {
+            ir::SignalWhat::Structure { feature, per_word, predicate } => {
+                structure::confidence(feature, *per_word, predicate.as_ref())
+            }
+            ir::SignalWhat::Event { criteria } => events::confidence(criteria.len()),
+            _ => Range::FULL,
+        };
+        let signal = ir::Signal { name, what, confidence, noted_confidence: None, noted_value: None };
         self.signals.push(Entry { kind, signal, at, used: false });
+    }
+
+    /// The same of a signal that may be broken, which was reported: conditions may name it all the same.
+    fn add_sound(&mut self, kind: Kind, name: Option<String>, what: Option<ir::SignalWhat>, at: Span) {
+        let stand_in = ir::SignalWhat::Metadata { key: String::new(), test: ir::MetadataTest::Exists(true) };
+        self.add(kind, name, what.unwrap_or(stand_in), at);
+    }
+
+    /// Gives a role to some more users and groups.
+    fn bind(&mut self, role: String, what: ir::SignalWhat, at: Span) {
+        let Some(index) = self.by_name.get(&(Kind::Authz, role.clone())) else {
+            return self.add(Kind::Authz, Some(role), what, at);
+        };
+        if let (ir::SignalWhat::Role { users, groups }, ir::SignalWhat::Role { users: more, groups: others }) =
+            (&mut self.signals[*index].signal.what, what)
+        {
+            users.extend(more);
+            groups.extend(others);
+        }
+    }
+
+    /// Where the first used signal of a family stands.
+    pub(super) fn used_at(&self, kind: Kind) -> Option<Span> {
+        self.signals.iter().find(|entry| entry.kind == kind && entry.used).map(|entry| entry.at)
     }
 
     /// The declared signal that a condition names, from now on a used one.
@@ -130,7 +219,9 @@ impl Declared {
         let known = |entry: &Entry| Known {
             band: match entry.signal.what {
                 ir::SignalWhat::Context { min_tokens, max_tokens } => Some((min_tokens, max_tokens)),
-                ir::SignalWhat::Keyword { .. } => None,
+                // It always matches, whatever it counts.
+                ir::SignalWhat::Conversation { exists: false, predicate: None, .. } => Some((0, u64::MAX)),
+                _ => None,
             },
             confidence: entry.signal.confidence,
             counts: entry.kind.counts(),
@@ -154,15 +245,16 @@ impl Declared {
                 ids.push(None);
                 continue;
             }
-            if let ir::SignalWhat::Keyword { terms: own, .. } = &entry.signal.what {
-                terms += own.len();
-            }
+            terms += entry.signal.what.terms().count();
             ids.push(Some(signals.len()));
             signals.push(entry.signal);
         }
         let measures = noted(&mut signals);
-        let counts =
-            [("signals", signals.len(), MAX_SIGNALS), ("keywords", terms, MAX_TERMS), ("measures", measures, MAX_MEASURES)];
+        let counts = [
+            ("signals", signals.len(), MAX_SIGNALS),
+            ("keywords", terms, MAX_TERMS),
+            ("measures", measures, MAX_MEASURES),
+        ];
         for (what, count, most) in counts {
             if count > most {
                 cx.sink.report(&errors::TOO_MANY, last, &[what, &count.to_string(), &most.to_string()]);

@@ -204,6 +204,20 @@ impl Cx<'_> {
         leaf
     }
 
+    /// The same of a list or a mapping.
+    pub(super) fn required_part<'p, T>(
+        &mut self,
+        part: Option<&'p T>,
+        what: &str,
+        key: &str,
+        (at, whole): (Span, bool),
+    ) -> Option<&'p T> {
+        if part.is_none() && whole {
+            self.sink.report(&errors::MISSING_KEY, at, &[what, key]);
+        }
+        part
+    }
+
     /// A key that does nothing where it stands. `why` follows "has no effect".
     pub(super) fn no_effect(&mut self, leaf: Option<&Leaf>, key: &str, why: &str) {
         if let Some(leaf) = leaf {

@@ -2,10 +2,10 @@
 
 use ::hardwire::table::{
     Algorithm, Auth, Automaton, Backend, BackendId, Balance, Config, ContextSignal,
-    Decision, DecisionId, Ejection, Endpoint, EnvSlot, EnvVar, HealthCheck, Http,
-    KeywordSignal, Limits, Listener, Management, Matched, Model, ModelId, Number, Piece,
-    Pricing, Reasons, Reliability, RetryOn, Rule, Signal, SignalSet, Tables, Target,
-    Text, Url,
+    Decision, DecisionId, Ejection, Endpoint, EnvSlot, EnvVar, Families, HealthCheck,
+    Http, KeywordSignal, Limits, Listener, Management, Matched, Model, ModelId, Number,
+    Piece, Plugins, Pricing, Reasons, Reliability, RetryOn, Rule, Signal, SignalSet,
+    Tables, Target, Text, Url,
 };
 use ::std::time::Duration;
 
@@ -44,6 +44,15 @@ pub static TABLES: Tables = Tables {
     automata: &AUTOMATA,
     term_count: 0,
     contexts: &CONTEXTS,
+    families: Families {
+        structures: &[],
+        conversations: &[],
+        metadata: &[],
+        roles: None,
+        events: &[],
+        modality: None,
+    },
+    project: None,
     decisions: &DECISIONS,
     reasons: Reasons {
         rules: &RULES,
@@ -304,7 +313,9 @@ static DECISIONS: [Decision; 1] = [
         priority: 0,
         tier: 0,
         models: &[MODEL_LOCAL_QWEN3_8B],
+        reasoning: &[],
         algorithm: Algorithm::Static,
+        plugins: Plugins::NONE,
     },
 ];
 

@@ -2,9 +2,10 @@
 
 use ::hardwire::table::{
     Algorithm, Automaton, Backend, BackendId, Balance, Config, ContextSignal, Decision,
-    DecisionId, Edge, Endpoint, EnvVar, KeywordOperator, KeywordSignal, Limits, Listener,
-    Literals, Management, Matched, Model, ModelId, Number, Reasons, Reliability, RetryOn,
-    Rule, Signal, SignalId, SignalKind, SignalSet, Tables, Target, Term,
+    DecisionId, Edge, Endpoint, EnvVar, Families, KeywordOperator, KeywordSignal, Limits,
+    Listener, Literals, Management, Matched, Model, ModelId, Number, Plugins, Reasons,
+    Reliability, RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet, Tables, Target,
+    Term,
 };
 use ::std::time::Duration;
 
@@ -43,6 +44,15 @@ pub static TABLES: Tables = Tables {
     automata: &AUTOMATA,
     term_count: 2,
     contexts: &CONTEXTS,
+    families: Families {
+        structures: &[],
+        conversations: &[],
+        metadata: &[],
+        roles: None,
+        events: &[],
+        modality: None,
+    },
+    project: None,
     decisions: &DECISIONS,
     reasons: Reasons {
         rules: &RULES,
@@ -219,21 +229,27 @@ static DECISIONS: [Decision; 3] = [
         priority: 1000,
         tier: 0,
         models: &[MODEL_SMALL],
+        reasoning: &[],
         algorithm: Algorithm::Static,
+        plugins: Plugins::NONE,
     },
     Decision {
         name: "urgent",
         priority: 1,
         tier: 0,
         models: &[MODEL_LARGE],
+        reasoning: &[],
         algorithm: Algorithm::Static,
+        plugins: Plugins::NONE,
     },
     Decision {
         name: "legal",
         priority: 2,
         tier: 0,
         models: &[MODEL_LARGE],
+        reasoning: &[],
         algorithm: Algorithm::Static,
+        plugins: Plugins::NONE,
     },
 ];
 

@@ -31,6 +31,11 @@ impl Scanner {
         Ok(Scanner { automaton, classes, next })
     }
 
+    /// How many terms it tells apart.
+    pub(super) fn terms(&self) -> usize {
+        self.automaton.terms.len()
+    }
+
     /// Marks the terms that stand in `text`.
     ///
     /// One walk mostly waits for memory to tell its next state, so a text of some length is walked in [`LANES`] parts at
@@ -56,6 +61,22 @@ impl Scanner {
             let end = (lane + 1) * part;
             let reach = if lane + 1 == LANES { bytes.len() } else { end + self.automaton.longest };
             self.walk(state, text, end, reach.min(bytes.len()), found);
+        }
+    }
+
+    /// Calls `hit` with the index, the length in characters and the end of each keyword that stands in `text`, from left to right, overlaps included.
+    pub(super) fn each(&self, text: &str, mut hit: impl FnMut(usize, usize, usize)) {
+        let mut state = 0;
+        for (at, &byte) in text.as_bytes().iter().enumerate() {
+            state = self.step(state, byte);
+            if state >= self.automaton.first_match {
+                for index in self.automaton.matches[usize::from(state - self.automaton.first_match)] {
+                    let term = &self.automaton.terms[usize::from(*index)];
+                    if is_meant(term, text, at + 1) {
+                        hit(usize::from(*index), usize::from(term.chars), at + 1);
+                    }
+                }
+            }
         }
     }
 
