@@ -4,7 +4,8 @@ use super::answer::{Answer, Problem, json, problem, with_type};
 use super::{Api, Asked};
 use crate::routing::catalog::decode_id;
 use crate::telemetry::metrics::Registry;
-use http::StatusCode;
+use http::header::CONTENT_SECURITY_POLICY;
+use http::{HeaderValue, StatusCode};
 
 /// The process lives. The service's name is what clients of the contract compare with.
 pub(super) fn health(_: &Api, _: &Asked<'_>) -> Answer {
@@ -48,6 +49,21 @@ pub(super) fn configuration_hash(api: &Api, _: &Asked<'_>) -> Answer {
 
 pub(super) fn configuration_versions(api: &Api, _: &Asked<'_>) -> Answer {
     api.configuration.versions()
+}
+
+pub(super) fn openapi(api: &Api, _: &Asked<'_>) -> Answer {
+    json(api.openapi.clone())
+}
+
+/// The type of the page.
+pub(super) const HTML: &str = "text/html; charset=utf-8";
+
+/// A page that shows `/openapi.json`. It loads nothing else.
+pub(super) fn docs(_: &Api, _: &Asked<'_>) -> Answer {
+    let mut answer = with_type(StatusCode::OK, HTML, include_str!("docs.html"));
+    let policy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'";
+    answer.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    answer
 }
 
 /// Any attempt to change what is compiled in.

@@ -15,6 +15,7 @@ mod time;
 pub use evaluation::evaluation;
 pub use serve::serve;
 
+use crate::openapi::{self, Face};
 use crate::routing::Routing;
 use crate::routing::catalog::Catalog;
 use crate::table::Tables;
@@ -37,6 +38,8 @@ pub struct Api {
     configuration: Configuration,
     /// The body of `GET /api/v1`.
     endpoints: Bytes,
+    /// The body of `GET /openapi.json`.
+    openapi: Bytes,
     bounds: Bounds,
 }
 
@@ -86,7 +89,7 @@ impl Api {
         started: SystemTime,
         draining: Arc<AtomicBool>,
     ) -> Self {
-        Self {
+        let api = Self {
             tables,
             routing,
             registry,
@@ -94,8 +97,24 @@ impl Api {
             draining,
             configuration: Configuration::new(&tables.config, started),
             endpoints: routes::describe(),
+            openapi: Bytes::new(),
             bounds: Bounds::default(),
-        }
+        };
+        api.beside(&[])
+    }
+
+    /// The same beside other faces of the router, which are described together with it.
+    #[must_use]
+    pub fn beside(mut self, faces: &[Face]) -> Self {
+        let own = Face {
+            tag: "management",
+            ports: vec![self.tables.management.port],
+            error: openapi::MANAGEMENT_ERROR,
+            operations: routes::operations(),
+        };
+        let all: Vec<Face> = faces.iter().cloned().chain([own]).collect();
+        self.openapi = openapi::document(self.tables, &all);
+        self
     }
 
     /// The same within other bounds.

@@ -3,6 +3,8 @@
 use super::answer::{Answer, Problem, problem, render};
 use super::handlers;
 use super::{Api, Asked, classify};
+use crate::openapi::{Answer as Answers, Body, Operation};
+use crate::telemetry::metrics::Registry;
 use bytes::Bytes;
 use http::Method;
 use http::request::Parts;
@@ -15,7 +17,8 @@ struct Route {
     /// What it ends with may be `{id}`: any rest of the path that is not empty, slashes included.
     path: &'static str,
     description: &'static str,
-    takes_body: bool,
+    body: Option<Body>,
+    answers: Answers,
     answer: Handler,
 }
 
@@ -32,10 +35,17 @@ static ROUTES: &[Route] = &[
     refuse(Method::POST, "/config/router/rollback"),
     get("/config/router/versions", "The one version that there is: this build", handlers::configuration_versions),
     get("/config/hash", "SHA-256 of the configuration file", handlers::configuration_hash),
-    get("/metrics", "Metrics for Prometheus", handlers::metrics),
-    post("/api/v1/eval", "Why a request goes where it goes; with ?trace=true, each part of each rule", classify::eval),
-    post("/api/v1/classify/intent", "Which decision a text leads to", classify::intent),
-    post("/api/v1/classify/batch", "The same for many texts, with task_type intent", classify::batch),
+    text("/metrics", "Metrics for Prometheus", Registry::CONTENT_TYPE, handlers::metrics),
+    get("/openapi.json", "What all ports serve, as OpenAPI", handlers::openapi),
+    text("/docs", "The same for people", handlers::HTML, handlers::docs),
+    post(
+        "/api/v1/eval",
+        "Why a request goes where it goes; with ?trace=true, each part of each rule",
+        Body::Question,
+        classify::eval,
+    ),
+    post("/api/v1/classify/intent", "Which decision a text leads to", Body::Question, classify::intent),
+    post("/api/v1/classify/batch", "The same for many texts, with task_type intent", Body::Batch, classify::batch),
     needs_a_model("/api/v1/classify/pii"),
     needs_a_model("/api/v1/classify/security"),
     needs_a_model("/api/v1/classify/fact-check"),
@@ -44,21 +54,43 @@ static ROUTES: &[Route] = &[
 ];
 
 const fn get(path: &'static str, description: &'static str, answer: Handler) -> Route {
-    Route { method: Method::GET, path, description, takes_body: false, answer }
+    Route { method: Method::GET, path, description, body: None, answers: Answers::Json, answer }
 }
 
-const fn post(path: &'static str, description: &'static str, answer: Handler) -> Route {
-    Route { method: Method::POST, path, description, takes_body: true, answer }
+const fn text(path: &'static str, description: &'static str, media: &'static str, answer: Handler) -> Route {
+    Route { method: Method::GET, path, description, body: None, answers: Answers::Text(media), answer }
+}
+
+const fn post(path: &'static str, description: &'static str, body: Body, answer: Handler) -> Route {
+    Route { method: Method::POST, path, description, body: Some(body), answers: Answers::Json, answer }
 }
 
 const fn needs_a_model(path: &'static str) -> Route {
     let description = "Refused with UNIFIED_CLASSIFIER_UNAVAILABLE: it needs a model, and a baked router has none";
-    Route { method: Method::POST, path, description, takes_body: false, answer: handlers::needs_a_model }
+    let answers = Answers::Refusal(503);
+    Route { method: Method::POST, path, description, body: None, answers, answer: handlers::needs_a_model }
 }
 
 const fn refuse(method: Method, path: &'static str) -> Route {
     let description = "Refused with RESTART_REQUIRED: the configuration is compiled into the binary";
-    Route { method, path, description, takes_body: false, answer: handlers::baked }
+    Route { method, path, description, body: None, answers: Answers::Refusal(409), answer: handlers::baked }
+}
+
+/// What is served here.
+pub(super) fn operations() -> Vec<Operation> {
+    let operation = |route: &Route| Operation {
+        method: match route.method {
+            Method::POST => "POST",
+            Method::PUT => "PUT",
+            Method::PATCH => "PATCH",
+            _ => "GET",
+        },
+        path: route.path,
+        summary: route.description,
+        body: route.body,
+        answer: route.answers,
+    };
+    ROUTES.iter().map(operation).collect()
 }
 
 /// Answers a request. HEAD is GET; the HTTP server leaves the body out.
@@ -75,7 +107,7 @@ pub(super) fn dispatch(api: &Api, head: &Parts, body: &[u8]) -> Answer {
 
 /// Whether the body of such a request is for anything.
 pub(super) fn takes_body(head: &Parts) -> bool {
-    head.method == Method::POST && ROUTES.iter().any(|route| route.takes_body && route.path == head.uri.path())
+    head.method == Method::POST && ROUTES.iter().any(|route| route.body.is_some() && route.path == head.uri.path())
 }
 
 impl Route {

@@ -131,7 +131,8 @@ mod tests {
 
     #[test]
     fn questions() {
-        let Ok(Command::Explain(question)) = parse(["explain", "--json", "why?", "--model", "x"].map(Into::into)) else {
+        let Ok(Command::Explain(question)) = parse(["explain", "--json", "why?", "--model", "x"].map(Into::into))
+        else {
             panic!("these are good flags");
         };
         assert_eq!(question, Question { prompt: "why?".into(), model: Some("x".into()), json: true });

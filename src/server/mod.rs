@@ -12,7 +12,8 @@ mod worker;
 
 use crate::apiserver::Api;
 use crate::env::{Env, Missing};
-use crate::ingress::Shared;
+use crate::ingress::{self, Shared};
+use crate::openapi::{self, Face};
 use crate::routing::catalog::Catalog;
 use crate::routing::{self, Routing, signals};
 use crate::table::Tables;
@@ -148,6 +149,13 @@ fn serve(tables: &'static Tables, options: &Options) -> Result<(), Error> {
     let state = Arc::clone(&fleet);
     let registry = Registry::with_backend_state(tables, recorders, move |id| state.state(id));
     let draining = Arc::new(AtomicBool::new(false));
-    let api = Arc::new(Api::new(tables, reasons, registry, catalog, started, Arc::clone(&draining)));
+    let face = Face {
+        tag: "public",
+        ports: tables.listeners.iter().map(|listener| listener.port).collect(),
+        error: openapi::PUBLIC_ERROR,
+        operations: ingress::operations(),
+    };
+    let api = Api::new(tables, reasons, registry, catalog, started, Arc::clone(&draining)).beside(&[face]);
+    let api = Arc::new(api);
     runtime.block_on(Overseer { tables, fleet, api, management, draining, signals, stop, ended }.run())
 }
