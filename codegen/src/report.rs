@@ -218,10 +218,10 @@ impl Report {
         let spans = || std::iter::once(diagnostic.span).chain(diagnostic.related.iter().map(|(span, _)| *span));
         // Only the lines in question are shown to the renderer, which would otherwise read all of it every time.
         let first = spans().map(|span| self.line_start(span.start)).min().unwrap_or(0);
-        let last = spans().map(|span| self.line_end(span.start)).max().unwrap_or(self.text.len());
+        let last = spans().map(|span| self.shown_end(span)).max().unwrap_or(self.text.len());
         let cut = |span: Span| {
             let start = span.start.min(last);
-            start - first..span.end.min(self.line_end(start)).max(start) - first
+            start - first..span.end.min(self.shown_end(span)).max(start) - first
         };
         let mut snippet = Snippet::source(&self.text[first..last])
             .path(self.file.as_str())
@@ -279,7 +279,11 @@ impl Report {
         self.text[..byte].rfind('\n').map_or(0, |at| at + 1)
     }
 
-    fn line_end(&self, byte: usize) -> usize {
-        self.text[byte..].find('\n').map_or(self.text.len(), |at| byte + at)
+    /// The end of the line in which a span begins, or a little behind the span where that is far away.
+    fn shown_end(&self, span: Span) -> usize {
+        const BEHIND: usize = 1000;
+        let near = span.end.saturating_add(BEHIND).min(self.text.len());
+        let near = (span.start..=near).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(span.start);
+        self.text[span.start..near].find('\n').map_or(near, |at| span.start + at)
     }
 }

@@ -29,7 +29,7 @@ routing:
       - { name: c, min_tokens: 9K, max_tokens: 1K }
   decisions:
     - { name: d, rules: { type: keyword, name: kk } }
-    - { name: e, rules: { operator: NOT, conditions: [] }, plugins: [] }
+    - { name: e, rules: { operator: NOT, conditions: [] }, output_contract: {} }
 hardwire: { max_body_bytes: 1 stone }
 ";
 
