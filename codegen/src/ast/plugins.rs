@@ -2,7 +2,7 @@
 
 use super::decode::{Decode, Leaf, List, SectionKeys, section};
 use super::node::Node;
-use super::shape::{FLAG, Form, NAME, TEXT, WHOLE, words};
+use super::shape::{FLAG, Form, NAME, TEXT, whole, words};
 use crate::report::Sink;
 
 section! {
@@ -53,9 +53,9 @@ section! {
         /// Fields that are removed.
         blocked_params: List<Leaf> as NAME,
         /// Largest `max_tokens` and `max_completion_tokens`; larger ones become this.
-        max_tokens_limit: Leaf as WHOLE,
+        max_tokens_limit: Leaf as whole(1, 1_000_000_000),
         /// Largest `n`; a larger one becomes this.
-        max_n: Leaf as WHOLE,
+        max_n: Leaf as whole(1, 1_000_000_000),
         /// Whether fields that OpenAI's API does not have are removed. Default: false.
         strip_unknown: Leaf as FLAG,
     }
