@@ -191,10 +191,12 @@ errors! {
     NO_DETECTOR = Error "no-detector",
         "nothing tells modalities apart", "needs a detector",
         "set `global.model_catalog.modules.modality_detector`: `enabled: true`, `method: keyword` and `keywords`";
+    UNKNOWN_SCORE = Error "unknown-score",
+        "there is no score `{0}`", "not in `routing.projections.scores`", "";
     NO_BOUNDS = Error "no-bounds",
         "`{0}` has no bounds", "compares with nothing", "write at least one of `gt`, `gte`, `lt` and `lte`";
     EMPTY_BOUNDS = Error "empty-bounds",
-        "no number is within the bounds of `{0}`", "exclude each other", "";
+        "no number is within the bounds of {0}", "exclude each other", "";
 
     // Decisions.
     UNKNOWN_SIGNAL = Error "unknown-signal",
@@ -217,7 +219,7 @@ errors! {
     UNREACHABLE_DECISION = Error "unreachable-decision",
         "decision `{0}` can never win", "whenever it matches, `{1}` matches too and comes first", "{2}";
     WEIGHT_UNUSED = Warning "weight-unused",
-        "`weight` has no effect", "algorithm `static` takes the first model", "order `modelRefs` by preference";
+        "`weight` has no effect", "no algorithm looks at it", "order `modelRefs` by preference";
 
     // Plugins and reasoning.
     NEEDED_PARAM = Error "needed-param",
@@ -228,6 +230,12 @@ errors! {
         "there is no reasoning family `{0}`", "not in `providers.defaults.reasoning_families`", "";
     UNKNOWN_LORA = Error "unknown-lora",
         "model `{0}` has no LoRA adapter `{1}`", "not in the `loras` of its card", "";
+    NO_PRICE = Error "no-price",
+        "algorithm `cost` needs the prices of all models", "`{0}` has none", "give the model `pricing`";
+    MIXED_CURRENCIES = Error "mixed-currencies",
+        "algorithm `cost` cannot compare {0} with {1}", "two currencies", "give all prices in one currency";
+    NO_WEIGHT = Error "no-weight",
+        "all weights are 0", "nothing would count", "give at least one of them a weight";
     REASONING_UNUSED = Warning "reasoning-unused",
         "`{0}` has no effect", "{1}", "";
 }

@@ -33,6 +33,8 @@ pub struct Router {
     pub default_model: Option<usize>,
     /// Used signals: by family, in each in the order of the document; indices are signal ids.
     pub signals: Vec<Signal>,
+    /// Those of which some output is used.
+    pub mappings: Vec<Mapping>,
     /// There is one if a modality signal is used.
     pub modality: Option<ModalityDetector>,
     /// There is one if a role is used.
@@ -96,6 +98,10 @@ pub struct Model {
     pub description: String,
     /// Of a LoRA adapter: its base, whose backends it has.
     pub lora_of: Option<usize>,
+    /// In tokens.
+    pub context_window: Option<u64>,
+    /// 0 to 1.
+    pub quality: Option<f64>,
     pub pricing: Option<Pricing>,
     pub reliability: Reliability,
     pub backends: Vec<Backend>,
@@ -224,6 +230,10 @@ pub enum SignalWhat {
         criteria: Vec<Vec<Term>>,
     },
     Modality(Modality),
+    /// An output of a mapping, by its index among those that are declared.
+    Projection {
+        mapping: usize,
+    },
 }
 
 impl SignalWhat {
@@ -239,6 +249,7 @@ impl SignalWhat {
             SignalWhat::Role { .. } => "authz",
             SignalWhat::Event { .. } => "event",
             SignalWhat::Modality(_) => "modality",
+            SignalWhat::Projection { .. } => "projection",
         }
     }
 
@@ -333,6 +344,43 @@ pub enum Term {
     Regex { pattern: String },
 }
 
+/// Bands of a score.
+#[derive(Debug, Clone)]
+pub struct Mapping {
+    pub name: String,
+    /// Of the score; at least one.
+    pub inputs: Vec<Input>,
+    /// Whether the first band that holds the score is the only one.
+    pub first_only: bool,
+    pub slope: f64,
+    pub outputs: Vec<Band>,
+}
+
+/// A signal's part in a score.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// Index into `Router::signals`.
+    pub signal: usize,
+    pub weight: f64,
+    pub value: InputValue,
+}
+
+/// What of a signal goes into a score; where it does not match, 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum InputValue {
+    Binary { hit: f64, miss: f64 },
+    Confidence,
+    Raw,
+}
+
+/// A band, which holds every score where it has no bounds.
+#[derive(Debug, Clone)]
+pub struct Band {
+    /// Index into `Router::signals`, if a decision uses it.
+    pub signal: Option<usize>,
+    pub predicate: Option<Predicate>,
+}
+
 /// How one of several matching decisions wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strategy {
@@ -354,7 +402,43 @@ pub struct Decision {
     pub models: Vec<usize>,
     /// By position in `models`.
     pub reasoning: Vec<Option<Reasoning>>,
+    pub algorithm: Algorithm,
     pub plugins: Plugins,
+}
+
+/// `hardwire::table::Algorithm`. Positions are those of `Decision::models`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Algorithm {
+    Static,
+    Cost { order: Vec<usize>, largest: usize },
+    LatencyAware { ttft: Option<u8>, tpot: Option<u8> },
+    MultiFactor(MultiFactor),
+}
+
+/// `hardwire::table::MultiFactor`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MultiFactor {
+    /// Quality, latency, cost, load.
+    pub weights: [f64; 4],
+    pub percentile: u8,
+    pub ceilings: Ceilings,
+    pub otherwise: Otherwise,
+}
+
+/// `hardwire::table::Ceilings`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ceilings {
+    pub tpot: Option<Duration>,
+    pub ttft: Option<Duration>,
+    pub cost: Option<u64>,
+    pub inflight: Option<u32>,
+}
+
+/// `hardwire::table::Otherwise`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Otherwise {
+    Take(usize),
+    Fail,
 }
 
 /// `hardwire::table::Reasoning`.

@@ -38,6 +38,11 @@ fn plugins_and_reasoning() {
 }
 
 #[test]
+fn algorithms() {
+    expect_file!["emit/algorithms.rs"].assert_eq(&output("algorithms.yaml").rust);
+}
+
+#[test]
 fn the_same_document_gives_the_same_bytes() {
     for name in ["basic.yaml", "signals.yaml", "keywords_100.yaml"] {
         assert_eq!(output(name), output(name));

@@ -194,5 +194,6 @@ fn plan(
         ingress.recorder.decided(decision, plan.model);
     }
     exchange.selected(plan.model, decision.map(|id| ingress.tables.decision(id).name));
+    exchange.measured(ingress.routing.live().begin(plan.model));
     Ok(plan)
 }

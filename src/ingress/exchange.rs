@@ -1,6 +1,7 @@
 //! What is noted about one request from its first byte to the last byte of its answer, and told when it is over: one access
 //! log event, and the counters. Dropped before its end, the client has left.
 
+use crate::routing::live::Passage;
 use crate::table::{Backend, ModelId, Tables};
 use crate::telemetry::access::Access;
 use crate::telemetry::metrics::{ErrorReason, InFlight, Recorder};
@@ -28,6 +29,8 @@ pub(super) struct Exchange {
     bytes_out: u64,
     error: Option<ErrorReason>,
     over: bool,
+    /// What is measured of the model, where a decision chooses by it.
+    passage: Option<Passage>,
 }
 
 #[derive(Debug)]
@@ -64,6 +67,7 @@ impl Exchange {
             bytes_out: 0,
             error: None,
             over: false,
+            passage: None,
         }
     }
 
@@ -71,6 +75,18 @@ impl Exchange {
     pub(super) fn selected(&mut self, model: ModelId, decision: Option<&'static str>) {
         let in_flight = Some(self.recorder.begin(model));
         self.selected = Some(Selected { model: Some(model), decision, in_flight });
+    }
+
+    /// The request is measured from here on.
+    pub(super) fn measured(&mut self, passage: Option<Passage>) {
+        self.passage = passage;
+    }
+
+    /// Bytes of a backend's answer come by.
+    pub(super) fn came(&mut self, bytes: &[u8], is_event_stream: bool) {
+        if let Some(passage) = &mut self.passage {
+            passage.came(bytes, is_event_stream);
+        }
     }
 
     /// A decision won that answers itself: no model has anything to do.
@@ -105,6 +121,8 @@ impl Exchange {
             return;
         }
         self.error = Some(reason);
+        // How long it took to fail says nothing about the model.
+        self.passage = None;
         match self.selected.as_mut().and_then(|selected| selected.in_flight.as_mut()) {
             Some(in_flight) => in_flight.error(reason),
             None => self.recorder.rejected(None, reason),
@@ -114,6 +132,9 @@ impl Exchange {
     /// The last byte of the answer was handed over.
     pub(super) fn complete(&mut self) {
         self.over = true;
+        if let Some(passage) = self.passage.take() {
+            passage.complete();
+        }
         if let Some(in_flight) = self.selected.as_mut().and_then(|selected| selected.in_flight.take()) {
             in_flight.complete();
         }

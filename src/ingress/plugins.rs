@@ -16,7 +16,12 @@ use std::ops::Range;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The router's own answer, where the decision has one.
-pub(super) fn reply(ingress: &Ingress, plan: &Plan, received: &Received, stream: bool) -> Option<Response<ResponseBody>> {
+pub(super) fn reply(
+    ingress: &Ingress,
+    plan: &Plan,
+    received: &Received,
+    stream: bool,
+) -> Option<Response<ResponseBody>> {
     let decision = decision(plan)?;
     let message = ingress.tables.decision(decision).plugins.fast_response?;
     ingress.recorder.plugins.ran(decision, PluginKind::FastResponse, true);

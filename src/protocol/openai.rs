@@ -106,14 +106,12 @@ impl Reply {
     pub fn to_stream(&self, include_usage: bool) -> Bytes {
         let (head, message) = (self.head("chat.completion.chunk"), self.message);
         let chunk = |delta: &str, finish_reason: &str| {
-            let choice =
-                format!(r#"{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish_reason}}}"#);
+            let choice = format!(r#"{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish_reason}}}"#);
             format!("data: {head}\"choices\":[{choice}]}}\n\n")
         };
         let said = chunk(&format!(r#"{{"role":"assistant","content":{message}}}"#), "null");
         let ended = chunk("{}", "\"stop\"");
-        let usage =
-            if include_usage { format!("data: {head}\"choices\":[],{USAGE}}}\n\n") } else { String::new() };
+        let usage = if include_usage { format!("data: {head}\"choices\":[],{USAGE}}}\n\n") } else { String::new() };
         format!("{said}{ended}{usage}data: [DONE]\n\n").into()
     }
 
@@ -155,7 +153,11 @@ mod tests {
             assert_eq!(frames.len(), chunks);
             assert_eq!(frames[0]["choices"][0]["delta"], json!({"role": "assistant", "content": "No \"way\"."}));
             assert_eq!(frames[1]["choices"][0]["finish_reason"], "stop");
-            assert!(frames.iter().all(|frame| frame["id"] == "chatcmpl-fast-7" && frame["object"] == "chat.completion.chunk"));
+            assert!(
+                frames
+                    .iter()
+                    .all(|frame| frame["id"] == "chatcmpl-fast-7" && frame["object"] == "chat.completion.chunk")
+            );
             assert_eq!(frames.last().unwrap()["usage"]["total_tokens"] == 0, include_usage);
         }
     }

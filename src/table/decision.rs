@@ -1,6 +1,6 @@
 //! Decisions: what a virtual model name becomes.
 
-use super::{ModelId, Plugins, Reasoning};
+use super::{Algorithm, ModelId, Plugins, Reasoning};
 
 /// Index into [`Tables::decisions`](super::Tables::decisions).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,23 +23,6 @@ pub struct Decision {
     pub algorithm: Algorithm,
     /// What is done to the request.
     pub plugins: Plugins,
-}
-
-/// How a decision chooses among its models.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Algorithm {
-    /// The first one.
-    Static,
-}
-
-impl Algorithm {
-    /// As the document writes it and `x-vsr-selected-algorithm` tells it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Algorithm::Static => "static",
-        }
-    }
 }
 
 /// The decision that won.

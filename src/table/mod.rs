@@ -4,6 +4,7 @@
 //! the binary was built is settled. The server takes `&'static Tables` as an argument everywhere, so that tests and
 //! benches bring their own, baked by the same compiler.
 
+mod algorithm;
 mod backend;
 mod decision;
 mod evidence;
@@ -15,12 +16,13 @@ mod reason;
 mod signal;
 mod text;
 
+pub use algorithm::{Algorithm, Ceilings, MultiFactor, Otherwise};
 pub use backend::{Auth, Backend, BackendId, Endpoint, Http, Url};
-pub use decision::{Algorithm, Decision, DecisionId, Matched};
+pub use decision::{Decision, DecisionId, Matched};
 pub use evidence::{MeasureId, SignalSet, best};
 pub use families::{
     Conversation, ConversationSignal, EventSignal, Families, Feature, MetadataSignal, MetadataTest, Modality, RoleSignal,
-    Roles, StructureSignal, Terms, sure_at,
+    Roles, StructureSignal, Terms, sure_at, sure_within,
 };
 pub use listener::{Limits, Listener, Management};
 pub use model::{Balance, Ejection, HealthCheck, Model, ModelId, Pricing, Reliability, RetryOn};

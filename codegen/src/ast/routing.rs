@@ -3,7 +3,7 @@
 use super::plugins::Plugin;
 use super::decode::{Leaf, List, section};
 use super::providers::EFFORTS;
-use super::shape::{FLAG, NAME, TEXT, TOKENS, WHOLE, number, words};
+use super::shape::{FLAG, NAME, PRICE, TEXT, TOKENS, WHOLE, number, whole, words};
 
 section! {
     /// All of it.
@@ -14,6 +14,8 @@ section! {
         model_cards = "modelCards": List<ModelCard>,
         /// What is noticed about a request.
         signals: Signals,
+        /// What is computed from that.
+        projections: Projections,
         /// What follows from it.
         decisions: List<Decision>,
     }
@@ -28,11 +30,11 @@ section! {
         description: Leaf,
         /// For people.
         param_size: Leaf,
-        /// For people.
-        context_window_size: Leaf,
+        /// Most tokens that a request and its answer may have. For algorithm `cost`.
+        context_window_size: Leaf as TOKENS,
         /// For people.
         capabilities: List<Leaf>,
-        /// For people; 0 to 1.
+        /// 0 to 1. For algorithm `multi_factor`.
         quality_score: Leaf as number(0.0, 1.0),
         /// `ar`: a language model.
         modality: Leaf as words(&["ar"]),
@@ -115,7 +117,7 @@ section! {
         /// For people.
         description: Leaf,
         /// What is counted.
-        feature: StructureFeature,
+        feature: StructureFeature as TEXT.required(),
         /// How it compares. Default: there is any.
         predicate: Predicate,
     }
@@ -127,7 +129,7 @@ section! {
         /// `count`, `exists`, `density` (count by word) or `sequence`.
         kind = "type": Leaf as words(&["count", "exists", "density", "sequence"]).required(),
         /// Where.
-        source: StructureSource,
+        source: StructureSource as TEXT.required(),
     }
 }
 
@@ -155,7 +157,7 @@ section! {
         /// For people.
         description: Leaf,
         /// What is counted.
-        feature: ConversationFeature,
+        feature: ConversationFeature as TEXT.required(),
         /// How it compares. Default: of `exists`, that it does; of `count`, anyhow.
         predicate: Predicate,
     }
@@ -167,7 +169,7 @@ section! {
         /// `count` or `exists`.
         kind = "type": Leaf as words(&["count", "exists"]).required(),
         /// Of what.
-        source: ConversationSource,
+        source: ConversationSource as TEXT.required(),
     }
 }
 
@@ -201,7 +203,7 @@ section! {
         /// Key of the entry.
         key: Leaf as NAME.required(),
         /// The condition.
-        predicate: MetadataPredicate,
+        predicate: MetadataPredicate as TEXT.required(),
     }
 }
 
@@ -270,6 +272,88 @@ section! {
 }
 
 section! {
+    /// What is computed from signals.
+    "routing.projections" => pub struct Projections {
+        /// Numbers.
+        scores: List<Score>,
+        /// Bands of numbers, which conditions name as they name signals.
+        mappings: List<Mapping>,
+    }
+}
+
+section! {
+    /// A number that is computed from signals.
+    "routing.projections.scores[]" => pub struct Score {
+        /// Unique among scores.
+        name: Leaf as NAME.required(),
+        /// `weighted_sum`.
+        method: Leaf as words(&["weighted_sum"]).required(),
+        /// What is added up.
+        inputs: List<Input> as TEXT.required().some(),
+    }
+}
+
+section! {
+    /// A signal's part in a score.
+    "routing.projections.scores[].inputs[]" => pub struct Input {
+        /// Family of the signal.
+        kind = "type": Leaf as NAME.required(),
+        /// The signal.
+        name: Leaf as NAME.required(),
+        /// What its value is multiplied with.
+        weight: Leaf as number(f64::MIN, f64::MAX).required(),
+        /// `binary`, `confidence` or `raw`. Default: `binary`.
+        value_source: Leaf as words(&["binary", "confidence", "raw"]),
+        /// Of `binary`: its value where it matches. Default: 1.
+        hit = "match": Leaf as number(f64::MIN, f64::MAX),
+        /// Of `binary`: its value where it does not. Default: 0.
+        miss: Leaf as number(f64::MIN, f64::MAX),
+    }
+}
+
+section! {
+    /// Bands of a score.
+    "routing.projections.mappings[]" => pub struct Mapping {
+        /// For people.
+        name: Leaf as NAME.required(),
+        /// A score.
+        source: Leaf as NAME.required(),
+        /// `threshold_bands` or `multi_emit`.
+        method: Leaf as words(&["threshold_bands", "multi_emit"]).required(),
+        /// How sure the outputs are.
+        calibration: Calibration,
+        /// The bands.
+        outputs: List<Output> as TEXT.required().some(),
+    }
+}
+
+section! {
+    /// How sure the outputs of a mapping are.
+    "routing.projections.mappings[].calibration" => pub struct Calibration {
+        /// `sigmoid_distance`.
+        method: Leaf as words(&["sigmoid_distance"]),
+        /// How steeply it rises with the distance from the nearest bound. Default: 12.
+        slope: Leaf as number(0.0, f64::MAX),
+    }
+}
+
+section! {
+    /// A band of a score: all of its bounds hold.
+    "routing.projections.mappings[].outputs[]" => pub struct Output {
+        /// Unique among all outputs.
+        name: Leaf as NAME.required(),
+        /// Greater than this.
+        gt: Leaf as number(f64::MIN, f64::MAX),
+        /// This or greater.
+        gte: Leaf as number(f64::MIN, f64::MAX),
+        /// Less than this.
+        lt: Leaf as number(f64::MIN, f64::MAX),
+        /// This or less.
+        lte: Leaf as number(f64::MIN, f64::MAX),
+    }
+}
+
+section! {
     /// A routing decision.
     "routing.decisions[]" => pub struct Decision {
         /// Unique.
@@ -308,6 +392,7 @@ section! {
             "authz",
             "event",
             "modality",
+            "projection",
         ]),
         /// Of a signal: its name.
         name: Leaf,
@@ -337,13 +422,13 @@ section! {
         model: Leaf as NAME.required(),
         /// Whether it is told to reason. Default: false.
         use_reasoning: Leaf as FLAG,
-        /// How much. Default: `default_reasoning_effort`.
+        /// How much. Default: what `default_reasoning_effort` says.
         reasoning_effort: Leaf as words(EFFORTS),
         /// For people.
         reasoning_description: Leaf,
         /// An adapter of the model, which is asked for in its place.
         lora_name: Leaf as NAME,
-        /// Without effect on algorithm `static`.
+        /// Without effect: no algorithm looks at it.
         weight: Leaf as number(0.0, f64::MAX),
     }
 }
@@ -351,7 +436,64 @@ section! {
 section! {
     /// How a decision chooses among its models.
     "routing.decisions[].algorithm" => pub struct Algorithm {
-        /// `static`: the first.
-        kind = "type": Leaf as words(&["static"]),
+        /// `static`: the first. `cost`: the cheapest whose context window holds the request. `latency_aware`: the fastest.
+        /// `multi_factor`: the best weighted sum of quality, latency, cost and load. Default: `static`.
+        kind = "type": Leaf as words(&["static", "cost", "latency_aware", "multi_factor"]),
+        /// For `latency_aware`.
+        latency_aware: LatencyAware,
+        /// For `multi_factor`.
+        multi_factor: MultiFactor,
+    }
+}
+
+section! {
+    /// Which latencies count. At least one.
+    "routing.decisions[].algorithm.latency_aware" => pub struct LatencyAware {
+        /// Percentile of the time for a token.
+        tpot_percentile: Leaf as whole(1, 100),
+        /// Percentile of the time to the first byte.
+        ttft_percentile: Leaf as whole(1, 100),
+    }
+}
+
+section! {
+    /// How models are weighed against each other.
+    "routing.decisions[].algorithm.multi_factor" => pub struct MultiFactor {
+        /// How much each factor counts.
+        weights: Weights,
+        /// What no chosen model may exceed.
+        slo: Ceilings,
+        /// Percentile of latencies. Default: 95.
+        latency_percentile: Leaf as whole(1, 100),
+        /// What happens where all exceed it: `cheapest`, `first` or `fail`. Default: `cheapest`.
+        on_no_candidates: Leaf as words(&["cheapest", "first", "fail"]),
+    }
+}
+
+section! {
+    /// How much each factor counts.
+    "routing.decisions[].algorithm.multi_factor.weights" => pub struct Weights {
+        /// Of `quality_score`. Default: 0.25.
+        quality: Leaf as number(0.0, f64::MAX),
+        /// Of latency. Default: 0.25.
+        latency: Leaf as number(0.0, f64::MAX),
+        /// Of the price of prompt tokens. Default: 0.25.
+        cost: Leaf as number(0.0, f64::MAX),
+        /// Of requests under way. Default: 0.25.
+        load: Leaf as number(0.0, f64::MAX),
+    }
+}
+
+section! {
+    /// What no chosen model may exceed. What was not measured yet does not.
+    "routing.decisions[].algorithm.multi_factor.slo" => pub struct Ceilings {
+        /// Time for a token in milliseconds, at `latency_percentile`.
+        max_tpot_ms: Leaf as number(0.0, f64::MAX),
+        /// Time to the first byte in milliseconds, at `latency_percentile`.
+        max_ttft_ms: Leaf as number(0.0, f64::MAX),
+        /// Price of a million prompt tokens.
+        max_cost_per_1m: Leaf as PRICE,
+        /// Requests under way.
+        max_inflight: Leaf as whole(1, 4_294_967_295),
     }
 }

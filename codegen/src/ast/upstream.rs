@@ -5,7 +5,9 @@
 /// Keys that exist in the schema and not here, by section.
 pub const UNSUPPORTED: &[(&str, &[&str])] = &[
     ("", &["entrypoints", "recipes"]),
-    ("routing", &["projections"]),
+    ("routing.projections", &["partitions"]),
+    ("routing.projections.scores[].inputs[]", &["kb", "metric"]),
+    ("routing.projections.mappings[]", &["top_k"]),
     (
         "routing.signals.keywords[]",
         &["fuzzy_match", "fuzzy_threshold", "bm25_threshold", "ngram_threshold", "ngram_arity"],
@@ -21,6 +23,7 @@ pub const UNSUPPORTED: &[(&str, &[&str])] = &[
             "output_contract_spec",
         ],
     ),
+    ("routing.decisions[].algorithm.multi_factor", &["objective", "quality", "latency_metric"]),
     ("routing.decisions[].rules", &["label", "on_error"]),
     ("plugins.tools", &["semantic_selection", "strategy", "dynamic_retrieval", "trusted_facts"]),
     (
@@ -31,8 +34,6 @@ pub const UNSUPPORTED: &[(&str, &[&str])] = &[
             "remom",
             "fusion",
             "workflows",
-            "latency_aware",
-            "multi_factor",
             "prompt",
             "hybrid",
             "router_dc",
@@ -91,7 +92,6 @@ pub const UNSUPPORTED_SIGNAL_TYPES: &[&str] = &[
     "language",
     "pii",
     "preference",
-    "projection",
     "reask",
     "user_feedback",
 ];
@@ -110,9 +110,7 @@ pub const UNSUPPORTED_ALGORITHMS: &[&str] = &[
     "hybrid",
     "kmeans",
     "knn",
-    "latency_aware",
     "mlp",
-    "multi_factor",
     "personalization",
     "prompt",
     "ratings",

@@ -1,6 +1,7 @@
 //! Decisions: the table, a small function for each rule, and `decide`, which asks them in the order of evaluation.
 
 use super::{
+    algorithm,
     names::Names,
     order::{self, Order, Step},
     plugins,
@@ -85,6 +86,7 @@ fn decision(decision: &Decision, names: &Names) -> TokenStream {
     let name = &decision.name;
     let (priority, tier) = (int(decision.priority), int(decision.tier));
     let models = decision.models.iter().map(|m| &names.models[*m]);
+    let algorithm = algorithm::algorithm(&decision.algorithm);
     let (reasoning, plugins) = (plugins::reasoning(&decision.reasoning), plugins::plugins(&decision.plugins));
     quote! {
         Decision {
@@ -93,7 +95,7 @@ fn decision(decision: &Decision, names: &Names) -> TokenStream {
             tier: #tier,
             models: &[#(#models),*],
             reasoning: #reasoning,
-            algorithm: Algorithm::Static,
+            algorithm: #algorithm,
             plugins: #plugins,
         }
     }

@@ -17,6 +17,7 @@ const TABLE: &[&str] = &[
     "Balance",
     "BodyChange",
     "Bounds",
+    "Ceilings",
     "Config",
     "ContextSignal",
     "ConversationSignal",
@@ -46,7 +47,9 @@ const TABLE: &[&str] = &[
     "Modality",
     "Model",
     "ModelId",
+    "MultiFactor",
     "Number",
+    "Otherwise",
     "Patterns",
     "Piece",
     "Plugins",
@@ -73,6 +76,7 @@ const TABLE: &[&str] = &[
     "ToolPolicy",
     "Url",
     "best",
+    "sure_within",
 ];
 
 /// A file of generated Rust.

@@ -4,6 +4,7 @@
 //! document. It is also meant to be boring: the same [`ir::Router`] gives the same bytes, on every machine of the same
 //! byte order. Nothing here can fail and nothing is checked here; that was `lower`'s part.
 
+mod algorithm;
 pub mod automata;
 mod backends;
 mod decisions;
@@ -13,8 +14,9 @@ mod file;
 mod limits;
 mod models;
 mod names;
-mod plugins;
 mod order;
+mod plugins;
+mod projections;
 mod reasons;
 mod resolve;
 mod rules;
@@ -65,6 +67,7 @@ pub fn emit(router: &ir::Router) -> Output {
             Section { title: "Signals", items: signals::items(router, &names) },
             Section { title: "Further families", items: families::items(router, &names) },
             Section { title: "Automata", items: quote!(#automata #counted) },
+            Section { title: "Projections", items: projections::items(router, &names) },
             Section { title: "Decisions", items: decisions::items(router, &names) },
             Section { title: "Reasons, which only explanations read", items: reasons::items(router, &names) },
             Section { title: "Names", items: resolve::items(router, &names) },
@@ -87,7 +90,7 @@ fn tables(router: &ir::Router, names: &Names) -> proc_macro2::TokenStream {
     let default_model = models::default_model(router, names);
     let reasons = reasons::value(router);
     let families = families::families(router, names);
-    let project = quote!(None);
+    let project = projections::project(router);
     let term_count = tokens::int(automata::terms(router).count() as u64);
     quote! {
         #doc

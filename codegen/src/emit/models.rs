@@ -7,7 +7,7 @@ use super::{
     tokens::{doc, duration, int, option, prose},
 };
 use crate::ir::{Balance, Ejection, HealthCheck, Model, Pricing, Reliability, Router};
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote;
 
 /// A constant for each id, the table of models, and a table of backends for each.
@@ -39,7 +39,9 @@ pub(super) fn default_model(router: &Router, names: &Names) -> TokenStream {
 }
 
 fn model(model: &Model, backends: &Ident) -> TokenStream {
-    let Model { name, description, pricing, reliability, lora_of, backends: _ } = model;
+    let Model { name, description, pricing, reliability, lora_of, context_window, quality, backends: _ } = model;
+    let context_window = option(*context_window, int);
+    let quality = option(quality.map(Literal::f64_unsuffixed), |quality| quote!(#quality));
     let lora = option(lora_of.map(|_| plugins::quoted(name)), |json| quote!(#json));
     let pricing = option(pricing.as_ref(), self::pricing);
     let reliability = self::reliability(reliability);
@@ -48,6 +50,8 @@ fn model(model: &Model, backends: &Ident) -> TokenStream {
             name: #name,
             description: #description,
             lora: #lora,
+            context_window: #context_window,
+            quality: #quality,
             pricing: #pricing,
             reliability: #reliability,
             backends: &#backends,

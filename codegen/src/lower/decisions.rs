@@ -3,11 +3,10 @@
 use super::models::{MAX_IDS, Models};
 use super::reach::{self, Candidate, Dead};
 use super::signals::{self, Declared, Kind};
-use super::{Cx, modality, model_refs, plugins, roles, rules};
+use super::{Cx, algorithm, modality, model_refs, plugins, projections, roles, rules};
 use crate::ast::Document;
 use crate::ast::node::Span;
 use crate::ast::routing::Decision;
-use crate::ast::upstream;
 use crate::{errors, ir};
 use std::collections::BTreeMap;
 
@@ -16,6 +15,8 @@ use std::collections::BTreeMap;
 pub(super) struct Routing {
     /// Used signals.
     pub(super) signals: Vec<ir::Signal>,
+    /// Used mappings.
+    pub(super) mappings: Vec<ir::Mapping>,
     /// What tells modalities apart, if a decision asks for one.
     pub(super) modality: Option<ir::ModalityDetector>,
     /// How a request tells who sends it, if a decision asks for a role.
@@ -34,6 +35,7 @@ pub(super) fn lower(document: &Document, models: &Models, cx: &mut Cx<'_>) -> Ro
     let strategy = strategy.and_then(|leaf| cx.choice(leaf, "strategy", &strategies, &[]));
     let strategy = strategy.unwrap_or(ir::Strategy::Priority);
     let mut declared = signals::declared(section.and_then(|s| s.signals.as_ref()), cx);
+    let mappings = projections::lower(section.and_then(|s| s.projections.as_ref()), &mut declared, cx);
     let mut names: BTreeMap<String, Span> = BTreeMap::new();
     let mut decisions = Vec::new();
     let mut places = Vec::new();
@@ -51,22 +53,24 @@ pub(super) fn lower(document: &Document, models: &Models, cx: &mut Cx<'_>) -> Ro
     }
     unreachable(&decisions, &places, strategy, &declared, cx);
     let all_sound = section.is_none_or(|s| s.whole) && places.iter().all(|(_, sound)| *sound);
+    declared.use_inputs(&mappings);
     let modality = modality::detector(document.global.as_ref(), declared.used_at(Kind::Modality), cx);
     let identity = roles::identity(document.global.as_ref(), cx);
     let identity = declared.used_at(Kind::Authz).map(|_| identity);
     let (signals, ids) = declared.used(all_sound, cx);
+    let mappings = projections::used(mappings, &ids);
     for decision in &mut decisions {
         // A broken rule was reported; then nobody will see this router.
         decision.rule = decision.rule.take().and_then(|rule| renumbered(rule, &ids));
     }
-    Routing { signals, modality, identity, strategy, decisions }
+    Routing { signals, mappings, modality, identity, strategy, decisions }
 }
 
 /// A decision, its rule over declared signals, and whether that rule is sound.
 fn decision(
     item: &Decision,
     names: &mut BTreeMap<String, Span>,
-    models: &Models,
+    named: &Models,
     declared: &mut Declared,
     cx: &mut Cx<'_>,
 ) -> (ir::Decision, bool) {
@@ -82,16 +86,27 @@ fn decision(
     let priority = item.priority.as_ref().map_or(Some(0), |leaf| cx.number(leaf, "priority", i64::MIN..=i64::MAX));
     let tier = item.tier.as_ref().map_or(Some(0), |leaf| cx.number(leaf, "tier", 0..=u32::MAX.into()));
     let rule = item.rules.as_ref().map(|rule| rules::lower(rule, declared, cx));
-    if let Some(kind) = item.algorithm.as_ref().and_then(|algorithm| algorithm.kind.as_ref()) {
-        cx.choice(kind, "type", &[("static", ())], upstream::UNSUPPORTED_ALGORITHMS);
-    }
     let at = item.name.as_ref().map_or(item.span, |leaf| leaf.span);
-    let (models, reasoning) = model_refs::lower(item.model_refs.as_ref(), &name, at, models, cx);
+    let (models, reasoning) = model_refs::lower(item.model_refs.as_ref(), &name, at, named, cx);
+    let algorithm = algorithm::lower(item.algorithm.as_ref(), &models, named, at, cx);
     let plugins = plugins::lower(item.plugins.as_ref(), cx);
     let sound = item.whole && !matches!(rule, Some(None)) && priority.is_some() && tier.is_some();
     let tier = u32::try_from(tier.unwrap_or(0)).expect("the range was checked");
     let rule = rule.flatten();
-    (ir::Decision { name, description, priority: priority.unwrap_or(0), tier, rule, models, reasoning, plugins }, sound)
+    (
+        ir::Decision {
+            name,
+            description,
+            priority: priority.unwrap_or(0),
+            tier,
+            rule,
+            models,
+            reasoning,
+            algorithm,
+            plugins,
+        },
+        sound,
+    )
 }
 
 fn unreachable(

@@ -3,6 +3,7 @@
 //! Every function collects its mistakes and goes on. Where a value is broken, something harmless stands in for it: the
 //! report then has an error, and nobody will see the router.
 
+mod algorithm;
 mod backend;
 mod context;
 mod conversation;
@@ -22,6 +23,7 @@ mod names;
 mod predicate;
 mod plugins;
 mod pricing;
+mod projections;
 mod providers;
 mod reach;
 mod reasoning;
@@ -82,6 +84,7 @@ pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Path
         default_model: models.default,
         models: models.models,
         signals: routing.signals,
+        mappings: routing.mappings,
         modality: routing.modality,
         identity: routing.identity,
         strategy: routing.strategy,

@@ -1,7 +1,7 @@
 //! `providers` and `routing.modelCards`: models by name.
 
 use super::reasoning::{Families, Reasoner};
-use super::{Cx, backend, key_span, pricing, reliability};
+use super::{Cx, backend, context, key_span, pricing, reliability};
 use crate::ast::Document;
 use crate::ast::decode::{Leaf, List, nearest};
 use crate::ast::node::{Node, Span};
@@ -138,6 +138,8 @@ fn model(item: &Model, name: Option<String>, cx: &mut Cx<'_>) -> ir::Model {
         name: name.unwrap_or_default(),
         description: String::new(),
         lora_of: None,
+        context_window: None,
+        quality: None,
         pricing: item.pricing.as_ref().map(|section| pricing::lower(section, cx)),
         reliability: reliability::lower(item.reliability.as_ref(), cx),
         backends,
@@ -162,21 +164,23 @@ fn cards(list: Option<&List<ModelCard>>, auto_names: &[String], models: &mut Mod
         if let Some(modality) = &card.modality {
             cx.choice(modality, "modality", &[("ar", ())], &["diffusion", "omni"]);
         }
-        for (text, key) in [(&card.param_size, "param_size"), (&card.context_window_size, "context_window_size")] {
-            cx.fixed_opt(text.as_ref(), key);
-        }
+        cx.fixed_opt(card.param_size.as_ref(), "param_size");
+        let window = card.context_window_size.as_ref();
+        let context_window = window.and_then(|leaf| context::tokens(leaf, "context_window_size", cx));
         for (list, key) in [(&card.capabilities, "capabilities"), (&card.tags, "tags")] {
             for leaf in list.iter().flat_map(|list| &list.items) {
                 cx.fixed(leaf, key);
             }
         }
-        quality_score(card.quality_score.as_ref(), cx);
+        let quality = quality_score(card.quality_score.as_ref(), cx);
         let Some((leaf, index)) = leaf.and_then(|leaf| Some((leaf, models.named(leaf, "name", cx)?))) else { continue };
         if let Some(first) = seen.insert(index, leaf.span) {
             let what = ["model card", leaf.text.as_str()];
             cx.sink.report(&errors::DUPLICATE_NAME, leaf.span, &what).related(first, "first declared here");
         }
-        models.models[index].description = description.unwrap_or_default();
+        let model = &mut models.models[index];
+        model.description = description.unwrap_or_default();
+        (model.context_window, model.quality) = (context_window, quality);
         loras(card.loras.as_ref(), index, auto_names, models, cx);
     }
 }
@@ -188,9 +192,8 @@ fn loras(list: Option<&List<Lora>>, base: usize, auto_names: &[String], models: 
         let description = cx.fixed_opt(lora.description.as_ref(), "description").unwrap_or_default();
         let leaf = cx.required(lora.name.as_ref(), "the adapter", "name", (lora.span, lora.whole));
         let Some(name) = leaf.and_then(|leaf| declare(leaf, auto_names, models, cx)) else { continue };
-        let ir::Model { pricing, reliability, .. } = models.models[base].clone();
-        let backends = Vec::new();
-        models.models.push(ir::Model { name, description, lora_of: Some(base), pricing, reliability, backends });
+        let base_model = models.models[base].clone();
+        models.models.push(ir::Model { name, description, lora_of: Some(base), backends: Vec::new(), ..base_model });
     }
 }
 
@@ -206,9 +209,12 @@ fn hosts<'m>(item: &'m Model, model: &'m ir::Model) -> impl Iterator<Item = (Opt
     })
 }
 
-fn quality_score(leaf: Option<&Leaf>, cx: &mut Cx<'_>) {
-    let Some((leaf, text)) = leaf.and_then(|leaf| Some((leaf, cx.fixed(leaf, "quality_score")?))) else { return };
-    if !text.parse::<f64>().is_ok_and(|score| (0.0..=1.0).contains(&score)) {
+fn quality_score(leaf: Option<&Leaf>, cx: &mut Cx<'_>) -> Option<f64> {
+    let leaf = leaf?;
+    let text = cx.fixed(leaf, "quality_score")?;
+    let score = text.parse::<f64>().ok().filter(|score| (0.0..=1.0).contains(score));
+    if score.is_none() {
         cx.sink.report(&errors::BAD_NUMBER, leaf.span, &["quality_score", "a number from 0 to 1", &text]);
     }
+    score
 }

@@ -119,7 +119,11 @@ fn request_params(section: &RequestParams, cx: &mut Cx<'_>) -> ir::RequestParams
     let strip_unknown = cx.flag(section.strip_unknown.as_ref(), "strip_unknown", false);
     let params = ir::RequestParams { blocked, max_tokens, max_n, strip_unknown };
     if section.whole && params == ir::RequestParams::default() {
-        cx.sink.report(&errors::PLUGIN_DOES_NOTHING, section.span, &["request_params", "nothing is blocked or bounded"]);
+        cx.sink.report(
+            &errors::PLUGIN_DOES_NOTHING,
+            section.span,
+            &["request_params", "nothing is blocked or bounded"],
+        );
     }
     params
 }
@@ -165,9 +169,7 @@ fn names(list: Option<&List<Leaf>>, key: &str, what: &str, cx: &mut Cx<'_>) -> V
     for leaf in list.iter().flat_map(|list| &list.items) {
         let Some(name) = cx.name(leaf, key) else { continue };
         if let Some(first) = seen.insert(name.clone(), leaf.span) {
-            cx.sink
-                .report(&errors::DUPLICATE_NAME, leaf.span, &[what, &name])
-                .related(first, "first declared here");
+            cx.sink.report(&errors::DUPLICATE_NAME, leaf.span, &[what, &name]).related(first, "first declared here");
         } else {
             out.push(name);
         }
@@ -229,7 +231,11 @@ fn header_name(leaf: &Leaf, cx: &mut Cx<'_>) -> Option<String> {
     let name = header::name(&text, leaf.span, cx)?;
     let why = if is_secret_header(&name) {
         "credentials belong to the backend: `api_key`, `auth_header`"
-    } else if name == "accept-encoding" || name == "content-type" || name == "content-encoding" || name.starts_with("x-vsr-") {
+    } else if name == "accept-encoding"
+        || name == "content-type"
+        || name == "content-encoding"
+        || name.starts_with("x-vsr-")
+    {
         "remove it"
     } else {
         return Some(name);

@@ -131,6 +131,8 @@ static MODELS: [Model; 3] = [
         name: "echo",
         description: "Says what it was asked",
         lora: None,
+        context_window: None,
+        quality: None,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -145,6 +147,8 @@ static MODELS: [Model; 3] = [
         name: "gpt-4o",
         description: "",
         lora: None,
+        context_window: None,
+        quality: None,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 2_500_000,
@@ -171,6 +175,8 @@ static MODELS: [Model; 3] = [
         name: "local/qwen3-8b",
         description: "",
         lora: None,
+        context_window: None,
+        quality: None,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 180_000,

@@ -91,6 +91,8 @@ static MODELS: [Model; 2] = [
         name: "small",
         description: "",
         lora: None,
+        context_window: None,
+        quality: None,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -105,6 +107,8 @@ static MODELS: [Model; 2] = [
         name: "large",
         description: "",
         lora: None,
+        context_window: None,
+        quality: None,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

@@ -7,7 +7,7 @@ use ::hardwire::table::{
     Literals, Management, Matched, MeasureId, MetadataSignal, MetadataTest, Modality,
     Model, ModelId, Number, Patterns, Plugins, Reasons, Reliability, RetryOn, RoleSignal,
     Roles, Rule, Signal, SignalId, SignalKind, SignalSet, StructureSignal, Tables,
-    Target, Term, Terms, best,
+    Target, Term, Terms, best, sure_within,
 };
 use ::std::time::Duration;
 
@@ -18,7 +18,7 @@ use ::std::time::Duration;
 pub static TABLES: Tables = Tables {
     config: Config {
         source: "families.yaml",
-        sha256: "95d81c69735855322e42308195ff5fb0cdbcc176e0e23b703acc3f9ee571e1a8",
+        sha256: "3462218eaf6b743f0d29522bfedb043cecf0dcee494aed6ea0c2108c5d6a12c6",
         json: include_str!("config.json"),
     },
     env: &ENV,
@@ -65,7 +65,7 @@ pub static TABLES: Tables = Tables {
             both_signal: Some(MODALITY_BOTH),
         }),
     },
-    project: None,
+    project: Some(project),
     decisions: &DECISIONS,
     reasons: Reasons {
         rules: &RULES,
@@ -104,6 +104,8 @@ static MODELS: [Model; 2] = [
         name: "small",
         description: "",
         lora: None,
+        context_window: None,
+        quality: None,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -118,6 +120,8 @@ static MODELS: [Model; 2] = [
         name: "large",
         description: "",
         lora: None,
+        context_window: None,
+        quality: None,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -190,14 +194,19 @@ const EVENT_PAYMENT: SignalId = SignalId(13);
 const MODALITY_DIFFUSION: SignalId = SignalId(14);
 /// Modality signal `BOTH`.
 const MODALITY_BOTH: SignalId = SignalId(15);
+/// Projection signal `middle`.
+const PROJECTION_MIDDLE: SignalId = SignalId(16);
+/// Projection signal `high`.
+const PROJECTION_HIGH: SignalId = SignalId(17);
 const CONFIDENCE_STRUCTURE_MANY_QUESTIONS: MeasureId = MeasureId(0);
 const CONFIDENCE_STRUCTURE_POLITE: MeasureId = MeasureId(1);
 const CONFIDENCE_STRUCTURE_DENSE: MeasureId = MeasureId(2);
 const CONFIDENCE_STRUCTURE_BRIEF: MeasureId = MeasureId(3);
 const VALUE_CONVERSATION_LONG_TALK: MeasureId = MeasureId(4);
 const CONFIDENCE_EVENT_PAYMENT: MeasureId = MeasureId(5);
+const CONFIDENCE_PROJECTION_MIDDLE: MeasureId = MeasureId(6);
 
-static SIGNALS: [Signal; 16] = [
+static SIGNALS: [Signal; 18] = [
     Signal {
         kind: SignalKind::Keyword,
         name: "legal",
@@ -261,6 +270,14 @@ static SIGNALS: [Signal; 16] = [
     Signal {
         kind: SignalKind::Modality,
         name: "BOTH",
+    },
+    Signal {
+        kind: SignalKind::Projection,
+        name: "middle",
+    },
+    Signal {
+        kind: SignalKind::Projection,
+        name: "high",
     },
 ];
 
@@ -478,34 +495,89 @@ const PATTERN_OF_1: &AlignedBytes<[u8]> = &AlignedBytes {
     bytes: *include_bytes!("count-0.dfa"),
 };
 
+// === Projections ===
+
+/// The score that the mapping `effort_bands` looks at.
+fn score_of_effort_bands(s: &SignalSet) -> f64 {
+    let mut score = 0.0;
+    if s.has(KEYWORD_LEGAL) {
+        score += 0.5 * 1.0;
+    }
+    if s.has(STRUCTURE_POLITE) {
+        score += -0.25 * s.measure(CONFIDENCE_STRUCTURE_POLITE);
+    }
+    if s.has(CONVERSATION_LONG_TALK) {
+        score += 0.1 * s.measure(VALUE_CONVERSATION_LONG_TALK);
+    }
+    if s.has(STRUCTURE_FENCED) {
+        score += 1.0 * 0.3;
+    } else {
+        score += 1.0 * 0.1;
+    }
+    score
+}
+
+/// Adds the outputs of mappings to the signals that they are projected from.
+fn project(s: &mut SignalSet) {
+    let score = score_of_effort_bands(s);
+    if score < 0.3 {} else if score >= 0.3 && score < 0.8 {
+        s.insert(PROJECTION_MIDDLE);
+        s.note(CONFIDENCE_PROJECTION_MIDDLE, sure_within(12.0, score, [0.3, 0.8]));
+    } else {
+        s.insert(PROJECTION_HIGH);
+    }
+}
+
 // === Decisions ===
 
-/// `routing.decisions[0]`, `denied`
-const DECISION_DENIED: DecisionId = DecisionId(0);
-/// `routing.decisions[1]`, `image`
-const DECISION_IMAGE: DecisionId = DecisionId(1);
-/// `routing.decisions[2]`, `sure_payment`
-const DECISION_SURE_PAYMENT: DecisionId = DecisionId(2);
-/// `routing.decisions[3]`, `payment`
-const DECISION_PAYMENT: DecisionId = DecisionId(3);
-/// `routing.decisions[4]`, `questions`
-const DECISION_QUESTIONS: DecisionId = DecisionId(4);
-/// `routing.decisions[5]`, `polite_steps`
-const DECISION_POLITE_STEPS: DecisionId = DecisionId(5);
-/// `routing.decisions[6]`, `dense_or_fenced`
-const DECISION_DENSE_OR_FENCED: DecisionId = DecisionId(6);
-/// `routing.decisions[7]`, `agents`
-const DECISION_AGENTS: DecisionId = DecisionId(7);
-/// `routing.decisions[8]`, `admin`
-const DECISION_ADMIN: DecisionId = DecisionId(8);
-/// `routing.decisions[9]`, `much_talk`
-const DECISION_MUCH_TALK: DecisionId = DecisionId(9);
-/// `routing.decisions[10]`, `brief`
-const DECISION_BRIEF: DecisionId = DecisionId(10);
-/// `routing.decisions[11]`, `legal`
-const DECISION_LEGAL: DecisionId = DecisionId(11);
+/// `routing.decisions[0]`, `hard_work`
+const DECISION_HARD_WORK: DecisionId = DecisionId(0);
+/// `routing.decisions[1]`, `some_work`
+const DECISION_SOME_WORK: DecisionId = DecisionId(1);
+/// `routing.decisions[2]`, `denied`
+const DECISION_DENIED: DecisionId = DecisionId(2);
+/// `routing.decisions[3]`, `image`
+const DECISION_IMAGE: DecisionId = DecisionId(3);
+/// `routing.decisions[4]`, `sure_payment`
+const DECISION_SURE_PAYMENT: DecisionId = DecisionId(4);
+/// `routing.decisions[5]`, `payment`
+const DECISION_PAYMENT: DecisionId = DecisionId(5);
+/// `routing.decisions[6]`, `questions`
+const DECISION_QUESTIONS: DecisionId = DecisionId(6);
+/// `routing.decisions[7]`, `polite_steps`
+const DECISION_POLITE_STEPS: DecisionId = DecisionId(7);
+/// `routing.decisions[8]`, `dense_or_fenced`
+const DECISION_DENSE_OR_FENCED: DecisionId = DecisionId(8);
+/// `routing.decisions[9]`, `agents`
+const DECISION_AGENTS: DecisionId = DecisionId(9);
+/// `routing.decisions[10]`, `admin`
+const DECISION_ADMIN: DecisionId = DecisionId(10);
+/// `routing.decisions[11]`, `much_talk`
+const DECISION_MUCH_TALK: DecisionId = DecisionId(11);
+/// `routing.decisions[12]`, `brief`
+const DECISION_BRIEF: DecisionId = DecisionId(12);
+/// `routing.decisions[13]`, `legal`
+const DECISION_LEGAL: DecisionId = DecisionId(13);
 
-static DECISIONS: [Decision; 12] = [
+static DECISIONS: [Decision; 14] = [
+    Decision {
+        name: "hard_work",
+        priority: 450,
+        tier: 0,
+        models: &[],
+        reasoning: &[],
+        algorithm: Algorithm::Static,
+        plugins: Plugins::NONE,
+    },
+    Decision {
+        name: "some_work",
+        priority: 10,
+        tier: 0,
+        models: &[],
+        reasoning: &[],
+        algorithm: Algorithm::Static,
+        plugins: Plugins::NONE,
+    },
     Decision {
         name: "denied",
         priority: 900,
@@ -662,6 +734,11 @@ fn questions_confidence(s: &SignalSet) -> f64 {
     s.measure(CONFIDENCE_STRUCTURE_MANY_QUESTIONS)
 }
 
+/// The rule of `DECISION_HARD_WORK`.
+fn hard_work(s: &SignalSet) -> bool {
+    s.has(PROJECTION_HIGH)
+}
+
 /// The rule of `DECISION_DENSE_OR_FENCED`.
 fn dense_or_fenced(s: &SignalSet) -> bool {
     s.has(STRUCTURE_DENSE) || s.has(STRUCTURE_FENCED)
@@ -701,6 +778,16 @@ fn brief_confidence(s: &SignalSet) -> f64 {
     (s.measure(CONFIDENCE_STRUCTURE_BRIEF) + 1.0) / 2.0
 }
 
+/// The rule of `DECISION_SOME_WORK`.
+fn some_work(s: &SignalSet) -> bool {
+    s.has(PROJECTION_MIDDLE)
+}
+
+/// How sure `DECISION_SOME_WORK` is when it matches.
+fn some_work_confidence(s: &SignalSet) -> f64 {
+    s.measure(CONFIDENCE_PROJECTION_MIDDLE)
+}
+
 /// The rule of `DECISION_LEGAL`.
 fn legal(s: &SignalSet) -> bool {
     s.has(KEYWORD_LEGAL)
@@ -728,6 +815,9 @@ fn decide(s: &SignalSet) -> Option<Matched> {
         if questions(s) {
             surest = surer(surest, DECISION_QUESTIONS, questions_confidence(s));
         }
+        if hard_work(s) {
+            surest = surer(surest, DECISION_HARD_WORK, 0.9999938558253978);
+        }
         if dense_or_fenced(s) {
             surest = surer(
                 surest,
@@ -745,7 +835,10 @@ fn decide(s: &SignalSet) -> Option<Matched> {
             return surer(surest, DECISION_MUCH_TALK, 1.0);
         }
         if brief(s) {
-            return surer(surest, DECISION_BRIEF, brief_confidence(s));
+            surest = surer(surest, DECISION_BRIEF, brief_confidence(s));
+        }
+        if some_work(s) {
+            return surer(surest, DECISION_SOME_WORK, some_work_confidence(s));
         }
         if surest.is_some() {
             return surest;
@@ -773,6 +866,9 @@ fn decide(s: &SignalSet) -> Option<Matched> {
         if surest.is_some() {
             return surest;
         }
+        if hard_work(s) {
+            return won(DECISION_HARD_WORK, 0.9999938558253978);
+        }
         if dense_or_fenced(s) {
             return won(DECISION_DENSE_OR_FENCED, dense_or_fenced_confidence(s));
         }
@@ -787,6 +883,9 @@ fn decide(s: &SignalSet) -> Option<Matched> {
         }
         if brief(s) {
             return won(DECISION_BRIEF, brief_confidence(s));
+        }
+        if some_work(s) {
+            return won(DECISION_SOME_WORK, some_work_confidence(s));
         }
     }
     if legal(s) {
@@ -813,7 +912,9 @@ const fn surer(
 
 // === Reasons, which only explanations read ===
 
-static RULES: [Option<Rule>; 12] = [
+static RULES: [Option<Rule>; 14] = [
+    Some(Rule::Signal(PROJECTION_HIGH)),
+    Some(Rule::Signal(PROJECTION_MIDDLE)),
     Some(Rule::Signal(METADATA_DENIED)),
     Some(Rule::Any(&[Rule::Signal(MODALITY_DIFFUSION), Rule::Signal(MODALITY_BOTH)])),
     Some(
@@ -854,7 +955,7 @@ static RULES: [Option<Rule>; 12] = [
     Some(Rule::Signal(KEYWORD_LEGAL)),
 ];
 
-static CONFIDENCES: [Number; 16] = [
+static CONFIDENCES: [Number; 18] = [
     Number::Known(1.0),
     Number::Noted(CONFIDENCE_STRUCTURE_MANY_QUESTIONS),
     Number::Noted(CONFIDENCE_STRUCTURE_POLITE),
@@ -871,6 +972,8 @@ static CONFIDENCES: [Number; 16] = [
     Number::Noted(CONFIDENCE_EVENT_PAYMENT),
     Number::Known(1.0),
     Number::Known(1.0),
+    Number::Noted(CONFIDENCE_PROJECTION_MIDDLE),
+    Number::Known(0.9999938558253978),
 ];
 
 static TERMS: [&str; 12] = [

@@ -17,7 +17,7 @@ use ::std::time::Duration;
 pub static TABLES: Tables = Tables {
     config: Config {
         source: "plugins.yaml",
-        sha256: "8153a5a58274e87830f848ace65308b40af2cf5c23aab6c7b0a119c14cababda",
+        sha256: "60220167a2e44538a9bb4cee8a75d2d074217cc0c6e702d49a3c5a518d7626fa",
         json: include_str!("config.json"),
     },
     env: &ENV,
@@ -38,12 +38,12 @@ pub static TABLES: Tables = Tables {
     auto_names: &["vllm-sr/auto", "auto", "MoM"],
     list_models: false,
     models: &MODELS,
-    backend_count: 5,
+    backend_count: 6,
     default_model: Some(MODEL_PLAIN),
     signals: &SIGNALS,
     keywords: &KEYWORDS,
     automata: &AUTOMATA,
-    term_count: 6,
+    term_count: 7,
     contexts: &CONTEXTS,
     families: Families {
         structures: &[],
@@ -66,25 +66,39 @@ pub static TABLES: Tables = Tables {
 
 // === Environment, read once at start-up ===
 
-/// `OPENAI_API_KEY`, wanted by `providers.models[2].backend_refs[1].api_key_env`.
-const ENV_OPENAI_API_KEY: EnvSlot = EnvSlot(0);
-/// `DEEPSEEK_API_KEY`, wanted by `providers.models[3].backend_refs[0].api_key_env`.
+/// `BACKEND`, wanted by `providers.models[0].backend_refs[0].endpoint`, `providers.models[1].backend_refs[0].endpoint`, `providers.models[2].backend_refs[0].endpoint`, `providers.models[3].backend_refs[0].base_url`.
+const ENV_BACKEND: EnvSlot = EnvSlot(0);
+/// `DEEPSEEK_API_KEY`, wanted by `providers.models[4].backend_refs[0].api_key_env`.
 const ENV_DEEPSEEK_API_KEY: EnvSlot = EnvSlot(1);
+/// `OPENAI_API_KEY`, wanted by `providers.models[4].backend_refs[1].api_key_env`.
+const ENV_OPENAI_API_KEY: EnvSlot = EnvSlot(2);
 
-static ENV: [EnvVar; 2] = [
+static ENV: [EnvVar; 3] = [
     EnvVar {
-        name: "OPENAI_API_KEY",
+        name: "BACKEND",
         default: None,
         empty_is_unset: true,
-        secret: true,
-        wanted_by: &["providers.models[2].backend_refs[1].api_key_env"],
+        secret: false,
+        wanted_by: &[
+            "providers.models[0].backend_refs[0].endpoint",
+            "providers.models[1].backend_refs[0].endpoint",
+            "providers.models[2].backend_refs[0].endpoint",
+            "providers.models[3].backend_refs[0].base_url",
+        ],
     },
     EnvVar {
         name: "DEEPSEEK_API_KEY",
         default: None,
         empty_is_unset: true,
         secret: true,
-        wanted_by: &["providers.models[3].backend_refs[0].api_key_env"],
+        wanted_by: &["providers.models[4].backend_refs[0].api_key_env"],
+    },
+    EnvVar {
+        name: "OPENAI_API_KEY",
+        default: None,
+        empty_is_unset: true,
+        secret: true,
+        wanted_by: &["providers.models[4].backend_refs[1].api_key_env"],
     },
 ];
 
@@ -108,16 +122,20 @@ const MODEL_PLAIN: ModelId = ModelId(0);
 const MODEL_QWEN: ModelId = ModelId(1);
 /// `gpt-oss`: `providers.models[2]` in plugins.yaml.
 const MODEL_GPT_OSS: ModelId = ModelId(2);
-/// `deepseek`: `providers.models[3]` in plugins.yaml.
-const MODEL_DEEPSEEK: ModelId = ModelId(3);
-/// `cs-expert`: `providers.models[4]` in plugins.yaml.
-const MODEL_CS_EXPERT: ModelId = ModelId(4);
+/// `gpt`: `providers.models[3]` in plugins.yaml.
+const MODEL_GPT: ModelId = ModelId(3);
+/// `many`: `providers.models[4]` in plugins.yaml.
+const MODEL_MANY: ModelId = ModelId(4);
+/// `cs-expert`: `providers.models[5]` in plugins.yaml.
+const MODEL_CS_EXPERT: ModelId = ModelId(5);
 
-static MODELS: [Model; 5] = [
+static MODELS: [Model; 6] = [
     Model {
         name: "plain",
         description: "",
         lora: None,
+        context_window: None,
+        quality: None,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -132,6 +150,8 @@ static MODELS: [Model; 5] = [
         name: "qwen",
         description: "",
         lora: None,
+        context_window: None,
+        quality: None,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -146,6 +166,8 @@ static MODELS: [Model; 5] = [
         name: "gpt-oss",
         description: "",
         lora: None,
+        context_window: None,
+        quality: None,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -157,9 +179,11 @@ static MODELS: [Model; 5] = [
         backends: &BACKENDS_GPT_OSS,
     },
     Model {
-        name: "deepseek",
+        name: "gpt",
         description: "",
         lora: None,
+        context_window: None,
+        quality: None,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -168,12 +192,30 @@ static MODELS: [Model; 5] = [
             ejection: None,
             health_check: None,
         },
-        backends: &BACKENDS_DEEPSEEK,
+        backends: &BACKENDS_GPT,
+    },
+    Model {
+        name: "many",
+        description: "",
+        lora: None,
+        context_window: None,
+        quality: None,
+        pricing: None,
+        reliability: Reliability {
+            balance: Balance::Weighted,
+            retries: None,
+            retry_on: RetryOn { statuses: &[(502, 504)] },
+            ejection: None,
+            health_check: None,
+        },
+        backends: &BACKENDS_MANY,
     },
     Model {
         name: "cs-expert",
         description: "computer science",
         lora: Some("\"cs-expert\""),
+        context_window: None,
+        quality: None,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -193,9 +235,17 @@ static BACKENDS_PLAIN: [Backend; 1] = [
         name: "plain_primary",
         weight: 1,
         model_id: "plain",
-        endpoint: Endpoint::Echo {
-            token_delay: Duration::from_secs(0),
-        },
+        endpoint: Endpoint::Http(Http {
+            url: Url::Env {
+                base: Text::Env(&[Piece::Var(ENV_BACKEND)]),
+                tls: false,
+                suffix: "/v1/chat/completions",
+                replace_path: false,
+                query: None,
+            },
+            headers: &[],
+            auth: None,
+        }),
     },
 ];
 
@@ -206,53 +256,75 @@ static BACKENDS_QWEN: [Backend; 1] = [
         name: "qwen_primary",
         weight: 1,
         model_id: "Qwen/Qwen3-8B",
-        endpoint: Endpoint::Echo {
-            token_delay: Duration::from_secs(0),
-        },
+        endpoint: Endpoint::Http(Http {
+            url: Url::Env {
+                base: Text::Env(&[Piece::Var(ENV_BACKEND)]),
+                tls: false,
+                suffix: "/v1/chat/completions",
+                replace_path: false,
+                query: None,
+            },
+            headers: &[],
+            auth: None,
+        }),
     },
 ];
 
 /// `providers.models[2].backend_refs` in plugins.yaml.
-static BACKENDS_GPT_OSS: [Backend; 2] = [
+static BACKENDS_GPT_OSS: [Backend; 1] = [
     Backend {
         id: BackendId(2),
-        name: "gpt-oss_here",
-        weight: 1,
-        model_id: "gpt-oss",
-        endpoint: Endpoint::Echo {
-            token_delay: Duration::from_secs(0),
-        },
-    },
-    Backend {
-        id: BackendId(3),
-        name: "gpt-oss_there",
+        name: "gpt-oss_primary",
         weight: 1,
         model_id: "gpt-oss",
         endpoint: Endpoint::Http(Http {
-            url: Url::Baked {
-                tls: true,
-                host: "api.openai.com",
-                port: 443,
-                authority: "api.openai.com",
-                path: "/v1/chat/completions",
+            url: Url::Env {
+                base: Text::Env(&[Piece::Var(ENV_BACKEND)]),
+                tls: false,
+                suffix: "/v1/chat/completions",
+                replace_path: false,
+                query: None,
             },
             headers: &[],
-            auth: Some(Auth {
-                header: "authorization",
-                prefix: "Bearer",
-                key: Text::Env(&[Piece::Var(ENV_OPENAI_API_KEY)]),
-            }),
+            auth: None,
         }),
     },
 ];
 
 /// `providers.models[3].backend_refs` in plugins.yaml.
-static BACKENDS_DEEPSEEK: [Backend; 1] = [
+static BACKENDS_GPT: [Backend; 1] = [
+    Backend {
+        id: BackendId(3),
+        name: "gpt_primary",
+        weight: 1,
+        model_id: "gpt",
+        endpoint: Endpoint::Http(Http {
+            url: Url::Env {
+                base: Text::Env(
+                    &[
+                        Piece::Literal("http://"),
+                        Piece::Var(ENV_BACKEND),
+                        Piece::Literal("/v1"),
+                    ],
+                ),
+                tls: false,
+                suffix: "/chat/completions",
+                replace_path: false,
+                query: None,
+            },
+            headers: &[],
+            auth: None,
+        }),
+    },
+];
+
+/// `providers.models[4].backend_refs` in plugins.yaml.
+static BACKENDS_MANY: [Backend; 2] = [
     Backend {
         id: BackendId(4),
-        name: "deepseek_primary",
+        name: "many_primary",
         weight: 1,
-        model_id: "deepseek",
+        model_id: "many",
         endpoint: Endpoint::Http(Http {
             url: Url::Baked {
                 tls: true,
@@ -266,6 +338,27 @@ static BACKENDS_DEEPSEEK: [Backend; 1] = [
                 header: "authorization",
                 prefix: "Bearer",
                 key: Text::Env(&[Piece::Var(ENV_DEEPSEEK_API_KEY)]),
+            }),
+        }),
+    },
+    Backend {
+        id: BackendId(5),
+        name: "many_backend-2",
+        weight: 1,
+        model_id: "many",
+        endpoint: Endpoint::Http(Http {
+            url: Url::Baked {
+                tls: true,
+                host: "api.openai.com",
+                port: 443,
+                authority: "api.openai.com",
+                path: "/v1/chat/completions",
+            },
+            headers: &[],
+            auth: Some(Auth {
+                header: "authorization",
+                prefix: "Bearer",
+                key: Text::Env(&[Piece::Var(ENV_OPENAI_API_KEY)]),
             }),
         }),
     },
@@ -285,8 +378,10 @@ const KEYWORD_STRICT: SignalId = SignalId(3);
 const KEYWORD_TOOLS: SignalId = SignalId(4);
 /// Keyword signal `hard`: any of "hard".
 const KEYWORD_HARD: SignalId = SignalId(5);
+/// Keyword signal `deep`: any of "deep".
+const KEYWORD_DEEP: SignalId = SignalId(6);
 
-static SIGNALS: [Signal; 6] = [
+static SIGNALS: [Signal; 7] = [
     Signal {
         kind: SignalKind::Keyword,
         name: "hello",
@@ -311,9 +406,13 @@ static SIGNALS: [Signal; 6] = [
         kind: SignalKind::Keyword,
         name: "hard",
     },
+    Signal {
+        kind: SignalKind::Keyword,
+        name: "deep",
+    },
 ];
 
-static KEYWORDS: [KeywordSignal; 6] = [
+static KEYWORDS: [KeywordSignal; 7] = [
     KeywordSignal {
         signal: KEYWORD_HELLO,
         operator: KeywordOperator::Or,
@@ -350,6 +449,12 @@ static KEYWORDS: [KeywordSignal; 6] = [
         first_term: 5,
         terms: 1,
     },
+    KeywordSignal {
+        signal: KEYWORD_DEEP,
+        operator: KeywordOperator::Or,
+        first_term: 6,
+        terms: 1,
+    },
 ];
 
 static CONTEXTS: [ContextSignal; 0] = [];
@@ -358,25 +463,26 @@ static CONTEXTS: [ContextSignal; 0] = [];
 
 static AUTOMATA: [Automaton; 1] = [
     Automaton::Literals(Literals {
-        states: 32,
+        states: 36,
         table: include_bytes!("literals-0.dfa"),
         longest: 7,
-        first_match: 26,
+        first_match: 29,
         matches: &MATCHES_0,
         terms: &TERMS_0,
     }),
 ];
 
-static TERMS_0: [Term; 6] = [
+static TERMS_0: [Term; 7] = [
     literal(0, 5, Edge::Word, Edge::Word, None),
     literal(1, 5, Edge::Word, Edge::Word, None),
     literal(2, 4, Edge::Word, Edge::Word, None),
     literal(3, 6, Edge::Word, Edge::Word, None),
     literal(4, 5, Edge::Word, Edge::Word, None),
     literal(5, 4, Edge::Word, Edge::Word, None),
+    literal(6, 4, Edge::Word, Edge::Word, None),
 ];
 
-static MATCHES_0: [&[u16]; 6] = [&[2], &[5], &[0], &[1], &[4], &[3]];
+static MATCHES_0: [&[u16]; 7] = [&[2], &[6], &[5], &[0], &[1], &[4], &[3]];
 
 const fn literal(
     term: u16,
@@ -408,8 +514,10 @@ const DECISION_STRICT: DecisionId = DecisionId(3);
 const DECISION_TOOLS: DecisionId = DecisionId(4);
 /// `routing.decisions[5]`, `hard`
 const DECISION_HARD: DecisionId = DecisionId(5);
+/// `routing.decisions[6]`, `deep`
+const DECISION_DEEP: DecisionId = DecisionId(6);
 
-static DECISIONS: [Decision; 6] = [
+static DECISIONS: [Decision; 7] = [
     Decision {
         name: "greet",
         priority: 9,
@@ -426,7 +534,7 @@ static DECISIONS: [Decision; 6] = [
         name: "think",
         priority: 8,
         tier: 0,
-        models: &[MODEL_GPT_OSS, MODEL_DEEPSEEK, MODEL_PLAIN],
+        models: &[MODEL_GPT_OSS, MODEL_MANY, MODEL_PLAIN],
         reasoning: &[
             Some(Reasoning {
                 on: true,
@@ -439,7 +547,6 @@ static DECISIONS: [Decision; 6] = [
                             "\"high\"",
                         ),
                     ],
-                    &[BodyChange::Set("reasoning_effort", "\"high\"")],
                 ],
             }),
             Some(Reasoning {
@@ -449,6 +556,7 @@ static DECISIONS: [Decision; 6] = [
                         BodyChange::Remove("reasoning_effort"),
                         BodyChange::Set("thinking", "{\"type\":\"enabled\"}"),
                     ],
+                    &[BodyChange::Set("reasoning_effort", "\"low\"")],
                 ],
             }),
             None,
@@ -552,8 +660,21 @@ static DECISIONS: [Decision; 6] = [
                             "reasoning_effort",
                         ),
                     ],
-                    &[],
                 ],
+            }),
+        ],
+        algorithm: Algorithm::Static,
+        plugins: Plugins::NONE,
+    },
+    Decision {
+        name: "deep",
+        priority: 0,
+        tier: 0,
+        models: &[MODEL_GPT],
+        reasoning: &[
+            Some(Reasoning {
+                on: true,
+                changes: &[&[BodyChange::Set("reasoning_effort", "\"low\"")]],
             }),
         ],
         algorithm: Algorithm::Static,
@@ -586,6 +707,11 @@ fn tools(s: &SignalSet) -> bool {
     s.has(KEYWORD_TOOLS)
 }
 
+/// The rule of `DECISION_DEEP`.
+fn deep(s: &SignalSet) -> bool {
+    s.has(KEYWORD_DEEP)
+}
+
 /// The rule of `DECISION_HARD`.
 fn hard(s: &SignalSet) -> bool {
     s.has(KEYWORD_HARD)
@@ -608,6 +734,9 @@ fn decide(s: &SignalSet) -> Option<Matched> {
     if tools(s) {
         return won(DECISION_TOOLS, 1.0);
     }
+    if deep(s) {
+        return won(DECISION_DEEP, 1.0);
+    }
     if hard(s) {
         return won(DECISION_HARD, 1.0);
     }
@@ -620,16 +749,18 @@ const fn won(decision: DecisionId, confidence: f64) -> Option<Matched> {
 
 // === Reasons, which only explanations read ===
 
-static RULES: [Option<Rule>; 6] = [
+static RULES: [Option<Rule>; 7] = [
     Some(Rule::Signal(KEYWORD_HELLO)),
     Some(Rule::Signal(KEYWORD_THINK)),
     Some(Rule::Signal(KEYWORD_CODE)),
     Some(Rule::Signal(KEYWORD_STRICT)),
     Some(Rule::Signal(KEYWORD_TOOLS)),
     Some(Rule::Signal(KEYWORD_HARD)),
+    Some(Rule::Signal(KEYWORD_DEEP)),
 ];
 
-static CONFIDENCES: [Number; 6] = [
+static CONFIDENCES: [Number; 7] = [
+    Number::Known(1.0),
     Number::Known(1.0),
     Number::Known(1.0),
     Number::Known(1.0),
@@ -638,7 +769,7 @@ static CONFIDENCES: [Number; 6] = [
     Number::Known(1.0),
 ];
 
-static TERMS: [&str; 6] = ["hello", "think", "code", "strict", "tools", "hard"];
+static TERMS: [&str; 7] = ["hello", "think", "code", "strict", "tools", "hard", "deep"];
 
 // === Names ===
 
@@ -648,7 +779,8 @@ fn resolve(name: &str) -> Option<Target> {
         "plain" => Some(Target::Model(MODEL_PLAIN)),
         "qwen" => Some(Target::Model(MODEL_QWEN)),
         "gpt-oss" => Some(Target::Model(MODEL_GPT_OSS)),
-        "deepseek" => Some(Target::Model(MODEL_DEEPSEEK)),
+        "gpt" => Some(Target::Model(MODEL_GPT)),
+        "many" => Some(Target::Model(MODEL_MANY)),
         "cs-expert" => Some(Target::Model(MODEL_CS_EXPERT)),
         _ => None,
     }

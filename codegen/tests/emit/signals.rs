@@ -93,6 +93,8 @@ static MODELS: [Model; 3] = [
         name: "small",
         description: "",
         lora: None,
+        context_window: None,
+        quality: None,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -107,6 +109,8 @@ static MODELS: [Model; 3] = [
         name: "large",
         description: "",
         lora: None,
+        context_window: None,
+        quality: None,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -121,6 +125,8 @@ static MODELS: [Model; 3] = [
         name: "coder",
         description: "",
         lora: None,
+        context_window: None,
+        quality: None,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

@@ -17,7 +17,8 @@ pub(super) fn edit(params: &RequestParams, body: &Chunks, draft: &mut Draft, not
         }
     }
     for field in ["max_tokens", "max_completion_tokens"] {
-        changed |= params.max_tokens.is_some_and(|most| cap(field, most, body, draft, || note(Effect::MaxTokensCapped)));
+        changed |=
+            params.max_tokens.is_some_and(|most| cap(field, most, body, draft, || note(Effect::MaxTokensCapped)));
     }
     changed |= params.max_n.is_some_and(|most| cap("n", most, body, draft, || note(Effect::MaxNCapped)));
     if params.strip_unknown {

@@ -55,3 +55,8 @@ pub mod plugins {
 pub mod random {
     include!(concat!(env!("OUT_DIR"), "/random.rs"));
 }
+
+/// Every algorithm.
+pub mod algorithms {
+    baked!("algorithms");
+}
