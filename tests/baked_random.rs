@@ -5,14 +5,15 @@
 
 use hardwire::protocol::prompt::Raw;
 use hardwire::routing::{Request, Routing};
+use hardwire::table::SignalKind;
 use hardwire_baked::random;
 use hardwire_codegen::ir::{
-    Counts, Feature, KeywordOperator, MetadataTest, Modality, ModalityDetector, Predicate, Router, Rule, Signal,
-    SignalWhat, Strategy, Term,
+    Counts, Feature, Input, InputValue, KeywordOperator, MetadataTest, Modality, ModalityDetector, Predicate, Router,
+    Rule, Signal, SignalWhat, Strategy, Term,
 };
 use hardwire_codegen::{Source, check};
 use regex::Regex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 /// Requests for each document.
@@ -194,6 +195,36 @@ fn signal(signal: &Signal, detector: Option<&ModalityDetector>, case: &Case, tok
                     },
             )
         }
+        SignalWhat::Projection { .. } => None, // comes after the others
+    }
+}
+
+/// Adds the outputs of all mappings.
+fn project(router: &Router, matches: &mut [Option<Match>]) {
+    for mapping in &router.mappings {
+        let value = |input: &Input| match (matches[input.signal], input.value) {
+            (Some(_), InputValue::Binary { hit, .. }) => hit,
+            (None, InputValue::Binary { miss, .. }) => miss,
+            (Some(matched), InputValue::Confidence) => matched.confidence,
+            (Some(matched), InputValue::Raw) => matched.value.expect("it counts"),
+            (None, _) => 0.0,
+        };
+        let score: f64 = mapping.inputs.iter().map(|input| input.weight * value(input)).sum();
+        for output in &mapping.outputs {
+            let bounds = output.predicate.map(|p| [p.gt, p.gte, p.lt, p.lte]);
+            let distances = bounds.iter().flatten().flatten().map(|bound| (score - bound).abs());
+            let distance = distances.reduce(f64::min).unwrap_or(1.0);
+            if output.predicate.is_some_and(|predicate| !within(predicate, score)) {
+                continue;
+            }
+            if let Some(signal) = output.signal {
+                let confidence = 1.0 / (1.0 + f64::exp(-mapping.slope * distance));
+                matches[signal] = Some(Match { confidence, value: None });
+            }
+            if mapping.first_only {
+                break;
+            }
+        }
     }
 }
 
@@ -215,8 +246,9 @@ fn rule(rule: &Rule, matches: &[Option<Match>]) -> Option<f64> {
 }
 
 fn winner<'r>(router: &'r Router, case: &Case, tokens: u64) -> Option<(&'r str, f64)> {
-    let matches: Vec<Option<Match>> =
+    let mut matches: Vec<Option<Match>> =
         router.signals.iter().map(|own| signal(own, router.modality.as_ref(), case, tokens)).collect();
+    project(router, &mut matches);
     let confidence = |own: &Option<Rule>| own.as_ref().map_or(Some(0.0), |own| rule(own, &matches));
     let mut all: Vec<_> = router.decisions.iter().filter_map(|d| Some((d, confidence(&d.rule)?))).collect();
     let tiered = all.iter().any(|(decision, _)| decision.tier > 0);
@@ -238,9 +270,11 @@ fn winner<'r>(router: &'r Router, case: &Case, tokens: u64) -> Option<(&'r str, 
 fn baked_routers_decide_as_documented() {
     let mut random = Random(7);
     let (mut wins, mut weighed, mut tiered) = (0, 0, 0);
+    let mut families = BTreeSet::new();
     for (text, tables) in random::ALL {
         let (router, report) = check(&Source { path: "random.yaml", text });
         let router = router.unwrap_or_else(|| panic!("{}", report.render_text(false)));
+        families.extend(router.signals.iter().map(|signal| signal.what.family()));
         tiered += usize::from(router.decisions.iter().any(|decision| decision.tier > 0));
         let routing = Routing::new(tables).expect("baked for this machine");
         for _ in 0..REQUESTS {
@@ -262,5 +296,6 @@ fn baked_routers_decide_as_documented() {
             weighed += usize::from(baked.is_some_and(|(_, confidence)| confidence > 0.0 && confidence < 1.0));
         }
     }
+    assert_eq!(families.len(), SignalKind::ALL.len(), "every family is decided by: {families:?}");
     assert!(wins > 4_000 && weighed > 500 && tiered > 5, "{wins} won, {weighed} of them weighed, {tiered} with tiers");
 }

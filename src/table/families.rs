@@ -193,3 +193,10 @@ pub struct Modality {
 pub fn sure_at(distance: f64) -> f64 {
     (1.0 / (1.0 + (-4.0 * distance.abs()).exp())).max(0.5)
 }
+
+/// How sure the output of a mapping is whose score stands at this distance from the nearest of its bounds.
+#[must_use]
+pub fn sure_within<const N: usize>(slope: f64, score: f64, bounds: [f64; N]) -> f64 {
+    let distance = bounds.into_iter().map(|bound| (score - bound).abs()).fold(f64::INFINITY, f64::min);
+    1.0 / (1.0 + (-slope * distance).exp())
+}

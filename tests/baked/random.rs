@@ -34,6 +34,7 @@ impl Random {
         let _ = writeln!(out, "  strategy: {}", self.one(&["priority", "confidence"]));
         out.push_str("  signals:\n");
         self.signals(&mut out);
+        self.projections(&mut out);
         out.push_str("  decisions:\n");
         let tiers = if self.below(2) == 0 { 1 } else { 3 };
         for n in 0..3 + self.below(4) {
@@ -104,6 +105,28 @@ impl Random {
         out.push_str("    modality: [{name: AR}, {name: DIFFUSION}, {name: BOTH}]\n");
     }
 
+    fn projections(&mut self, out: &mut String) {
+        out.push_str("  projections:\n    scores:\n      - name: s0\n        method: weighted_sum\n        inputs:\n");
+        for (family, sources) in [
+            ("keyword", &["binary", "confidence"][..]),
+            ("structure", &["binary", "confidence", "raw"]),
+            ("structure", &["confidence", "raw"]),
+            ("conversation", &["raw"]),
+            ("event", &["confidence"]),
+        ] {
+            let (n, weight, source) = (self.below(2), self.one(&["0.5", "-0.3", "1", "0.2"]), self.one(sources));
+            let ends = if source == "binary" { ", match: 0.7, miss: 0.2" } else { "" };
+            let _ = writeln!(
+                out,
+                "          - {{type: {family}, name: s{n}, weight: {weight}, value_source: {source}{ends}}}"
+            );
+        }
+        let (method, slope) = (self.one(&["threshold_bands", "multi_emit"]), self.one(&["1", "4", "12"]));
+        let _ =
+            writeln!(out, "    mappings: [{{name: m, source: s0, method: {method}, calibration: {{slope: {slope}}},");
+        out.push_str("      outputs: [{name: s0, gte: 1}, {name: s1, gt: 0.2, lt: 1.5}, {name: s2}]}]\n");
+    }
+
     fn rule(&mut self, depth: usize) -> String {
         let group = |random: &mut Random, operator: &str| {
             let rules: Vec<String> = (0..2 + random.below(2)).map(|_| random.rule(depth - 1)).collect();
@@ -118,7 +141,7 @@ impl Random {
     }
 
     fn leaf(&mut self) -> String {
-        let families: [(&str, usize); 8] = [
+        let families: [(&str, usize); 10] = [
             ("keyword", 3),
             ("context", 2),
             ("structure", 4),
@@ -127,6 +150,8 @@ impl Random {
             ("metadata", 2),
             ("event", 2),
             ("authz", 1),
+            ("projection", 3),
+            ("projection", 3),
         ];
         if self.below(9) == 0 {
             return format!("{{type: modality, name: {}}}", self.one(&["AR", "DIFFUSION", "BOTH"]));

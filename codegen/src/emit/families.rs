@@ -114,7 +114,10 @@ pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
                 let confidence = noted(signal.noted_confidence);
                 events.push(quote!(EventSignal { signal: #id, criteria: #criteria, confidence: #confidence }));
             }
-            SignalWhat::Keyword { .. } | SignalWhat::Context { .. } | SignalWhat::Modality(_) => {}
+            SignalWhat::Keyword { .. }
+            | SignalWhat::Context { .. }
+            | SignalWhat::Modality(_)
+            | SignalWhat::Projection { .. } => {}
         }
         first_term += signal.what.terms().count();
     }

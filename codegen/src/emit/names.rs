@@ -21,6 +21,8 @@ pub(super) struct Names {
     pub(super) rules: Vec<Ident>,
     /// `urgent_biz_confidence: fn(&SignalSet) -> f64`, by decision.
     pub(super) confidences: Vec<Ident>,
+    /// `score_of_bands: fn(&SignalSet) -> f64`, by mapping.
+    pub(super) mappings: Vec<Ident>,
     /// `CONFIDENCE_STRUCTURE_LIST: MeasureId`, by number of the measure.
     pub(super) measures: Vec<Ident>,
 }
@@ -29,8 +31,21 @@ impl Names {
     /// The identifiers of a router.
     pub(super) fn of(router: &Router) -> Names {
         // What the generated file and those that include it call their own.
-        let mut taken: BTreeSet<String> =
-            ["main", "resolve", "decide", "won", "surer", "surest", "best", "literal"].map(str::to_owned).into();
+        let mut taken: BTreeSet<String> = [
+            "main",
+            "resolve",
+            "decide",
+            "project",
+            "sure_within",
+            "score",
+            "won",
+            "surer",
+            "surest",
+            "best",
+            "literal",
+        ]
+        .map(str::to_owned)
+        .into();
         let mut unique = |wish: String| {
             let name = (2..).map(|n| format!("{wish}_{n}")).find(|name| !taken.contains(name));
             let name = if taken.contains(&wish) { name.expect("numbers do not end") } else { wish };
@@ -56,6 +71,7 @@ impl Names {
             decisions: router.decisions.iter().map(|d| unique(constant("DECISION_", &d.name))).collect(),
             rules: router.decisions.iter().map(|d| unique(function(&d.name))).collect(),
             confidences: router.decisions.iter().map(|d| unique(function(&format!("{} confidence", d.name)))).collect(),
+            mappings: router.mappings.iter().map(|m| unique(function(&format!("score of {}", m.name)))).collect(),
             measures: (0..measures).map(|n| unique(measure(n))).collect(),
         }
     }

@@ -1,6 +1,7 @@
 //! `routing.signals.metadata`: conditions on what the client sends along.
 
 use super::Cx;
+use super::values::all_sound;
 use crate::ast::routing::Metadata;
 use crate::{errors, ir};
 
@@ -17,7 +18,7 @@ pub(super) fn lower(item: &Metadata, cx: &mut Cx<'_>) -> Option<ir::SignalWhat> 
     let test = match (&asked.equals, &asked.one_of, &asked.exists) {
         (Some(leaf), None, None) => ir::MetadataTest::In(vec![cx.fixed(leaf, "equals")?]),
         (None, Some(list), None) => {
-            let values: Option<Vec<String>> = list.items.iter().map(|leaf| cx.fixed(leaf, "in")).collect();
+            let values = all_sound(list.items.iter().map(|leaf| cx.fixed(leaf, "in")));
             let values = values.filter(|values| values.len() == list.written)?;
             if values.is_empty() {
                 cx.sink.report(&errors::EMPTY_LIST, list.span, &["in"]);

@@ -11,7 +11,7 @@ pub(super) fn binding<'b>(item: &'b RoleBinding, cx: &mut Cx<'_>) -> Option<(&'b
     cx.fixed_opt(item.description.as_ref(), "description");
     let at = (item.span, item.whole);
     let role = cx.required(item.role.as_ref(), "the role binding", "role", at);
-    let (mut users, mut groups) = (Vec::new(), Vec::new());
+    let (mut users, mut groups, mut sound) = (Vec::new(), Vec::new(), true);
     let list = cx.required_part(item.subjects.as_ref(), "the role binding", "subjects", at)?;
     if list.written == 0 {
         cx.sink.report(&errors::EMPTY_LIST, list.span, &["subjects"]);
@@ -24,9 +24,13 @@ pub(super) fn binding<'b>(item: &'b RoleBinding, cx: &mut Cx<'_>) -> Option<(&'b
         let kind = kind.and_then(|leaf| cx.choice(leaf, "kind", &kinds, &[]));
         let name = cx.required(subject.name.as_ref(), "the subject", "name", at);
         let name = name.and_then(|leaf| cx.name(leaf, "name"));
-        if kind? { users.push(name?) } else { groups.push(name?) }
+        match (kind, name) {
+            (Some(true), Some(name)) => users.push(name),
+            (Some(false), Some(name)) => groups.push(name),
+            _ => sound = false,
+        }
     }
-    Some((role?, ir::SignalWhat::Role { users, groups }))
+    sound.then_some((role?, ir::SignalWhat::Role { users, groups }))
 }
 
 /// How a request tells who sends it.

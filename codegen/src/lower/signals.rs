@@ -37,6 +37,8 @@ pub(super) enum Kind {
     Event,
     /// `modality`.
     Modality,
+    /// `projection`: an output of a mapping.
+    Projection,
 }
 
 impl Kind {
@@ -50,6 +52,7 @@ impl Kind {
         ("authz", Kind::Authz),
         ("event", Kind::Event),
         ("modality", Kind::Modality),
+        ("projection", Kind::Projection),
     ];
 
     /// The word in the document.
@@ -76,6 +79,8 @@ struct Entry {
     signal: ir::Signal,
     at: Span,
     used: bool,
+    /// Whether nobody has to be told where it is not used.
+    silent: bool,
 }
 
 /// Resolves and checks every signal, used or not.
@@ -137,7 +142,13 @@ pub(super) fn declared(section: Option<&Signals>, cx: &mut Cx<'_>) -> Declared {
 }
 
 impl Declared {
-    fn declare(&mut self, kind: Kind, leaf: Option<&Leaf>, at: (Span, bool), cx: &mut Cx<'_>) -> Option<String> {
+    pub(super) fn declare(
+        &mut self,
+        kind: Kind,
+        leaf: Option<&Leaf>,
+        at: (Span, bool),
+        cx: &mut Cx<'_>,
+    ) -> Option<String> {
         let leaf = cx.required(leaf, &format!("the {} signal", kind.word()), "name", at)?;
         let name = cx.name(leaf, "name")?;
         if let Some(first) = self.by_name.get(&(kind, name.clone())) {
@@ -160,7 +171,7 @@ impl Declared {
             _ => Range::FULL,
         };
         let signal = ir::Signal { name, what, confidence, noted_confidence: None, noted_value: None };
-        self.signals.push(Entry { kind, signal, at, used: false });
+        self.signals.push(Entry { kind, signal, at, used: false, silent: false });
     }
 
     /// The same of a signal that may be broken, which was reported: conditions may name it all the same.
@@ -182,6 +193,39 @@ impl Declared {
         }
     }
 
+    /// Declares an output of the mapping with this index, and gives its index.
+    pub(super) fn add_projection(
+        &mut self,
+        name: Option<String>,
+        mapping: usize,
+        confidence: Range,
+        at: Span,
+    ) -> Option<usize> {
+        let index = self.signals.len();
+        self.add(Kind::Projection, name, ir::SignalWhat::Projection { mapping }, at);
+        self.signals.get_mut(index)?.signal.confidence = confidence;
+        Some(index)
+    }
+
+    /// What a used output of a mapping is projected from is used too.
+    pub(super) fn use_inputs(&mut self, mappings: &[ir::Mapping]) {
+        for mapping in mappings {
+            if !mapping.outputs.iter().any(|output| output.signal.is_some_and(|signal| self.signals[signal].used)) {
+                continue;
+            }
+            // A band that no decision names still bounds the others.
+            for output in mapping.outputs.iter().filter_map(|output| output.signal) {
+                self.signals[output].silent = true;
+            }
+            for input in &mapping.inputs {
+                self.signals[input.signal].used = true;
+                if input.value == ir::InputValue::Raw {
+                    self.ask_value(input.signal);
+                }
+            }
+        }
+    }
+
     /// Where the first used signal of a family stands.
     pub(super) fn used_at(&self, kind: Kind) -> Option<Span> {
         self.signals.iter().find(|entry| entry.kind == kind && entry.used).map(|entry| entry.at)
@@ -189,6 +233,13 @@ impl Declared {
 
     /// The declared signal that a condition names, from now on a used one.
     pub(super) fn use_named(&mut self, kind: Kind, leaf: &Leaf, cx: &mut Cx<'_>) -> Option<usize> {
+        let index = self.find(kind, leaf, cx)?;
+        self.signals[index].used = true;
+        Some(index)
+    }
+
+    /// The declared signal of this name.
+    pub(super) fn find(&self, kind: Kind, leaf: &Leaf, cx: &mut Cx<'_>) -> Option<usize> {
         let name = cx.fixed(leaf, "name")?;
         let key = (kind, name);
         let Some(index) = self.by_name.get(&key) else {
@@ -202,7 +253,6 @@ impl Declared {
             cx.sink.report(&errors::UNKNOWN_SIGNAL, leaf.span, &[kind.word(), &key.1]).help(help);
             return None;
         };
-        self.signals[*index].used = true;
         Some(*index)
     }
 
@@ -238,7 +288,7 @@ impl Declared {
         let last = self.signals.last().map_or_else(Span::default, |entry| entry.at);
         for entry in self.signals {
             if !entry.used {
-                if tell_unused {
+                if tell_unused && !entry.silent {
                     let arguments = [entry.kind.word(), entry.signal.name.as_str()];
                     cx.sink.report(&errors::UNUSED_SIGNAL, entry.at, &arguments);
                 }

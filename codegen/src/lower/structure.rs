@@ -1,6 +1,7 @@
 //! `routing.signals.structure`: what can be counted in a text.
 
 use super::keywords::{literal, pattern};
+use super::values::all_sound;
 use super::{Cx, predicate, regex};
 use crate::ast::routing::{Structure, StructureSource};
 use crate::confidence::Range;
@@ -86,7 +87,7 @@ fn feature_of(source: &StructureSource, from: Source, kind: Kind, cx: &mut Cx<'_
         }
         Source::KeywordSet => {
             let list = cx.required_part(source.keywords.as_ref(), "the source", "keywords", at)?;
-            let terms: Option<Vec<_>> = list.items.iter().map(|leaf| literal(leaf, case_sensitive, cx)).collect();
+            let terms = all_sound(list.items.iter().map(|leaf| literal(leaf, case_sensitive, cx)));
             let terms = terms.filter(|terms| terms.len() == list.written)?;
             if terms.is_empty() {
                 cx.sink.report(&errors::EMPTY_LIST, list.span, &["keywords"]);
@@ -98,7 +99,7 @@ fn feature_of(source: &StructureSource, from: Source, kind: Kind, cx: &mut Cx<'_
             let list = cx.required_part(source.sequences.as_ref(), "the source", "sequences", at)?;
             let mut terms = Vec::new();
             for sequence in &list.items {
-                let parts: Option<Vec<_>> = sequence.items.iter().map(|leaf| cx.fixed(leaf, "sequences")).collect();
+                let parts = all_sound(sequence.items.iter().map(|leaf| cx.fixed(leaf, "sequences")));
                 let parts = parts.filter(|parts| parts.len() == sequence.written)?;
                 if parts.is_empty() || parts.iter().any(String::is_empty) {
                     cx.sink.report(&errors::EMPTY_LIST, sequence.span, &["sequences"]);

@@ -225,3 +225,8 @@ impl Cx<'_> {
         }
     }
 }
+
+/// All of them, if none is broken. Every one is looked at, so that every mistake is told.
+pub(super) fn all_sound<T>(items: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
+    items.collect::<Vec<Option<T>>>().into_iter().collect()
+}
