@@ -15,9 +15,6 @@ const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 /// The one section that has two forms: a signal or a group.
 const RULES: &str = "routing.decisions[].rules";
 
-/// The section whose `configuration` has a shape for each `type`.
-const PLUGIN: &str = "routing.decisions[].plugins[]";
-
 /// The one whose `configuration` has the form that its `type` says: that of the section `plugins.<type>`.
 const PLUGINS: &str = "routing.decisions[].plugins[]";
 
@@ -55,16 +52,6 @@ fn object(section: &SectionKeys) -> Map<String, Value> {
     if section.path == RULES {
         let one = |keys: [&str; 2]| json!({ "required": keys });
         out.insert("oneOf".into(), json!([one(["type", "name"]), one(["operator", "conditions"])]));
-    }
-    let kind = section.fields.iter().find(|field| field.key == "type").map(|field| field.shape.kind);
-    if let (PLUGIN, Some(Kind::Words(types))) = (section.path, kind) {
-        let rule = |kind: &&str| {
-            json!({
-                "if": { "properties": { "type": { "const": kind } } },
-                "then": { "properties": { "configuration": { "$ref": format!("#/$defs/plugins.{kind}") } } },
-            })
-        };
-        out.insert("allOf".into(), types.iter().map(rule).collect());
     }
     if section.path == PLUGINS {
         let kinds = sections().into_iter().filter_map(|section| section.path.strip_prefix("plugins."));

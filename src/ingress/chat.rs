@@ -39,6 +39,7 @@ pub(super) async fn chat(
 }
 
 /// Who answers.
+#[allow(clippy::large_enum_variant, reason = "the large one is what there nearly always is, and is moved once")]
 enum Answer {
     /// The router itself.
     Own(Response<ResponseBody>),

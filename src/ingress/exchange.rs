@@ -155,7 +155,11 @@ impl Drop for Exchange {
             method: self.method.as_str(),
             path: &self.path,
             requested_model: (!self.requested_model.is_empty()).then_some(self.requested_model.as_str()),
-            selected_model: self.selected.as_ref().and_then(|selected| selected.model).map(|model| self.tables.model(model).name),
+            selected_model: self
+                .selected
+                .as_ref()
+                .and_then(|selected| selected.model)
+                .map(|model| self.tables.model(model).name),
             decision: self.selected.as_ref().and_then(|selected| selected.decision),
             backend: self.backend.map(|backend| backend.name),
             status: self.status,

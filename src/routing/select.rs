@@ -34,7 +34,8 @@ fn fastest(models: &[ModelId], ttft: Option<u8>, tpot: Option<u8>, live: &Live) 
         Some((ttft?, tpot?))
     };
     let all = || models.iter().enumerate().filter_map(|(n, model)| Some((n, measured(*model)?)));
-    let best = all().fold((f64::INFINITY, f64::INFINITY), |best, (_, (ttft, tpot))| (best.0.min(ttft), best.1.min(tpot)));
+    let best =
+        all().fold((f64::INFINITY, f64::INFINITY), |best, (_, (ttft, tpot))| (best.0.min(ttft), best.1.min(tpot)));
     // Both kinds are divided by the best of all, so that a millisecond for a token is not drowned by a second to the first.
     let ratio = |value: f64, best: f64| if best > 0.0 { value / best } else { 0.0 };
     let score = |(ttft, tpot)| ratio(ttft, best.0) + ratio(tpot, best.1);
@@ -49,6 +50,9 @@ struct Shown {
     load: Option<f64>,
 }
 
+/// One of these.
+type Factor = fn(&Shown) -> Option<f64>;
+
 fn weigh(factors: &MultiFactor, models: &[ModelId], tables: &Tables, live: &Live) -> Option<usize> {
     let within = || models.iter().enumerate().filter(|(_, model)| is_within(factors, **model, tables, live));
     let shown = |model: ModelId| Shown {
@@ -59,11 +63,11 @@ fn weigh(factors: &MultiFactor, models: &[ModelId], tables: &Tables, live: &Live
         cost: tables.model(model).pricing.map(|pricing| pricing.prompt as f64),
         load: Some(f64::from(live.inflight(model))),
     };
-    let range = |of: fn(&Shown) -> Option<f64>| {
+    let range = |of: Factor| {
         let values = within().filter_map(|(_, model)| of(&shown(*model)));
         values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
     };
-    let parts: [(f64, fn(&Shown) -> Option<f64>, bool); 4] = [
+    let parts: [(f64, Factor, bool); 4] = [
         (factors.quality, |shown| shown.quality, true),
         (factors.latency, |shown| shown.latency, false),
         (factors.cost, |shown| shown.cost, false),

@@ -180,11 +180,10 @@ fn names(list: Option<&List<Leaf>>, key: &str, what: &str, cx: &mut Cx<'_>) -> V
 fn headers(section: &HeaderMutation, cx: &mut Cx<'_>) -> Vec<ir::HeaderChange> {
     let mut seen: BTreeMap<String, Span> = BTreeMap::new();
     let mut out = Vec::new();
-    let mut once = |name: &str, at: Span, cx: &mut Cx<'_>| match seen.insert(name.to_owned(), at) {
-        Some(first) => {
+    let mut once = |name: &str, at: Span, cx: &mut Cx<'_>| {
+        if let Some(first) = seen.insert(name.to_owned(), at) {
             cx.sink.report(&errors::DUPLICATE_NAME, at, &["header", name]).related(first, "first declared here");
         }
-        None => {}
     };
     for leaf in section.delete.iter().flat_map(|list| &list.items) {
         if let Some(name) = header_name(leaf, cx) {

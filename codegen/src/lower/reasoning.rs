@@ -175,7 +175,7 @@ fn entry(family: &Family, at: Span, cx: &mut Cx<'_>) -> Entry {
 fn dialect(host: Option<&str>, provider: Option<&str>) -> Dialect {
     let within = |host: &str, domain: &str| host == domain || host.ends_with(&format!(".{domain}"));
     match (host, provider) {
-        (Some(host), _) if host == "api.deepseek.com" => Dialect::DeepSeek,
+        (Some("api.deepseek.com"), _) => Dialect::DeepSeek,
         (Some(host), _) if host == "api.openai.com" || host == "openrouter.ai" || within(host, "openai.azure.com") => {
             Dialect::OpenAi
         }

@@ -178,7 +178,8 @@ impl Scrape {
                         None => sums.push(((plugin, status), count)),
                     }
                 }
-                let labels = |plugin, status| [("plugin_type", plugin), ("decision_name", decision.name), ("status", status)];
+                let labels =
+                    |plugin, status| [("plugin_type", plugin), ("decision_name", decision.name), ("status", status)];
                 sums.into_iter().map(move |((plugin, status), sum)| (labels(plugin, status), sum))
             })),
         )?;
