@@ -3,15 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "a test stops where it stands")]
 
 use hardwire::protocol::prompt::Raw;
-use hardwire::routing::Routing;
 use hardwire::routing::explain::{Explanation, Part, considered, signal_name};
+use hardwire::routing::{Request, Routing};
 use hardwire::table::{SignalId, SignalSet, Tables};
 use hardwire_baked::{confidence, keywords_100, signals};
 use proptest::prelude::*;
 
 fn explain(tables: &'static Tables, model: &str, text: &str) -> Explanation {
     let messages = serde_json::json!([{ "role": "user", "content": text }]).to_string();
-    Routing::new(tables).unwrap().explain(model, Raw { messages: messages.as_bytes(), ..Raw::default() }).unwrap()
+    let body = Raw { messages: messages.as_bytes(), ..Raw::default() };
+    Routing::new(tables).unwrap().explain(model, Request { body, ..Request::default() }).unwrap()
 }
 
 /// What wins by the documented order, among what matches by the rules as data.
@@ -106,7 +107,7 @@ fn a_named_model_has_no_reasons() {
     let tables = &signals::TABLES;
     let model = tables.models[0].name;
     let explanation = explain(tables, model, "urgent");
-    assert!(explanation.plan.choice.is_none());
+    assert!(explanation.plan.is_some_and(|plan| plan.choice.is_none()));
     assert!(explanation.signals.is_empty() && explanation.decisions.is_empty());
 }
 
