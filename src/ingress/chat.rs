@@ -178,8 +178,9 @@ fn plan(
         }
     })?;
     let decision = plan.choice.as_ref().and_then(|choice| choice.decision).map(|(decision, _)| decision);
-    if plan.choice.is_some() {
+    if let Some(choice) = &plan.choice {
         ingress.recorder.routing_latency(began.elapsed());
+        ingress.recorder.noticed(&choice.matched);
     }
     if let Some(decision) = decision
         && ingress.tables.decision(decision).plugins.fast_response.is_some()

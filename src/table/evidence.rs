@@ -51,7 +51,14 @@ impl SignalSet {
 
     /// The matched signals in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = SignalId> + '_ {
-        (0..Self::CAPACITY as u16).map(SignalId).filter(|id| self.has(*id))
+        self.bits.iter().zip(0u16..).flat_map(|(&word, n)| {
+            let mut left = word;
+            std::iter::from_fn(move || {
+                let bit = (left != 0).then(|| left.trailing_zeros())?;
+                left &= left - 1;
+                Some(SignalId(n * 64 + bit as u16))
+            })
+        })
     }
 }
 
@@ -59,4 +66,27 @@ impl SignalSet {
 #[must_use]
 pub fn best<const N: usize>(rules: [(bool, f64); N]) -> f64 {
     rules.into_iter().filter(|(matches, _)| *matches).fold(0.0, |best, (_, confidence)| f64::max(best, confidence))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_inserted_is_listed() {
+        let mut set = SignalSet::EMPTY;
+        let last = SignalSet::CAPACITY as u16 - 1;
+        for id in [last, 64, 0, 63, 700, 64] {
+            set.insert(SignalId(id));
+        }
+        assert_eq!(set.iter().map(|id| id.0).collect::<Vec<_>>(), [0, 63, 64, 700, last]);
+        assert!(set.has(SignalId(63)) && !set.has(SignalId(62)));
+        assert_eq!(SignalSet::EMPTY.iter().count(), 0);
+    }
+
+    #[test]
+    fn the_best_of_those_that_match() {
+        assert_eq!(best([(true, 0.5), (false, 1.0), (true, 0.75)]), 0.75);
+        assert_eq!(best([(false, 1.0)]), 0.0);
+    }
 }

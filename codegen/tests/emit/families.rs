@@ -18,7 +18,7 @@ use ::std::time::Duration;
 pub static TABLES: Tables = Tables {
     config: Config {
         source: "families.yaml",
-        sha256: "3462218eaf6b743f0d29522bfedb043cecf0dcee494aed6ea0c2108c5d6a12c6",
+        sha256: "54c987bc06f65785003a8f946aec1b74343d22bd65483cb96c1a8c5c28fcca99",
         json: include_str!("config.json"),
     },
     env: &ENV,
@@ -51,9 +51,9 @@ pub static TABLES: Tables = Tables {
         conversations: &CONVERSATIONS,
         metadata: &METADATA,
         roles: Some(Roles {
-            user_header: "x-authz-user-id",
+            user_header: "x-user",
             groups_header: "x-authz-user-groups",
-            fail_open: true,
+            fail_open: false,
             roles: &ROLES,
         }),
         events: &EVENTS,

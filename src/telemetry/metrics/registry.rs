@@ -137,6 +137,23 @@ impl Scrape {
                 })
             })),
         )?;
+        let label = |row: usize| {
+            let signal = &tables.signals[row];
+            [("signal_type", signal.kind.name()), ("signal_name", signal.name)]
+        };
+        let extractions = self.sum(|r| r.extractions.get(0, 0));
+        counters(
+            to,
+            "llm_signal_extraction",
+            "Requests for a virtual model by the signals that were looked for in them",
+            occurred((0..tables.signals.len()).map(|row| (label(row), extractions))),
+        )?;
+        counters(
+            to,
+            "llm_signal_match",
+            "Requests for a virtual model by the signals that matched",
+            occurred((0..tables.signals.len()).map(|row| (label(row), self.sum(|r| r.signals.get(row, 0))))),
+        )?;
         let decisions = || tables.decisions.iter().enumerate();
         counters(
             to,
