@@ -59,10 +59,20 @@ impl Draft {
         self.items.iter().enumerate().filter(|(_, (_, fate))| *fate != Fate::Remove).map(|(n, (item, _))| (n, *item))
     }
 
-    /// The first member that is still there and has this key.
+    /// The member that is still there and has this key. Of several it is the last, as most readers have it.
     #[must_use]
     pub fn find(&self, body: &Chunks, key: &str) -> Option<(usize, Item)> {
-        self.items().find(|(_, item)| Self::has_key(body, item, key))
+        self.items().filter(|(_, item)| Self::has_key(body, item, key)).last()
+    }
+
+    /// The same, and what else has this key goes, so that nobody reads another.
+    pub fn settle(&mut self, body: &Chunks, key: &str) -> Option<(usize, Item)> {
+        let (kept, item) = self.find(body, key)?;
+        let others = self.items().filter(|(n, item)| *n != kept && Self::has_key(body, item, key));
+        for other in others.map(|(n, _)| n).collect::<Vec<_>>() {
+            self.remove(other);
+        }
+        Some((kept, item))
     }
 
     /// Whether a member has this key, however it is spelled.
@@ -109,14 +119,8 @@ impl Draft {
 
     /// The member with this key has this value from now on, and stands there once.
     pub fn set(&mut self, body: &Chunks, key: &'static str, value: Bytes) {
-        match self.find(body, key) {
-            Some((kept, _)) => {
-                self.replace(kept, value);
-                let others = self.items().filter(|(n, item)| *n != kept && Self::has_key(body, item, key));
-                for other in others.map(|(n, _)| n).collect::<Vec<_>>() {
-                    self.remove(other);
-                }
-            }
+        match self.settle(body, key) {
+            Some((kept, _)) => self.replace(kept, value),
             None => {
                 let key = serde_json::to_vec(key).expect("a string always serialises");
                 self.last.push(vec![key.into(), Bytes::from_static(b":"), value]);

@@ -47,7 +47,8 @@ fn a_member_goes_with_its_comma() {
 
 #[test]
 fn a_key_is_found_however_it_is_spelled() {
-    check(r#"{"mod\u0065l":1,"model":2}"#, |body, draft| draft.set(body, "model", "3".into()), r#"{"mod\u0065l":3}"#);
+    check(r#"{"mod\u0065l":1,"model":2}"#, |body, draft| draft.set(body, "model", "3".into()), r#"{"model":3}"#);
+    check(r#"{"model":1,"mod\u0065l":2}"#, |body, draft| draft.set(body, "model", "3".into()), r#"{"mod\u0065l":3}"#);
     check("{}", |body, draft| draft.set(body, "model", "3".into()), r#"{"model":3}"#);
     check(r#"{"a":"model"}"#, |body, draft| draft.set(body, "model", "3".into()), r#"{"a":"model","model":3}"#);
 }

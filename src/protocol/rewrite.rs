@@ -68,7 +68,7 @@ fn apply(draft: &mut Draft, body: &Chunks, change: &BodyChange) {
 
 /// Sets one member of an object and keeps its others; what is no object becomes one.
 fn set_within(draft: &mut Draft, body: &Chunks, object: &'static str, key: &'static str, value: Bytes) {
-    if let Some((position, item)) = draft.find(body, object)
+    if let Some((position, item)) = draft.settle(body, object)
         && item.value.kind == Kind::Object
         && let Some(mut inner) = Draft::of(body, item.value.start..item.value.end)
     {

@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 /// Fields without which a request is none, or not the client's any more.
 const NEEDED: &[&str] = &["messages", "model", "stream"];
 
+/// Headers that the router sets on every request to a backend.
+const ROUTER_OWN: &[&str] = &["accept-encoding", "content-encoding", "content-type", "x-request-id"];
+
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     FastResponse,
@@ -230,11 +233,7 @@ fn header_name(leaf: &Leaf, cx: &mut Cx<'_>) -> Option<String> {
     let name = header::name(&text, leaf.span, cx)?;
     let why = if is_secret_header(&name) {
         "credentials belong to the backend: `api_key`, `auth_header`"
-    } else if name == "accept-encoding"
-        || name == "content-type"
-        || name == "content-encoding"
-        || name.starts_with("x-vsr-")
-    {
+    } else if ROUTER_OWN.contains(&name.as_str()) || name.starts_with("x-vsr-") {
         "remove it"
     } else {
         return Some(name);

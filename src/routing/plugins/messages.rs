@@ -32,7 +32,8 @@ fn say_first(prompt: &SystemPrompt, body: &Chunks, messages: &mut Draft) {
     let Some((position, mut message)) = own else {
         return messages.insert_first(pieces(&[r#"{"role":"system","content":""#, text, r#""}"#]));
     };
-    match (prompt, message.find(body, "content")) {
+    // A second content could be read in place of the one that holds the prompt.
+    match (prompt, message.settle(body, "content")) {
         (SystemPrompt::Insert(_), Some((content, item))) if item.value.kind == Kind::String => {
             let at = item.value.start + 1;
             message.change(content, vec![Edit::insert(at, text), Edit::insert(at, GAP)]);

@@ -123,6 +123,22 @@ fn tools_are_filtered() {
     check(&filter(&["b"], &[]), r#"{"tools":[{"type":"web_search"}, 7]}"#, "{}");
 }
 
+/// Two readers of one body must not see two different things.
+#[test]
+fn nothing_gets_past_by_standing_twice() {
+    let twice = r#"{"tools":[{"function":{"name":"read","name":"write"}},{"function":{"name":"read"}}]}"#;
+    let once = r#"{"tools":[{"function":{"name":"read"}}]}"#;
+    check(&filter(&["read"], &[]), twice, once);
+    check(&filter(&[], &["write"]), twice, once);
+    let nested = r#"{"tools":[{"function":{"name":"read"},"function":{"name":"write"}},{"function":{"name":"read"}}]}"#;
+    check(&filter(&[], &["write"]), nested, once);
+    check(
+        &INSERT,
+        r#"{"messages":[{"role":"system","content":"a","cont\u0065nt":"b"}]}"#,
+        r#"{"messages":[{"role":"system","cont\u0065nt":"Be \"brief\".\n\nb"}]}"#,
+    );
+}
+
 #[test]
 fn tools_are_withdrawn() {
     let plugins = |history| Plugins { tools: Some(ToolPolicy::Remove { history }), ..Plugins::NONE };

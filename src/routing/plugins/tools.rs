@@ -35,7 +35,7 @@ fn withdraw(offer: &str, companions: &[&str], body: &Chunks, draft: &mut Draft) 
 fn filter(offer: &str, companions: &[&str], passes: impl Fn(&str) -> bool, body: &Chunks, draft: &mut Draft) -> bool {
     let Some((position, item)) = draft.find(body, offer) else { return false };
     let Some(mut tools) = inside(body, &item, Kind::Array) else { return false };
-    let refused = tools.items().filter(|(_, tool)| !passes(&name(body, tool).unwrap_or_default()));
+    let refused = tools.items().filter(|(_, tool)| !name(body, tool).is_some_and(|name| passes(&name)));
     let refused: Vec<usize> = refused.map(|(position, _)| position).collect();
     if refused.is_empty() {
         return false;
@@ -55,15 +55,23 @@ fn filter(offer: &str, companions: &[&str], passes: impl Fn(&str) -> bool, body:
     true
 }
 
-/// The name of a tool or of a choice: `{"type":"function","function":{"name":…}}`, the same with `custom`, or flat.
+/// The name of a tool or of a choice: `{"type":"function","function":{"name":…}}`, the same with `custom`, or flat. Empty
+/// where it has none, as a tool of the provider's own; `None` where two readers could see two names.
 fn name(body: &Chunks, item: &Item) -> Option<String> {
-    let tool = inside(body, item, Kind::Object)?;
+    let once = |draft: &Draft, key: &str| draft.items().filter(|(_, item)| Draft::has_key(body, item, key)).count() < 2;
+    let Some(tool) = inside(body, item, Kind::Object) else { return Some(String::new()) };
+    if !once(&tool, "function") || !once(&tool, "custom") {
+        return None;
+    }
     let nested = ["function", "custom"].iter().find_map(|key| tool.find(body, key));
     let holder = match nested {
         Some((_, item)) => inside(body, &item, Kind::Object)?,
         None => tool,
     };
-    let (_, name) = holder.find(body, "name")?;
+    if !once(&holder, "name") {
+        return None;
+    }
+    let Some((_, name)) = holder.find(body, "name") else { return Some(String::new()) };
     serde_json::from_slice(&body.range(name.value.start..name.value.end)).ok()
 }
 
