@@ -1,5 +1,7 @@
 //! A baked router and its client: what signals of every family make of requests, as headers, errors and metrics tell it.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where it stands")]
+
 use hardwire::env::Env;
 use hardwire::ingress::{Ingress, Shared, serve};
 use hardwire::routing::Routing;

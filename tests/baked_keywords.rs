@@ -154,7 +154,6 @@ fn router(literals: Literals) -> &'static Tables {
         env: &[],
         signals: &[],
         contexts: &[],
-        families: Families::NONE,
         ..tables_of_basic()
     }))
 }
@@ -164,6 +163,7 @@ fn tables_of_basic() -> Tables {
     Tables {
         config: hardwire::table::Config { ..t.config },
         management: hardwire::table::Management { ..t.management },
+        families: Families::NONE,
         ..*t
     }
 }

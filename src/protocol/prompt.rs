@@ -76,9 +76,9 @@ fn estimate(raw: &Raw<'_>, messages: &[Message<'_>], tools: usize) -> u64 {
     for message in messages {
         let bytes = len(message.content.text.len());
         if message.role == "tool" {
-            structured += bytes
+            structured += bytes;
         } else {
-            text += bytes
+            text += bytes;
         }
         structured += len(message.content.other_bytes);
         flat += PER_MESSAGE + PER_IMAGE * len(message.content.images);

@@ -53,8 +53,7 @@ impl Signals {
     /// Looks at the automata where they are. For regular expressions this takes time in proportion to their size.
     pub fn new(tables: &'static Tables) -> Result<Self, Error> {
         let scanners = tables.automata.iter().map(Scanner::new).collect::<Result<_, Error>>()?;
-        let counters =
-            tables.families.structures.iter().map(structure::Counter::new).collect::<Result<_, Error>>()?;
+        let counters = tables.families.structures.iter().map(structure::Counter::new).collect::<Result<_, Error>>()?;
         Ok(Signals { tables, scanners, counters })
     }
 

@@ -1,7 +1,7 @@
 //! `routing`: which model a request for a virtual name gets.
 
-use super::plugins::Plugin;
 use super::decode::{Leaf, List, section};
+use super::plugins::Plugin;
 use super::providers::EFFORTS;
 use super::shape::{FLAG, NAME, PRICE, TEXT, TOKENS, WHOLE, number, whole, words};
 

@@ -14,14 +14,7 @@ pub const UNSUPPORTED: &[(&str, &[&str])] = &[
     ),
     (
         "routing.decisions[]",
-        &[
-            "emits",
-            "annotations",
-            "candidateIterations",
-            "adaptations",
-            "output_contract",
-            "output_contract_spec",
-        ],
+        &["emits", "annotations", "candidateIterations", "adaptations", "output_contract", "output_contract_spec"],
     ),
     ("routing.decisions[].algorithm.multi_factor", &["objective", "quality", "latency_metric"]),
     ("routing.decisions[].rules", &["label", "on_error"]),

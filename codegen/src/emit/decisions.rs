@@ -41,6 +41,7 @@ pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
             let doc = tokens::doc(&format!("How sure `{decision}` is when it matches."));
             quote! {
                 #doc
+                #allow
                 fn #name(s: &SignalSet) -> f64 { #confidence }
             }
         });

@@ -21,7 +21,7 @@ pub(super) struct Names {
     pub(super) rules: Vec<Ident>,
     /// `urgent_biz_confidence: fn(&SignalSet) -> f64`, by decision.
     pub(super) confidences: Vec<Ident>,
-    /// `score_of_bands: fn(&SignalSet) -> f64`, by mapping.
+    /// `project_bands: fn(&mut SignalSet)`, by mapping.
     pub(super) mappings: Vec<Ident>,
     /// `CONFIDENCE_STRUCTURE_LIST: MeasureId`, by number of the measure.
     pub(super) measures: Vec<Ident>,
@@ -71,7 +71,7 @@ impl Names {
             decisions: router.decisions.iter().map(|d| unique(constant("DECISION_", &d.name))).collect(),
             rules: router.decisions.iter().map(|d| unique(function(&d.name))).collect(),
             confidences: router.decisions.iter().map(|d| unique(function(&format!("{} confidence", d.name)))).collect(),
-            mappings: router.mappings.iter().map(|m| unique(function(&format!("score of {}", m.name)))).collect(),
+            mappings: router.mappings.iter().map(|m| unique(function(&format!("project {}", m.name)))).collect(),
             measures: (0..measures).map(|n| unique(measure(n))).collect(),
         }
     }

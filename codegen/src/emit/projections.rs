@@ -14,34 +14,35 @@ pub(super) fn project(router: &Router) -> TokenStream {
     if router.mappings.is_empty() { quote!(None) } else { quote!(Some(project)) }
 }
 
-/// The function, and one for each score.
+/// The function, and one for each mapping.
 pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
     if router.mappings.is_empty() {
         return TokenStream::new();
     }
-    let scores = router.mappings.iter().zip(&names.mappings).map(|(mapping, name)| {
-        let doc = doc(&format!("The score that the mapping `{}` looks at.", prose(&mapping.name)));
+    let mappings = router.mappings.iter().zip(&names.mappings).map(|(mapping, name)| {
+        let doc = doc(&format!("The mapping `{}` of a score.", prose(&mapping.name)));
         let inputs = mapping.inputs.iter().map(|own| input(own, router, names));
+        // A person writes the bounds of a band as they stand in the document.
+        let both_ends = |band: &Band| band.predicate.as_ref().is_some_and(|p| bounds(p, &quote!(score)).len() > 1);
+        let allow = mapping.outputs.iter().any(both_ends).then(|| quote!(#[allow(clippy::manual_range_contains)]));
+        let asked = asked(mapping);
+        let bands = bands(mapping, asked, router, names);
+        let reads = |band: &Band| band.predicate.is_some() && (mapping.first_only || band.signal.is_some());
+        let score = asked.iter().any(reads).then(|| quote!(let mut score = 0.0; #(#inputs)*));
         quote! {
             #doc
-            fn #name(s: &SignalSet) -> f64 {
-                let mut score = 0.0;
-                #(#inputs)*
-                score
+            #allow
+            fn #name(s: &mut SignalSet) {
+                #score
+                #bands
             }
         }
     });
-    let mappings = router.mappings.iter().zip(&names.mappings).map(|(own, name)| {
-        let bands = mapping(own, router, names);
-        quote! {
-            let score = #name(s);
-            #bands
-        }
-    });
+    let calls = names.mappings.iter().map(|name| quote!(#name(s);));
     quote! {
-        #(#scores)*
         /// Adds the outputs of mappings to the signals that they are projected from.
-        fn project(s: &mut SignalSet) { #(#mappings)* }
+        fn project(s: &mut SignalSet) { #(#calls)* }
+        #(#mappings)*
     }
 }
 
@@ -67,19 +68,27 @@ fn input(input: &Input, router: &Router, names: &Names) -> TokenStream {
     quote!(if s.has(#id) { score += #weight * #hit; } #otherwise)
 }
 
-fn mapping(mapping: &Mapping, router: &Router, names: &Names) -> TokenStream {
+/// The bands up to the last from which anything follows.
+fn asked(mapping: &Mapping) -> &[Band] {
+    let always = mapping.outputs.iter().position(|band| mapping.first_only && band.predicate.is_none());
+    let asked = &mapping.outputs[..always.map_or(mapping.outputs.len(), |last| last + 1)];
+    let last = asked.iter().rposition(|band| band.signal.is_some());
+    &asked[..last.map_or(0, |last| last + 1)]
+}
+
+/// What follows from each band.
+fn bands(mapping: &Mapping, asked: &[Band], router: &Router, names: &Names) -> TokenStream {
     let mut out = TokenStream::new();
-    for (n, band) in mapping.outputs.iter().enumerate() {
-        let emitted = emitted(band, mapping.slope, router, names);
-        let compared = band.predicate.as_ref().map(|predicate| bounds(predicate, &quote!(score)));
-        let or = if mapping.first_only && n > 0 { quote!(else) } else { quote!() };
-        out.extend(match compared {
-            Some(bounds) => quote!(#or if #(#bounds)&&* { #emitted }),
-            None => quote!(#or { #emitted }),
-        });
-        if mapping.first_only && band.predicate.is_none() {
-            break; // it always matches
+    for (n, band) in asked.iter().enumerate() {
+        if band.signal.is_none() && !mapping.first_only {
+            continue;
         }
+        let emitted = emitted(band, mapping.slope, router, names);
+        let done = (mapping.first_only && n + 1 < asked.len()).then(|| quote!(return;));
+        out.extend(match band.predicate.as_ref().map(|predicate| bounds(predicate, &quote!(score))) {
+            Some(bounds) => quote!(if #(#bounds)&&* { #emitted #done }),
+            None => emitted,
+        });
     }
     out
 }

@@ -497,8 +497,14 @@ const PATTERN_OF_1: &AlignedBytes<[u8]> = &AlignedBytes {
 
 // === Projections ===
 
-/// The score that the mapping `effort_bands` looks at.
-fn score_of_effort_bands(s: &SignalSet) -> f64 {
+/// Adds the outputs of mappings to the signals that they are projected from.
+fn project(s: &mut SignalSet) {
+    project_effort_bands(s);
+}
+
+/// The mapping `effort_bands` of a score.
+#[allow(clippy::manual_range_contains)]
+fn project_effort_bands(s: &mut SignalSet) {
     let mut score = 0.0;
     if s.has(KEYWORD_LEGAL) {
         score += 0.5 * 1.0;
@@ -514,18 +520,15 @@ fn score_of_effort_bands(s: &SignalSet) -> f64 {
     } else {
         score += 1.0 * 0.1;
     }
-    score
-}
-
-/// Adds the outputs of mappings to the signals that they are projected from.
-fn project(s: &mut SignalSet) {
-    let score = score_of_effort_bands(s);
-    if score < 0.3 {} else if score >= 0.3 && score < 0.8 {
+    if score < 0.3 {
+        return;
+    }
+    if score >= 0.3 && score < 0.8 {
         s.insert(PROJECTION_MIDDLE);
         s.note(CONFIDENCE_PROJECTION_MIDDLE, sure_within(12.0, score, [0.3, 0.8]));
-    } else {
-        s.insert(PROJECTION_HIGH);
+        return;
     }
+    s.insert(PROJECTION_HIGH);
 }
 
 // === Decisions ===
