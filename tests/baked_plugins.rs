@@ -155,10 +155,11 @@ fn a_system_prompt_an_adapter_and_headers() {
         assert!(has(&got, "x-tier: 1") && has(&got, "x-team: blue") && has(&got, "x-team: red"), "{got:?}");
         assert!(!got.head.contains("x-debug"), "{got:?}");
         let answer = bench.ask("", body).await;
-        assert!(
-            has(&answer, "x-vsr-selected-model: cs-expert") && has(&answer, "x-vsr-selected-reasoning: on"),
-            "{answer:?}"
-        );
+        for line in
+            ["x-vsr-selected-model: cs-expert", "x-vsr-injected-system-prompt: true", "x-vsr-selected-reasoning: on"]
+        {
+            assert!(has(&answer, line), "{line}: {answer:?}");
+        }
     });
 }
 

@@ -12,6 +12,7 @@ const SELECTED_DECISION: HeaderName = HeaderName::from_static("x-vsr-selected-de
 const SELECTED_CONFIDENCE: HeaderName = HeaderName::from_static("x-vsr-selected-confidence");
 const SELECTED_ALGORITHM: HeaderName = HeaderName::from_static("x-vsr-selected-algorithm");
 const SELECTED_REASONING: HeaderName = HeaderName::from_static("x-vsr-selected-reasoning");
+const INJECTED_SYSTEM_PROMPT: HeaderName = HeaderName::from_static("x-vsr-injected-system-prompt");
 const FAST_RESPONSE: HeaderName = HeaderName::from_static("x-vsr-fast-response");
 /// The signals that matched, by family.
 const MATCHED: [HeaderName; SignalKind::ALL.len()] = [
@@ -78,6 +79,9 @@ impl Labels {
         if let Some((decision, confidence)) = choice.decision {
             headers.insert(SELECTED_DECISION, self.decisions[usize::from(decision.0)].clone());
             headers.insert(SELECTED_CONFIDENCE, confidence_value(confidence));
+            if debug && self.tables.decision(decision).plugins.system_prompt.is_some() {
+                headers.insert(INJECTED_SYSTEM_PROMPT, HeaderValue::from_static("true"));
+            }
             if debug && let Some(on) = self.reasoning(decision, choice.candidate) {
                 headers.insert(SELECTED_REASONING, HeaderValue::from_static(if on { "on" } else { "off" }));
             }

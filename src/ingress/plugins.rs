@@ -34,6 +34,9 @@ pub(super) fn reply(
     };
     let mut response = Response::new(ResponseBody::full(body));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if stream {
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    }
     Some(response)
 }
 
