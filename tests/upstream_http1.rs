@@ -33,7 +33,16 @@ fn tables(port: u16) -> &'static Tables {
     let reliability =
         Reliability { balance: Balance::Weighted, retries: None, retry_on, ejection: None, health_check: None };
     let backends = Box::leak(Box::new([backend]));
-    let model = Model { name: "m", description: "", lora: None, context_window: None, quality: None, pricing: None, reliability, backends };
+    let model = Model {
+        name: "m",
+        description: "",
+        lora: None,
+        context_window: None,
+        quality: None,
+        pricing: None,
+        reliability,
+        backends,
+    };
     Box::leak(Box::new(Tables {
         config: Config { source: "router.yaml", sha256: "", json: "{}" },
         env: &[],

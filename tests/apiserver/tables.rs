@@ -32,7 +32,16 @@ const fn backend(id: u16, name: &'static str) -> Backend {
 }
 
 const fn model(name: &'static str, description: &'static str, backends: &'static [Backend]) -> Model {
-    Model { name, description, lora: None, context_window: None, quality: None, pricing: None, reliability: RELIABILITY, backends }
+    Model {
+        name,
+        description,
+        lora: None,
+        context_window: None,
+        quality: None,
+        pricing: None,
+        reliability: RELIABILITY,
+        backends,
+    }
 }
 
 const fn decision(name: &'static str, models: &'static [ModelId]) -> Decision {

@@ -36,6 +36,11 @@ pub mod keywords_100 {
     baked!("keywords_100");
 }
 
+/// 500 keywords in 100 rules, 20 expressions, 50 decisions.
+pub mod policy {
+    baked!("policy");
+}
+
 /// Eight models.
 pub mod models_8 {
     baked!("models_8");
