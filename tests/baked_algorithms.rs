@@ -29,7 +29,7 @@ fn choose(routing: &Routing, prompt: &str) -> Result<(&'static str, usize), Erro
 
 #[track_caller]
 fn check(routing: &Routing, prompt: &str, model: &str) {
-    let (chosen, _) = choose(routing, prompt).unwrap();
+    let (chosen, _) = choose(routing, prompt).expect("there is a model for it");
     assert_eq!(chosen, model, "{}…", &prompt[..prompt.len().min(20)]);
 }
 

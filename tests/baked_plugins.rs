@@ -1,5 +1,7 @@
 //! A baked router between a client and a backend: what its decisions do to requests, byte for byte.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where it stands")]
+
 use hardwire::env::Env;
 use hardwire::ingress::{Ingress, Shared, serve};
 use hardwire::routing::Routing;

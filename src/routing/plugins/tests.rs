@@ -6,10 +6,11 @@ use bytes::Bytes;
 #[track_caller]
 fn check(plugins: &Plugins, document: &str, expected: &str) -> Vec<Effect> {
     let mut told = Vec::new();
+    let whole = Bytes::from(document.to_owned());
     for cut in 0..=document.len() {
         let mut body = Chunks::default();
-        body.push(Bytes::copy_from_slice(&document.as_bytes()[..cut]));
-        body.push(Bytes::copy_from_slice(&document.as_bytes()[cut..]));
+        body.push(whole.slice(..cut));
+        body.push(whole.slice(cut..));
         let mut draft = Draft::of(&body, 0..body.len()).unwrap();
         told.clear();
         edit(plugins, &body, &mut draft, |effect| told.push(effect));
