@@ -8,6 +8,7 @@ pub mod global;
 pub mod hardwire;
 pub mod listeners;
 pub mod node;
+pub mod plugins;
 pub mod providers;
 pub mod routing;
 pub mod secret;
