@@ -2,6 +2,11 @@
 //!
 //! Knows the shape of such a document and of the bodies; which paths there are is told by the faces.
 
+#![allow(
+    clippy::disallowed_types,
+    reason = "one document, made at start-up: no request and no response becomes a tree"
+)]
+
 use crate::table::Tables;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -201,8 +206,10 @@ fn schemas(tables: &Tables) -> Value {
             "type": "object",
             "required": ["texts"],
             "properties": {
-                "texts": { "type": "array", "items": text, "minItems": 1 },
+                "texts": { "type": "array", "items": text, "minItems": 1, "maxItems": 1000 },
                 "task_type": { "type": "string", "enum": ["intent"], "default": "intent" },
+                "user": { "type": "string", "description": "Who sends them" },
+                "groups": { "type": "string", "description": "The sender's groups, set apart by commas" },
             },
         },
         PUBLIC_ERROR: {

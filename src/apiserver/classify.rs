@@ -51,6 +51,12 @@ struct Batch {
     texts: Vec<String>,
     #[serde(default)]
     task_type: Option<String>,
+    /// Who sends them all.
+    #[serde(default)]
+    user: String,
+    /// Set apart by commas.
+    #[serde(default)]
+    groups: String,
 }
 
 /// `POST /api/v1/eval`
@@ -111,7 +117,12 @@ pub(super) fn batch(api: &Api, asked: &Asked<'_>) -> Answer {
         let mut results = Vec::with_capacity(batch.texts.len());
         for text in &batch.texts {
             let began = Instant::now();
-            let question = Question { text: Some(Cow::Borrowed(text)), ..Question::default() };
+            let question = Question {
+                text: Some(Cow::Borrowed(text)),
+                user: batch.user.clone(),
+                groups: batch.groups.clone(),
+                ..Question::default()
+            };
             results.push(classification(api.tables, &explain(api, &question)?, began));
         }
         Ok(json(render(&Results {
@@ -144,7 +155,7 @@ fn explain(api: &Api, question: &Question<'_>) -> Result<Explanation, Problem> {
         ..Raw::default()
     };
     let request = Request { body, user: &question.user, groups: &question.groups };
-    let name = question.model.as_deref().or(api.tables.auto_names.first().copied()).unwrap_or("auto");
+    let name = question.model.as_deref().or_else(|| api.tables.auto_names.first().copied()).unwrap_or("auto");
     api.routing.explain(name, request).map_err(|error| match error {
         Error::UnknownModel { .. } => Problem::InvalidModel(error.to_string()),
         _ => Problem::InvalidInput(error.to_string()),

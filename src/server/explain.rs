@@ -20,12 +20,12 @@ pub(super) fn explain(tables: &'static Tables, question: &Question, out: &mut im
         prompt.clear();
         io::stdin().read_to_string(&mut prompt)?;
     }
-    let name = question.model.as_deref().or(tables.auto_names.first().copied()).unwrap_or("auto");
+    let name = question.model.as_deref().or_else(|| tables.auto_names.first().copied()).unwrap_or("auto");
     let messages = serde_json::json!([{ "role": "user", "content": prompt }]).to_string();
     let body = Raw { messages: messages.as_bytes(), ..Raw::default() };
     let routing = Routing::new(tables)?;
     let began = Instant::now();
-    let explained = routing.explain(name, Request { body, ..Request::default() })?;
+    let explained = routing.explain(name, Request { body, user: &question.user, groups: &question.groups })?;
     if question.json {
         let evaluation = evaluation(tables, question.model.as_deref(), &explained, true, began.elapsed());
         writeln!(out, "{}", serde_json::to_string_pretty(&evaluation).map_err(io::Error::from)?)?;

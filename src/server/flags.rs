@@ -11,7 +11,7 @@ pub(super) const HELP: &str = "\
 Serves the router that was compiled into this binary.
 
 Usage: hardwire [OPTIONS]
-       hardwire explain PROMPT [--model NAME] [--json]
+       hardwire explain PROMPT [--model NAME] [--user NAME] [--groups LIST] [--json]
 
 Options:
       --listen ADDR:PORT      Listen here instead of the first listener's address
@@ -26,6 +26,8 @@ Options:
 Explaining why a request goes where it goes, without serving or sending anything:
       PROMPT                  What the user wrote; - reads it from standard input
       --model NAME            The model that the request asks for [default: the first virtual name]
+      --user NAME             Who sends the request; needed where a decision asks for a role
+      --groups LIST           The groups of this user, set apart by commas
       --json                  Print what POST /api/v1/eval?trace=true answers
 
 Environment:
@@ -56,6 +58,10 @@ pub(super) struct Question {
     pub prompt: String,
     /// The model that is asked for.
     pub model: Option<String>,
+    /// Who asks; empty where nobody is told.
+    pub user: String,
+    /// The groups of the user, set apart by commas.
+    pub groups: String,
     /// Whether the answer is for programs.
     pub json: bool,
 }
@@ -100,17 +106,20 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
 fn question(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     use lexopt::prelude::{Long, Short, Value, ValueExt};
     let (mut prompt, mut model, mut json) = (None, None, false);
+    let (mut user, mut groups) = (String::new(), String::new());
     while let Some(arg) = parser.next()? {
         match arg {
             Value(text) if prompt.is_none() => prompt = Some(text.string()?),
             Long("model") => model = Some(parser.value()?.string()?),
+            Long("user") => user = parser.value()?.string()?,
+            Long("groups") => groups = parser.value()?.string()?,
             Long("json") => json = true,
             Long("help") | Short('h') => return Ok(Command::Help),
             other => return Err(other.unexpected()),
         }
     }
     let prompt = prompt.ok_or("`hardwire explain` needs a prompt")?;
-    Ok(Command::Explain(Question { prompt, model, json }))
+    Ok(Command::Explain(Question { prompt, model, user, groups, json }))
 }
 
 #[cfg(test)]
@@ -131,11 +140,13 @@ mod tests {
 
     #[test]
     fn questions() {
-        let Ok(Command::Explain(question)) = parse(["explain", "--json", "why?", "--model", "x"].map(Into::into))
+        let Ok(Command::Explain(question)) =
+            parse(["explain", "--json", "why?", "--model", "x", "--user", "u", "--groups", "g,h"].map(Into::into))
         else {
             panic!("these are good flags");
         };
-        assert_eq!(question, Question { prompt: "why?".into(), model: Some("x".into()), json: true });
+        let (user, groups) = ("u".into(), "g,h".into());
+        assert_eq!(question, Question { prompt: "why?".into(), model: Some("x".into()), user, groups, json: true });
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `/openapi.json` is a sound document, and describes what is served: no more, no less.
 
+#![allow(clippy::disallowed_types, reason = "a test may look at any JSON")]
+
 use crate::client::start;
 use crate::tables::tables;
 use hardwire::ingress::operations;

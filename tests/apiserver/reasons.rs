@@ -1,5 +1,7 @@
 //! What the endpoints tell that decide for a request without sending it on.
 
+#![allow(clippy::disallowed_types, reason = "a test may look at any JSON")]
+
 use crate::client::{Server, start_with};
 use hardwire::apiserver::Bounds;
 use hardwire_baked::signals;
