@@ -94,7 +94,7 @@ impl Routing {
 
 fn baked(signals: &Signals, text: &str) -> Option<&'static str> {
     let mut set = SignalSet::EMPTY;
-    signals.keywords(text, &mut set);
+    signals.text(text, &mut set);
     (TABLES.decide)(&set).map(|won| TABLES.decision(won.decision).name)
 }
 

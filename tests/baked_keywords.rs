@@ -3,7 +3,7 @@
 
 use hardwire::{
     routing::signals::{Signals, is_spaced_word},
-    table::{Automaton, Edge, KeywordOperator, KeywordSignal, Literals, SignalId, SignalSet, Tables, Term},
+    table::{Automaton, Edge, Families, KeywordOperator, KeywordSignal, Literals, SignalId, SignalSet, Tables, Term},
 };
 use hardwire_baked::{basic, signals};
 use hardwire_codegen::emit::{automata::literals, words};
@@ -13,7 +13,7 @@ use proptest::prelude::*;
 fn found(text: &str) -> String {
     let tables = &signals::TABLES;
     let mut set = SignalSet::EMPTY;
-    Signals::new(tables).expect("baked for this machine").keywords(text, &mut set);
+    Signals::new(tables).expect("baked for this machine").text(text, &mut set);
     let mut names: Vec<_> = set.iter().map(|id| tables.signals[usize::from(id.0)].name).collect();
     match names.iter().position(|name| *name == "harmless") {
         Some(at) => drop(names.remove(at)),
@@ -97,7 +97,7 @@ fn patterns() {
 #[test]
 fn nothing_to_look_for() {
     let mut set = SignalSet::EMPTY;
-    Signals::new(&basic::TABLES).unwrap().keywords("urgent", &mut set);
+    Signals::new(&basic::TABLES).unwrap().text("urgent", &mut set);
     assert_eq!(set, SignalSet::EMPTY);
 }
 
@@ -163,6 +163,7 @@ fn tables_of_basic() -> Tables {
     Tables {
         config: hardwire::table::Config { ..t.config },
         management: hardwire::table::Management { ..t.management },
+        families: Families::NONE,
         ..*t
     }
 }
@@ -203,7 +204,7 @@ proptest! {
         text in prop_oneof![letters("0,24"), letters("60,300")],
     ) {
         let mut set = SignalSet::EMPTY;
-        Signals::new(router(table(&keywords))).unwrap().keywords(&text, &mut set);
+        Signals::new(router(table(&keywords))).unwrap().text(&text, &mut set);
         let chars: Vec<char> = text.chars().collect();
         for (n, keyword) in keywords.iter().enumerate() {
             prop_assert_eq!(set.has(SignalId(n as u16)), is_in(&chars, keyword), "{:?} in {:?}", keyword, text);

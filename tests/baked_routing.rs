@@ -10,7 +10,7 @@ use hardwire_baked::{basic, confidence, models_64, signals};
 fn decide(tables: &'static Tables, text: &str, tokens: u64) -> Option<String> {
     let signals = Signals::new(tables).expect("baked for this machine");
     let mut set = SignalSet::EMPTY;
-    signals.keywords(text, &mut set);
+    signals.text(text, &mut set);
     signals.context(tokens, &mut set);
     (tables.decide)(&set).map(|won| {
         let decision = tables.decision(won.decision);

@@ -5,10 +5,11 @@
 
 use bytes::Bytes;
 use hardwire::env::Env;
+use hardwire::protocol::rewrite::Rewrite;
 use hardwire::protocol::splice::Chunks;
 use hardwire::table::{
-    Backend, BackendId, Balance, Config, Endpoint, Http, Limits, Listener, Management, Model, ModelId, Reliability,
-    RetryOn, Tables, Target, Url,
+    Backend, BackendId, Balance, Config, Endpoint, Http, Limits, Listener, Management, Model, ModelId, Reasons,
+    Reliability, RetryOn, Tables, Target, Url,
 };
 use hardwire::telemetry::metrics::Recorder;
 use hardwire::upstream::{Body, BodyError, Error, Fleet, Outbound, Outcome, Upstream};
@@ -34,7 +35,16 @@ fn tables(port: u16) -> &'static Tables {
     let reliability =
         Reliability { balance: Balance::Weighted, retries: None, retry_on, ejection: None, health_check: None };
     let backends = Box::leak(Box::new([backend]));
-    let model = Model { name: "m", description: "", pricing: None, reliability, backends };
+    let model = Model {
+        name: "m",
+        description: "",
+        lora: None,
+        context_window: None,
+        quality: None,
+        pricing: None,
+        reliability,
+        backends,
+    };
     Box::leak(Box::new(Tables {
         config: Config { source: "router.yaml", sha256: "", json: "{}" },
         env: &[],
@@ -59,7 +69,10 @@ fn tables(port: u16) -> &'static Tables {
         automata: &[],
         term_count: 0,
         contexts: &[],
+        families: hardwire::table::Families::NONE,
+        project: None,
         decisions: &[],
+        reasons: Reasons::NONE,
         resolve: |_| Some(Target::Model(ModelId(0))),
         decide: |_| None,
     }))
@@ -149,7 +162,7 @@ async fn send(upstream: &Rc<Upstream>) -> Outcome {
     let outbound = Outbound {
         headers: HeaderMap::new(),
         body: Chunks::from(body),
-        model: 9..12,
+        rewrite: Rewrite::of_model(9..12),
         deadline: Instant::now() + Duration::from_secs(5),
     };
     let outcome = upstream.send(ModelId(0), outbound).await;

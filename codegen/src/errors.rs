@@ -59,6 +59,10 @@ errors! {
         "`{0}` is no longer a key of {1}", "removed", "use {2}";
     IGNORED_KEY = Warning "ignored-key",
         "`{0}` is ignored", "has no meaning in a baked router", "";
+    UNSUPPORTED_DECLARATION = Warning "unsupported-declaration",
+        "`{0}` is not supported by this version", "left out of the router", "{1}; a decision that relied on it would be an error";
+    SWITCHED_OFF = Warning "switched-off",
+        "`{0}` is not supported by this version", "switched off, so nothing is missing", "{1}";
     WRONG_TYPE = Error "wrong-type",
         "{0} must be {1}", "found {2}", "";
     EMPTY_VALUE = Error "empty-value",
@@ -175,6 +179,25 @@ errors! {
     EMPTY_BAND = Error "empty-band",
         "signal `{0}` can never match", "`min_tokens` is larger than `max_tokens`", "";
 
+    EMPTY_LIST = Error "empty-list",
+        "`{0}` is empty", "nothing stands in it", "";
+    EXACTLY_ONE = Error "exactly-one",
+        "`{0}` takes exactly one of {1}", "", "";
+    WRONG_SOURCE = Error "wrong-source",
+        "`type: {0}` needs a source of `type: {1}`", "", "";
+    NO_CRITERIA = Error "no-criteria",
+        "event signal `{0}` has no criteria", "can never match",
+        "write `event_types`, `severities`, `action_codes` or `temporal: true`";
+    NO_DETECTOR = Error "no-detector",
+        "nothing tells modalities apart", "needs a detector",
+        "set `global.model_catalog.modules.modality_detector`: `enabled: true`, `method: keyword` and `keywords`";
+    UNKNOWN_SCORE = Error "unknown-score",
+        "there is no score `{0}`", "not in `routing.projections.scores`", "";
+    NO_BOUNDS = Error "no-bounds",
+        "`{0}` has no bounds", "compares with nothing", "write at least one of `gt`, `gte`, `lt` and `lte`";
+    EMPTY_BOUNDS = Error "empty-bounds",
+        "no number is within the bounds of {0}", "exclude each other", "";
+
     // Decisions.
     UNKNOWN_SIGNAL = Error "unknown-signal",
         "there is no {0} signal `{1}`", "not declared", "";
@@ -196,5 +219,23 @@ errors! {
     UNREACHABLE_DECISION = Error "unreachable-decision",
         "decision `{0}` can never win", "whenever it matches, `{1}` matches too and comes first", "{2}";
     WEIGHT_UNUSED = Warning "weight-unused",
-        "`weight` has no effect", "algorithm `static` takes the first model", "order `modelRefs` by preference";
+        "`weight` has no effect", "no algorithm looks at it", "order `modelRefs` by preference";
+
+    // Plugins and reasoning.
+    NEEDED_PARAM = Error "needed-param",
+        "`{0}` cannot be blocked", "no request is whole without it", "remove it";
+    PLUGIN_DOES_NOTHING = Error "plugin-does-nothing",
+        "the plugin `{0}` does nothing", "{1}", "tell it what to do, or remove it";
+    UNKNOWN_FAMILY = Error "unknown-family",
+        "there is no reasoning family `{0}`", "not in `providers.defaults.reasoning_families`", "";
+    UNKNOWN_LORA = Error "unknown-lora",
+        "model `{0}` has no LoRA adapter `{1}`", "not in the `loras` of its card", "";
+    NO_PRICE = Error "no-price",
+        "algorithm `cost` needs the prices of all models", "`{0}` has none", "give the model `pricing`";
+    MIXED_CURRENCIES = Error "mixed-currencies",
+        "algorithm `cost` cannot compare {0} with {1}", "two currencies", "give all prices in one currency";
+    NO_WEIGHT = Error "no-weight",
+        "all weights are 0", "nothing would count", "give at least one of them a weight";
+    REASONING_UNUSED = Warning "reasoning-unused",
+        "`{0}` has no effect", "{1}", "";
 }

@@ -3,6 +3,7 @@
 //!
 //! The shapes follow `hardwire::table`, which the emitted code fills in; see there for what each field means.
 
+use crate::confidence::Range;
 use std::time::Duration;
 
 /// One whole router.
@@ -30,8 +31,14 @@ pub struct Router {
     pub models: Vec<Model>,
     /// Index into `models`.
     pub default_model: Option<usize>,
-    /// Used signals: keywords first, then contexts, each in the order of the document; indices are signal ids.
+    /// Used signals: by family, in each in the order of the document; indices are signal ids.
     pub signals: Vec<Signal>,
+    /// Those of which some output is used.
+    pub mappings: Vec<Mapping>,
+    /// There is one if a modality signal is used.
+    pub modality: Option<ModalityDetector>,
+    /// There is one if a role is used.
+    pub identity: Option<Identity>,
     /// `priority` or `confidence`.
     pub strategy: Strategy,
     /// In the order of the document; indices are decision ids.
@@ -89,6 +96,12 @@ pub struct Limits {
 pub struct Model {
     pub name: String,
     pub description: String,
+    /// Of a LoRA adapter: its base, whose backends it has.
+    pub lora_of: Option<usize>,
+    /// In tokens.
+    pub context_window: Option<u64>,
+    /// 0 to 1.
+    pub quality: Option<f64>,
     pub pricing: Option<Pricing>,
     pub reliability: Reliability,
     pub backends: Vec<Backend>,
@@ -175,13 +188,143 @@ pub struct Auth {
 pub struct Signal {
     pub name: String,
     pub what: SignalWhat,
+    /// How sure it is when it matches.
+    pub confidence: Range,
+    /// Where it notes how sure it is, if that is not known now.
+    pub noted_confidence: Option<usize>,
+    /// Where it notes what it counted, if a rule asks for it.
+    pub noted_value: Option<usize>,
 }
 
 /// What a signal looks at.
 #[derive(Debug, Clone)]
 pub enum SignalWhat {
-    Keyword { operator: KeywordOperator, terms: Vec<Term> },
-    Context { min_tokens: u64, max_tokens: u64 },
+    Keyword {
+        operator: KeywordOperator,
+        terms: Vec<Term>,
+    },
+    Context {
+        min_tokens: u64,
+        max_tokens: u64,
+    },
+    Structure {
+        feature: Feature,
+        per_word: bool,
+        predicate: Option<Predicate>,
+    },
+    Conversation {
+        counts: Counts,
+        exists: bool,
+        predicate: Option<Predicate>,
+    },
+    Metadata {
+        key: String,
+        test: MetadataTest,
+    },
+    Role {
+        users: Vec<String>,
+        groups: Vec<String>,
+    },
+    /// The terms of each criterion.
+    Event {
+        criteria: Vec<Vec<Term>>,
+    },
+    Modality(Modality),
+    /// An output of a mapping, by its index among those that are declared.
+    Projection {
+        mapping: usize,
+    },
+}
+
+impl SignalWhat {
+    /// As the `type` of a condition names it.
+    #[must_use]
+    pub fn family(&self) -> &'static str {
+        match self {
+            SignalWhat::Keyword { .. } => "keyword",
+            SignalWhat::Context { .. } => "context",
+            SignalWhat::Structure { .. } => "structure",
+            SignalWhat::Conversation { .. } => "conversation",
+            SignalWhat::Metadata { .. } => "metadata",
+            SignalWhat::Role { .. } => "authz",
+            SignalWhat::Event { .. } => "event",
+            SignalWhat::Modality(_) => "modality",
+            SignalWhat::Projection { .. } => "projection",
+        }
+    }
+
+    /// What it looks for in the user's text, term by term.
+    pub fn terms(&self) -> impl Iterator<Item = &Term> {
+        let (flat, nested): (&[Term], &[Vec<Term>]) = match self {
+            SignalWhat::Keyword { terms, .. } | SignalWhat::Structure { feature: Feature::Exists(terms), .. } => {
+                (terms, &[])
+            }
+            SignalWhat::Event { criteria } => (&[], criteria),
+            _ => (&[], &[]),
+        };
+        flat.iter().chain(nested.iter().flatten())
+    }
+}
+
+/// `hardwire::table::Feature`.
+#[derive(Debug, Clone)]
+pub enum Feature {
+    /// 1 where one of these stands in the text, else 0.
+    Exists(Vec<Term>),
+    /// How often these literals stand in it.
+    Words(Vec<Term>),
+    /// How often this pattern, known to compile, matches.
+    Pattern(String),
+    /// Its length in bytes.
+    Bytes,
+}
+
+/// A number of `hardwire::table::Conversation`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counts {
+    Messages,
+    UserMessages,
+    AssistantMessages,
+    SystemMessages,
+    DeveloperMessages,
+    ToolMessages,
+    NonUserMessages,
+    ToolDefinitions,
+    ToolCalls,
+    ActiveToolLoop,
+    Images,
+    ToolChoiceRequired,
+    ToolChoiceNone,
+}
+
+/// `hardwire::table::MetadataTest`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MetadataTest {
+    In(Vec<String>),
+    Exists(bool),
+}
+
+/// What kind of answer is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Modality {
+    Ar,
+    Diffusion,
+    Both,
+}
+
+/// Terms that tell them apart: those that ask for an image, and those that ask for words beside it.
+#[derive(Debug, Clone)]
+pub struct ModalityDetector {
+    pub image: Vec<Term>,
+    pub both: Vec<Term>,
+}
+
+/// How a request tells who sends it.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub user_header: String,
+    pub groups_header: String,
+    pub fail_open: bool,
 }
 
 /// `hardwire::table::KeywordOperator`.
@@ -201,6 +344,43 @@ pub enum Term {
     Regex { pattern: String },
 }
 
+/// Bands of a score.
+#[derive(Debug, Clone)]
+pub struct Mapping {
+    pub name: String,
+    /// Of the score; at least one.
+    pub inputs: Vec<Input>,
+    /// Whether the first band that holds the score is the only one.
+    pub first_only: bool,
+    pub slope: f64,
+    pub outputs: Vec<Band>,
+}
+
+/// A signal's part in a score.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// Index into `Router::signals`.
+    pub signal: usize,
+    pub weight: f64,
+    pub value: InputValue,
+}
+
+/// What of a signal goes into a score; where it does not match, 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum InputValue {
+    Binary { hit: f64, miss: f64 },
+    Confidence,
+    Raw,
+}
+
+/// A band, which holds every score where it has no bounds.
+#[derive(Debug, Clone)]
+pub struct Band {
+    /// Index into `Router::signals`, if a decision uses it.
+    pub signal: Option<usize>,
+    pub predicate: Option<Predicate>,
+}
+
 /// How one of several matching decisions wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strategy {
@@ -214,18 +394,142 @@ pub struct Decision {
     pub name: String,
     pub description: String,
     pub priority: i64,
+    /// Smaller wins, where any that matches has one above 0.
+    pub tier: u32,
     /// `None` always matches, with confidence 0.
     pub rule: Option<Rule>,
     /// Indices into `Router::models`.
     pub models: Vec<usize>,
+    /// By position in `models`.
+    pub reasoning: Vec<Option<Reasoning>>,
+    pub algorithm: Algorithm,
+    pub plugins: Plugins,
+}
+
+/// `hardwire::table::Algorithm`. Positions are those of `Decision::models`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Algorithm {
+    Static,
+    Cost { order: Vec<usize>, largest: usize },
+    LatencyAware { ttft: Option<u8>, tpot: Option<u8> },
+    MultiFactor(MultiFactor),
+}
+
+/// `hardwire::table::MultiFactor`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MultiFactor {
+    /// Quality, latency, cost, load.
+    pub weights: [f64; 4],
+    pub percentile: u8,
+    pub ceilings: Ceilings,
+    pub otherwise: Otherwise,
+}
+
+/// `hardwire::table::Ceilings`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ceilings {
+    pub tpot: Option<Duration>,
+    pub ttft: Option<Duration>,
+    pub cost: Option<u64>,
+    pub inflight: Option<u32>,
+}
+
+/// `hardwire::table::Otherwise`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Otherwise {
+    Take(usize),
+    Fail,
+}
+
+/// `hardwire::table::Reasoning`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reasoning {
+    pub on: bool,
+    /// By backend of the model.
+    pub changes: Vec<Vec<BodyChange>>,
+}
+
+/// `hardwire::table::BodyChange`. Values are JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BodyChange {
+    Remove(String),
+    Set(String, String),
+    SetWithin(String, String, String),
+    MoveInto(String, String, String),
+}
+
+/// `hardwire::table::Plugins`. Texts are as written, not yet JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plugins {
+    pub fast_response: Option<String>,
+    pub request_params: Option<RequestParams>,
+    pub tools: Option<ToolPolicy>,
+    pub system_prompt: Option<SystemPrompt>,
+    pub headers: Vec<HeaderChange>,
+}
+
+/// `hardwire::table::RequestParams`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RequestParams {
+    pub blocked: Vec<String>,
+    pub max_tokens: Option<u64>,
+    pub max_n: Option<u64>,
+    pub strip_unknown: bool,
+}
+
+/// `hardwire::table::ToolPolicy`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToolPolicy {
+    Remove { history: bool },
+    Filter { allow: Vec<String>, block: Vec<String> },
+}
+
+/// `hardwire::table::SystemPrompt`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SystemPrompt {
+    pub replace: bool,
+    pub text: String,
+}
+
+/// `hardwire::table::HeaderChange`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeaderChange {
+    Add(String, String),
+    Set(String, String),
+    Remove(String),
 }
 
 /// A rule tree. Groups have at least one child.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Rule {
     /// Index into `Router::signals`.
     Signal(usize),
+    /// The same, and what it counted, or else how sure it is, compares so.
+    Compare {
+        signal: usize,
+        predicate: Predicate,
+    },
     All(Vec<Rule>),
     Any(Vec<Rule>),
     Not(Box<Rule>),
+}
+
+/// Bounds on a number. One at least is there.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Predicate {
+    pub gt: Option<f64>,
+    pub gte: Option<f64>,
+    pub lt: Option<f64>,
+    pub lte: Option<f64>,
+}
+
+impl Predicate {
+    /// Whether a number is within the bounds.
+    #[must_use]
+    pub fn holds(&self, value: f64) -> bool {
+        self.gt.is_none_or(|bound| value > bound)
+            && self.gte.is_none_or(|bound| value >= bound)
+            && self.lt.is_none_or(|bound| value < bound)
+            && self.lte.is_none_or(|bound| value <= bound)
+    }
 }

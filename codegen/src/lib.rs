@@ -5,6 +5,8 @@
 //! [`build`], which is a whole build script, reads and writes files.
 
 pub mod ast;
+#[allow(missing_docs, reason = "two ends of a range")]
+pub mod confidence;
 pub mod emit;
 pub mod errors;
 #[allow(missing_docs, reason = "the fields are those of `hardwire::table`, and documented there")]
@@ -12,6 +14,7 @@ pub mod ir;
 pub mod lower;
 pub mod parse;
 pub mod report;
+pub mod schema;
 mod script;
 
 pub use report::{Diagnostic, Report};

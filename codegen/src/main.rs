@@ -2,7 +2,7 @@
 
 #![allow(clippy::print_stderr, reason = "printing is this command's job")]
 
-use hardwire_codegen::{Source, check, compile, ir};
+use hardwire_codegen::{Source, check, compile, ir, schema};
 use lexopt::Arg::{Long, Short, Value};
 use std::ffi::OsString;
 use std::io::{IsTerminal, Read, Write};
@@ -16,6 +16,7 @@ hardwirec compiles a router's configuration.
     hardwirec check FILE [--format text|json]   say what is wrong with it; exit code 1 if something is
     hardwirec emit  FILE [--out-dir DIR]        print the Rust it compiles to, or write it with its blobs to DIR
     hardwirec bake  FILE [ARGS...]              build the router: cargo build --release ARGS with HARDWIRE_CONFIG=FILE
+    hardwirec schema                            print the JSON Schema of such a file, for editors
 
     -h, --help       this text
     -V, --version    the version
@@ -31,6 +32,7 @@ enum Job {
     Check { file: OsString, json: bool },
     Emit { file: OsString, out_dir: Option<PathBuf> },
     Bake { file: OsString, cargo: Vec<OsString> },
+    Schema,
 }
 
 fn main() -> ExitCode {
@@ -72,9 +74,15 @@ fn parse() -> Result<Job, Failure> {
         }
     }
     let command = command.ok_or_else(|| Failure("no command\ntry `hardwirec --help`".into()))?;
-    let known = matches!(command.to_str(), Some("check" | "emit" | "bake"));
+    let known = matches!(command.to_str(), Some("check" | "emit" | "bake" | "schema"));
     if !known {
         return Err(Failure(format!("there is no command `{}`\ntry `hardwirec --help`", command.display())));
+    }
+    if command == "schema" {
+        return match file {
+            None => Ok(Job::Schema),
+            Some(file) => Err(usage(Value(file).unexpected())),
+        };
     }
     let file = file.ok_or_else(|| Failure(format!("`hardwirec {}` needs a file", command.display())))?;
     match command.to_str() {
@@ -88,6 +96,7 @@ fn run(job: Job) -> Result<ExitCode, Failure> {
     match job {
         Job::Help => say(&format!("{HELP}\n"))?,
         Job::Version => say(concat!("hardwirec ", env!("CARGO_PKG_VERSION"), "\n"))?,
+        Job::Schema => say(&format!("{:#}\n", schema::schema()))?,
         Job::Check { file, json } => return run_check(&file, json),
         Job::Emit { file, out_dir } => return run_emit(&file, out_dir.as_deref()),
         Job::Bake { file, cargo } => return run_bake(&file, &cargo),

@@ -7,6 +7,7 @@ use crate::errors::{Named, Severity};
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// A document with more mistakes than this is not worth more of anybody's time.
 const MAX_DIAGNOSTICS: usize = 200;
@@ -72,9 +73,21 @@ pub struct Sink {
     diagnostics: Vec<Diagnostic>,
     errors: usize,
     hidden: Vec<Span>,
+    ignored: BTreeSet<Span>,
 }
 
 impl Sink {
+    /// Notes a key that nobody reads.
+    pub fn ignore(&mut self, key: Span) {
+        self.ignored.insert(key);
+    }
+
+    /// Whether nobody reads what stands under this key.
+    #[must_use]
+    pub fn is_ignored(&self, key: Span) -> bool {
+        self.ignored.contains(&key)
+    }
+
     /// Keeps some places out of the report.
     pub fn hide(&mut self, spans: impl IntoIterator<Item = Span>) {
         self.hidden.extend(spans);
@@ -205,10 +218,10 @@ impl Report {
         let spans = || std::iter::once(diagnostic.span).chain(diagnostic.related.iter().map(|(span, _)| *span));
         // Only the lines in question are shown to the renderer, which would otherwise read all of it every time.
         let first = spans().map(|span| self.line_start(span.start)).min().unwrap_or(0);
-        let last = spans().map(|span| self.line_end(span.start)).max().unwrap_or(self.text.len());
+        let last = spans().map(|span| self.shown_end(span)).max().unwrap_or(self.text.len());
         let cut = |span: Span| {
             let start = span.start.min(last);
-            start - first..span.end.min(self.line_end(start)).max(start) - first
+            start - first..span.end.min(self.shown_end(span)).max(start) - first
         };
         let mut snippet = Snippet::source(&self.text[first..last])
             .path(self.file.as_str())
@@ -235,6 +248,11 @@ impl Report {
     fn json(&self, diagnostic: &Diagnostic) -> Value {
         let (line, column) = self.position(diagnostic.span.start);
         let (end_line, end_column) = self.position(diagnostic.span.end);
+        let related = diagnostic.related.iter().map(|(span, label)| {
+            let (line, column) = self.position(span.start);
+            let (end_line, end_column) = self.position(span.end);
+            json!({ "label": label, "line": line, "column": column, "end_line": end_line, "end_column": end_column })
+        });
         json!({
             "severity": match diagnostic.severity { Severity::Error => "error", Severity::Warning => "warning" },
             "kind": diagnostic.kind,
@@ -247,6 +265,7 @@ impl Report {
             "end_line": end_line,
             "end_column": end_column,
             "path": diagnostic.path,
+            "related": related.collect::<Vec<_>>(),
         })
     }
 
@@ -260,7 +279,11 @@ impl Report {
         self.text[..byte].rfind('\n').map_or(0, |at| at + 1)
     }
 
-    fn line_end(&self, byte: usize) -> usize {
-        self.text[byte..].find('\n').map_or(self.text.len(), |at| byte + at)
+    /// The end of the line in which a span begins, or a little behind the span where that is far away.
+    fn shown_end(&self, span: Span) -> usize {
+        const BEHIND: usize = 1000;
+        let near = span.end.saturating_add(BEHIND).min(self.text.len());
+        let near = (span.start..=near).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(span.start);
+        self.text[span.start..near].find('\n').map_or(near, |at| span.start + at)
     }
 }

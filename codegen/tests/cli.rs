@@ -85,6 +85,14 @@ fn emit_prints_or_writes() {
 }
 
 #[test]
+fn schema_is_json() {
+    let (code, out, err) = told(&["schema"], "");
+    assert_eq!((code, err.as_str()), (0, ""));
+    let schema: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+}
+
+#[test]
 fn usage() {
     for (args, says) in [
         (&[][..], "no command"),
@@ -94,6 +102,7 @@ fn usage() {
         (&["check", "-", "--format", "xml"], "`--format` is `text` or `json`"),
         (&["check", "-", "--out-dir", "x"], "invalid option '--out-dir'"),
         (&["check", "-", "more"], "unexpected argument \"more\""),
+        (&["schema", "more"], "unexpected argument \"more\""),
         (&["bake", "no-such-file.yaml"], "cannot read no-such-file.yaml"),
     ] {
         let (code, out, err) = told(args, GOOD);

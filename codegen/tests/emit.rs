@@ -28,6 +28,21 @@ fn rules_by_confidence() {
 }
 
 #[test]
+fn families_of_signals() {
+    expect_file!["emit/families.rs"].assert_eq(&output("families.yaml").rust);
+}
+
+#[test]
+fn plugins_and_reasoning() {
+    expect_file!["emit/plugins.rs"].assert_eq(&output("plugins.yaml").rust);
+}
+
+#[test]
+fn algorithms() {
+    expect_file!["emit/algorithms.rs"].assert_eq(&output("algorithms.yaml").rust);
+}
+
+#[test]
 fn the_same_document_gives_the_same_bytes() {
     for name in ["basic.yaml", "signals.yaml", "keywords_100.yaml"] {
         assert_eq!(output(name), output(name));
@@ -45,7 +60,7 @@ fn the_output_names_its_source_and_no_place() {
 
 #[test]
 fn every_file_that_the_output_includes_is_there() {
-    for name in ["basic.yaml", "signals.yaml", "keywords_100.yaml"] {
+    for name in ["basic.yaml", "signals.yaml", "families.yaml", "keywords_100.yaml"] {
         let Output { rust, blobs } = output(name);
         let included = rust.matches("include_bytes!").count() + rust.matches("include_str!").count();
         assert_eq!(included, blobs.len(), "{name}");

@@ -53,3 +53,18 @@ providers:
     assert_eq!((pricing.prompt, pricing.completion), (1_000_000, 2_000_000));
     assert_eq!(router.models[1].backends[0].name, "b_primary");
 }
+
+/// Nobody has looked for secrets in what nobody reads.
+#[test]
+fn what_is_left_out_is_not_told() {
+    let text = "
+providers: { defaults: { default_model: m }, models: [{ name: m, backend_refs: [{ provider: echo }] }] }
+global:
+  stores: { response_cache: { redis: { password: hunter2 } } }
+  services: { router_replay: { postgres: { password: hunter2 } }, management_api: { port: 9000 } }
+";
+    let (router, report) = check(&Source { path: "a.yaml", text });
+    let router = router.unwrap_or_else(|| panic!("{}", report.render_text(false)));
+    let json: serde_json::Value = serde_json::from_str(&router.json).unwrap();
+    assert_eq!(json["global"], serde_json::json!({ "services": { "management_api": { "port": 9000 } } }));
+}

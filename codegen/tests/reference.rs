@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops where it stands")]
 
+use hardwire_codegen::ast::verdicts::{self, Entry, Verdict};
 use hardwire_codegen::ast::{sections, upstream};
 use hardwire_codegen::{Source, check};
 use std::collections::BTreeMap;
@@ -68,6 +69,24 @@ fn every_unsupported_key_is_named() {
     }
 }
 
+#[test]
+fn every_verdict_is_told() {
+    let text = reference();
+    let list = text.split("## Left out with a warning").nth(1).unwrap().split("\n## ").next().unwrap();
+    for Entry { section, key, verdict, .. } in verdicts::ENTRIES {
+        let place = if section.is_empty() { "the document".to_owned() } else { format!("`{section}`") };
+        let row =
+            list.lines().find(|line| line.starts_with(&format!("| {place} |")) && line.contains(&format!("`{key}`")));
+        let row = row.unwrap_or_else(|| panic!("no row for `{key}` of {place}"));
+        let word = match verdict {
+            Verdict::Ignored => "no meaning",
+            Verdict::Declared => "declared",
+            Verdict::Switch { .. } => "switched off",
+        };
+        assert!(row.contains(word), "{row}");
+    }
+}
+
 /// A key that becomes supported must leave the list of those that are not.
 #[test]
 fn no_known_key_is_called_unsupported() {
@@ -75,11 +94,17 @@ fn no_known_key_is_called_unsupported() {
         for key in section.keys {
             assert!(!upstream::unsupported(section.path, key), "`{key}` of `{}`", section.path);
             assert!(upstream::removed(section.path, key).is_none(), "`{key}` of `{}`", section.path);
+            assert!(verdicts::entry(section.path, key).is_none(), "`{key}` of `{}`", section.path);
         }
     }
     let paths: Vec<&str> = sections().iter().map(|section| section.path).collect();
+    let unread = verdicts::ENTRIES.iter().map(|entry| (entry.section, entry.key));
     for (section, _) in upstream::UNSUPPORTED {
         assert!(paths.contains(section), "`{section}` is no section");
+    }
+    for (section, key) in unread {
+        assert!(paths.contains(&section), "`{section}` is no section");
+        assert!(!upstream::unsupported(section, key), "`{key}` of `{section}` has two verdicts");
     }
 }
 

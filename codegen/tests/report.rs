@@ -29,7 +29,7 @@ routing:
       - { name: c, min_tokens: 9K, max_tokens: 1K }
   decisions:
     - { name: d, rules: { type: keyword, name: kk } }
-    - { name: e, rules: { operator: NOT, conditions: [] }, plugins: [] }
+    - { name: e, rules: { operator: NOT, conditions: [] }, output_contract: {} }
 hardwire: { max_body_bytes: 1 stone }
 ";
 
@@ -84,8 +84,19 @@ fn json_says_the_same() {
         "end_line": 6,
         "end_column": 34,
         "path": "providers.defaults.default_model",
+        "related": [],
     });
     assert_eq!(all[5], expected);
+}
+
+/// The other places that a mistake has to do with.
+#[test]
+fn related_places_are_in_the_json() {
+    let (_, report) = check(&Source { path: "c.yaml", text: "version: v0.3\nglobal: {}\nversion: v0.4\n" });
+    let all: Vec<serde_json::Value> = serde_json::from_str(&report.render_json()).unwrap();
+    let doubled = all.iter().find(|d| d["kind"] == "duplicate-key").unwrap();
+    let first = serde_json::json!({ "label": "first time", "line": 1, "column": 1, "end_line": 1, "end_column": 8 });
+    assert_eq!(doubled["related"], serde_json::json!([first]));
 }
 
 /// Columns count characters, as editors do.

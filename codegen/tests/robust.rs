@@ -5,11 +5,16 @@
 use hardwire_codegen::{Source, check};
 use std::path::Path;
 
+/// What stands in lines with expressions, or with texts that become some.
+const WITH_EXPRESSIONS: [&str; 8] =
+    ["regex", "steps", "payment", "events:", "modality", "BOTH", "modules:", "model_catalog:"];
+
 /// Without expressions: an unoptimised build takes its time over their automata, thousands of times over.
 fn document() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lower/full.yaml");
     let text = std::fs::read_to_string(path).unwrap();
-    text.lines().filter(|line| !line.contains("regex")).map(|line| format!("{line}\n")).collect()
+    let is_plain = |line: &&str| !WITH_EXPRESSIONS.iter().any(|word| line.contains(word));
+    text.lines().filter(is_plain).map(|line| format!("{line}\n")).collect()
 }
 
 /// Checks a text and renders what is said about it; either there is a router or an error.

@@ -31,6 +31,12 @@ pub(super) enum Problem {
     /// With the methods that there are, as `Allow` lists them.
     MethodNotAllowed(String),
     RestartRequired,
+    /// What is asked needs a model.
+    NoClassifier,
+    /// With what is wrong with it.
+    InvalidInput(String),
+    /// With the name and the nearest one that there is.
+    InvalidModel(String),
     BodyTooLarge,
     BodyTimeout,
     BodyBroken,
@@ -38,7 +44,7 @@ pub(super) enum Problem {
 
 /// An error response.
 pub(super) fn problem(problem: Problem) -> Answer {
-    let (status, code, message) = match problem {
+    let (status, code, message) = match &problem {
         Problem::NotFound => {
             (StatusCode::NOT_FOUND, "NOT_FOUND", "there is nothing at this path; GET /api/v1 lists what there is")
         }
@@ -53,6 +59,13 @@ pub(super) fn problem(problem: Problem) -> Answer {
             "RESTART_REQUIRED",
             "the configuration is compiled into the binary: change the YAML, rebuild, restart",
         ),
+        Problem::NoClassifier => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "UNIFIED_CLASSIFIER_UNAVAILABLE",
+            "this needs a model, and a baked router has none; it tells decisions: task_type intent",
+        ),
+        Problem::InvalidInput(message) => (StatusCode::BAD_REQUEST, "INVALID_INPUT", message.as_str()),
+        Problem::InvalidModel(message) => (StatusCode::BAD_REQUEST, "INVALID_ROUTING_MODEL", message.as_str()),
         Problem::BodyTooLarge => {
             (StatusCode::PAYLOAD_TOO_LARGE, "REQUEST_BODY_TOO_LARGE", "the request body exceeds 10 MiB")
         }
@@ -73,14 +86,14 @@ pub(super) fn problem(problem: Problem) -> Answer {
         Problem::BodyTooLarge | Problem::BodyTimeout | Problem::BodyBroken => {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        Problem::NotFound | Problem::ModelNotFound | Problem::RestartRequired => {}
+        _ => {}
     }
     response
 }
 
 /// JSON of our own types.
 pub(super) fn render(value: &impl Serialize) -> Bytes {
-    serde_json::to_vec(value).expect("strings, booleans and lists become JSON").into()
+    serde_json::to_vec(value).expect("strings, numbers and lists become JSON").into()
 }
 
 #[derive(Serialize)]
@@ -91,6 +104,6 @@ struct Envelope<'a> {
 #[derive(Serialize)]
 struct Error<'a> {
     code: &'static str,
-    message: &'static str,
+    message: &'a str,
     timestamp: &'a str,
 }

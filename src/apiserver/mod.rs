@@ -1,22 +1,28 @@
 //! The apiserver: health, models, the configuration as it was baked, and metrics, on the management port.
 //!
-//! For operators and their tools; it never sees a prompt and knows nothing of routing or backends. It reads what was
-//! baked and what was counted, and changes nothing: the configuration is part of the binary.
+//! For operators and their tools; it knows nothing of backends, and sees no prompt but those that it is asked to explain.
+//! It reads what was baked and what was counted, and changes nothing: the configuration is part of the binary.
 
 mod answer;
+mod classify;
 mod configuration;
+mod evaluation;
 mod handlers;
 mod routes;
 mod serve;
 mod time;
 
+pub use evaluation::evaluation;
 pub use serve::serve;
 
+use crate::openapi::{self, Face};
+use crate::routing::Routing;
 use crate::routing::catalog::Catalog;
 use crate::table::Tables;
 use crate::telemetry::metrics::Registry;
 use bytes::Bytes;
 use configuration::Configuration;
+use http::request::Parts;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
@@ -24,13 +30,27 @@ use std::time::{Duration, SystemTime};
 /// What the apiserver tells about.
 #[derive(Debug)]
 pub struct Api {
+    tables: &'static Tables,
+    routing: Arc<Routing>,
     registry: Registry,
     catalog: Arc<Catalog>,
     draining: Arc<AtomicBool>,
     configuration: Configuration,
     /// The body of `GET /api/v1`.
     endpoints: Bytes,
+    /// The body of `GET /openapi.json`.
+    openapi: Bytes,
     bounds: Bounds,
+}
+
+/// A request as endpoints see it.
+#[derive(Debug)]
+struct Asked<'a> {
+    head: &'a Parts,
+    /// What stands for `{id}` in the path, as it was sent.
+    id: &'a str,
+    /// Empty where the endpoint takes none.
+    body: &'a [u8],
 }
 
 /// How far a client can stretch the apiserver.
@@ -63,19 +83,38 @@ impl Api {
     #[must_use]
     pub fn new(
         tables: &'static Tables,
+        routing: Arc<Routing>,
         registry: Registry,
         catalog: Arc<Catalog>,
         started: SystemTime,
         draining: Arc<AtomicBool>,
     ) -> Self {
-        Self {
+        let api = Self {
+            tables,
+            routing,
             registry,
             catalog,
             draining,
             configuration: Configuration::new(&tables.config, started),
             endpoints: routes::describe(),
+            openapi: Bytes::new(),
             bounds: Bounds::default(),
-        }
+        };
+        api.beside(&[])
+    }
+
+    /// The same beside other faces of the router, which are described together with it.
+    #[must_use]
+    pub fn beside(mut self, faces: &[Face]) -> Self {
+        let own = Face {
+            tag: "management",
+            ports: vec![self.tables.management.port],
+            error: openapi::MANAGEMENT_ERROR,
+            operations: routes::operations(),
+        };
+        let all: Vec<Face> = faces.iter().cloned().chain([own]).collect();
+        self.openapi = openapi::document(self.tables, &all);
+        self
     }
 
     /// The same within other bounds.

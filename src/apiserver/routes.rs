@@ -1,21 +1,24 @@
 //! The table of endpoints. It drives dispatch, `Allow`, and the list that `GET /api/v1` gives, so they cannot disagree.
 
-use super::Api;
 use super::answer::{Answer, Problem, problem, render};
 use super::handlers;
+use super::{Api, Asked, classify};
+use crate::openapi::{Answer as Answers, Body, Operation};
+use crate::telemetry::metrics::Registry;
 use bytes::Bytes;
 use http::Method;
 use http::request::Parts;
 use serde::Serialize;
 
-/// Takes what stands for `{id}`, as it was sent, or an empty string.
-type Handler = fn(&Api, &Parts, &str) -> Answer;
+type Handler = fn(&Api, &Asked<'_>) -> Answer;
 
 struct Route {
     method: Method,
     /// What it ends with may be `{id}`: any rest of the path that is not empty, slashes included.
     path: &'static str,
     description: &'static str,
+    body: Option<Body>,
+    answers: Answers,
     answer: Handler,
 }
 
@@ -32,28 +35,79 @@ static ROUTES: &[Route] = &[
     refuse(Method::POST, "/config/router/rollback"),
     get("/config/router/versions", "The one version that there is: this build", handlers::configuration_versions),
     get("/config/hash", "SHA-256 of the configuration file", handlers::configuration_hash),
-    get("/metrics", "Metrics for Prometheus", handlers::metrics),
+    text("/metrics", "Metrics for Prometheus", Registry::CONTENT_TYPE, handlers::metrics),
+    get("/openapi.json", "What all ports serve, as OpenAPI", handlers::openapi),
+    text("/docs", "The same for people", handlers::HTML, handlers::docs),
+    post(
+        "/api/v1/eval",
+        "Why a request goes where it goes; with ?trace=true, each part of each rule",
+        Body::Question,
+        classify::eval,
+    ),
+    post("/api/v1/classify/intent", "Which decision a text leads to", Body::Question, classify::intent),
+    post("/api/v1/classify/batch", "The same for many texts, with task_type intent", Body::Batch, classify::batch),
+    needs_a_model("/api/v1/classify/pii"),
+    needs_a_model("/api/v1/classify/security"),
+    needs_a_model("/api/v1/classify/fact-check"),
+    needs_a_model("/api/v1/classify/user-feedback"),
+    needs_a_model("/api/v1/classify/combined"),
 ];
 
 const fn get(path: &'static str, description: &'static str, answer: Handler) -> Route {
-    Route { method: Method::GET, path, description, answer }
+    Route { method: Method::GET, path, description, body: None, answers: Answers::Json, answer }
+}
+
+const fn text(path: &'static str, description: &'static str, media: &'static str, answer: Handler) -> Route {
+    Route { method: Method::GET, path, description, body: None, answers: Answers::Text(media), answer }
+}
+
+const fn post(path: &'static str, description: &'static str, body: Body, answer: Handler) -> Route {
+    Route { method: Method::POST, path, description, body: Some(body), answers: Answers::Json, answer }
+}
+
+const fn needs_a_model(path: &'static str) -> Route {
+    let description = "Refused with UNIFIED_CLASSIFIER_UNAVAILABLE: it needs a model, and a baked router has none";
+    let answers = Answers::Refusal(503);
+    Route { method: Method::POST, path, description, body: None, answers, answer: handlers::needs_a_model }
 }
 
 const fn refuse(method: Method, path: &'static str) -> Route {
     let description = "Refused with RESTART_REQUIRED: the configuration is compiled into the binary";
-    Route { method, path, description, answer: handlers::baked }
+    Route { method, path, description, body: None, answers: Answers::Refusal(409), answer: handlers::baked }
 }
 
-/// Answers a request whose body is gone already. HEAD is GET; the HTTP server leaves the body out.
-pub(super) fn dispatch(api: &Api, head: &Parts) -> Answer {
+/// What is served here.
+pub(super) fn operations() -> Vec<Operation> {
+    let operation = |route: &Route| Operation {
+        method: match route.method {
+            Method::POST => "POST",
+            Method::PUT => "PUT",
+            Method::PATCH => "PATCH",
+            _ => "GET",
+        },
+        path: route.path,
+        summary: route.description,
+        body: route.body,
+        answer: route.answers,
+    };
+    ROUTES.iter().map(operation).collect()
+}
+
+/// Answers a request. HEAD is GET; the HTTP server leaves the body out.
+pub(super) fn dispatch(api: &Api, head: &Parts, body: &[u8]) -> Answer {
     let path = head.uri.path();
     let method = if head.method == Method::HEAD { &Method::GET } else { &head.method };
     let fitting = || ROUTES.iter().filter_map(|route| Some((route, route.matches(path)?)));
     if let Some((route, id)) = fitting().find(|(route, _)| route.method == *method) {
-        return (route.answer)(api, head, id);
+        return (route.answer)(api, &Asked { head, id, body });
     }
     let allow = allow(fitting().map(|(route, _)| &route.method));
     problem(if allow.is_empty() { Problem::NotFound } else { Problem::MethodNotAllowed(allow) })
+}
+
+/// Whether the body of such a request is for anything.
+pub(super) fn takes_body(head: &Parts) -> bool {
+    head.method == Method::POST && ROUTES.iter().any(|route| route.body.is_some() && route.path == head.uri.path())
 }
 
 impl Route {
@@ -82,11 +136,18 @@ pub(super) fn describe() -> Bytes {
     render(&Overview {
         service: "Semantic Router Apiserver",
         version: "v1",
-        description: "Health, models, configuration and metrics of a router whose configuration is compiled in",
+        description: "Health, models, configuration, metrics and reasons of a router whose configuration is compiled in",
         endpoints: endpoints.collect(),
-        task_types: [],
+        task_types: [TaskType { name: "intent", description: "Which decision each text leads to" }],
         links: Links { models: "/v1/models", configuration: "/config/router", metrics: "/metrics" },
     })
+}
+
+/// What `POST /api/v1/classify/batch` can do.
+#[derive(Serialize)]
+struct TaskType {
+    name: &'static str,
+    description: &'static str,
 }
 
 #[derive(Serialize)]
@@ -95,7 +156,7 @@ struct Overview {
     version: &'static str,
     description: &'static str,
     endpoints: Vec<Line>,
-    task_types: [&'static str; 0],
+    task_types: [TaskType; 1],
     links: Links,
 }
 

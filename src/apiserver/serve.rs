@@ -2,7 +2,7 @@
 
 use super::Api;
 use super::answer::{Answer, Problem, problem};
-use super::routes::dispatch;
+use super::routes::{dispatch, takes_body};
 use http::Request;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
@@ -100,25 +100,30 @@ async fn connection(stream: TcpStream, api: &Arc<Api>, mut stopped: watch::Recei
 
 async fn respond(api: &Api, request: Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
-    match timeout(api.bounds.read, drain(body)).await {
-        Ok(Ok(())) => dispatch(api, &head),
+    match timeout(api.bounds.read, read(body, takes_body(&head))).await {
+        Ok(Ok(body)) => dispatch(api, &head, &body),
         Ok(Err(refused)) => problem(refused),
         Err(_) => problem(Problem::BodyTimeout),
     }
 }
 
-/// Reads a body to its end and forgets it: no endpoint needs one, and the connection can be used again.
-async fn drain(mut body: Incoming) -> Result<(), Problem> {
+/// Reads a body to its end, so that the connection can be used again, and forgets it unless it is wanted.
+async fn read(mut body: Incoming, wanted: bool) -> Result<Vec<u8>, Problem> {
     if body.size_hint().lower() > MAX_BODY {
         return Err(Problem::BodyTooLarge);
     }
     let mut read = 0;
+    let mut kept = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Problem::BodyBroken)?;
-        read += frame.data_ref().map_or(0, |data| data.len() as u64);
+        let Some(data) = frame.data_ref() else { continue };
+        read += data.len() as u64;
         if read > MAX_BODY {
             return Err(Problem::BodyTooLarge);
         }
+        if wanted {
+            kept.extend_from_slice(data);
+        }
     }
-    Ok(())
+    Ok(kept)
 }

@@ -88,6 +88,7 @@ impl Relay {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
                     self.exchange.sent(data.len());
+                    self.exchange.came(data, self.tail.is_some());
                     if let Some(tail) = &mut self.tail {
                         tail.push(data);
                     }

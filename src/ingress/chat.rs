@@ -5,12 +5,12 @@ use super::answer::{ResponseBody, status_reason};
 use super::body::{Received, receive};
 use super::error::ApiError;
 use super::exchange::Exchange;
-use super::labels;
+use super::{labels, plugins};
 use crate::protocol::json::{Field, Kind, Span};
 use crate::protocol::prompt::Raw;
-use crate::routing::Plan;
+use crate::routing::{self, Plan};
 use crate::upstream::{Outbound, strip_request, strip_response};
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use std::borrow::Cow;
 use std::time::Instant;
@@ -24,7 +24,8 @@ pub(super) async fn chat(
     mut exchange: Box<Exchange>,
 ) -> Response<ResponseBody> {
     match answer(ingress, request, &mut exchange).await {
-        Ok((response, is_event_stream)) => {
+        Ok(Answer::Own(response)) => super::own(response, exchange),
+        Ok(Answer::Backend(response, is_event_stream)) => {
             let mut response = response.map(|body| ResponseBody::relay(body, is_event_stream, exchange));
             if is_event_stream {
                 let headers = response.headers_mut();
@@ -37,22 +38,36 @@ pub(super) async fn chat(
     }
 }
 
-async fn answer(
-    ingress: &Ingress,
-    request: Request<Incoming>,
-    exchange: &mut Exchange,
-) -> Result<(Response<crate::upstream::Body>, bool), ApiError> {
+/// Who answers.
+#[allow(clippy::large_enum_variant, reason = "the large one is what there nearly always is, and is moved once")]
+enum Answer {
+    /// The router itself.
+    Own(Response<ResponseBody>),
+    /// A backend, and whether it does with an event stream.
+    Backend(Response<crate::upstream::Body>, bool),
+}
+
+async fn answer(ingress: &Ingress, request: Request<Incoming>, exchange: &mut Exchange) -> Result<Answer, ApiError> {
     let (mut head, incoming) = request.into_parts();
     let received = receive(&head.headers, incoming, &ingress.tables.limits).await?;
     exchange.bytes_in = received.body.len() as u64;
     let deadline = tokio::time::Instant::now() + ingress.timeout;
 
     let model = read(&received, exchange)?;
-    let plan = plan(ingress, &received, exchange)?;
+    let plan = plan(ingress, &head.headers, &received, exchange)?;
     let debug = labels::wants_debug(&head.headers);
+    if let Some(mut response) = plugins::reply(ingress, &plan, &received, exchange.stream) {
+        ingress.labels.set_own(response.headers_mut(), &plan, debug);
+        return Ok(Answer::Own(response));
+    }
     strip_request(&mut head.headers);
+    if let Some(roles) = &ingress.tables.families.roles {
+        head.headers.remove(roles.user_header);
+        head.headers.remove(roles.groups_header);
+    }
+    let rewrite = plugins::apply(ingress, &plan, &received, model.start..model.end, &mut head.headers);
     head.headers.insert(REQUEST_ID, exchange.request_id.clone());
-    let outbound = Outbound { headers: head.headers, body: received.body, model: model.start..model.end, deadline };
+    let outbound = Outbound { headers: head.headers, body: received.body, rewrite, deadline };
     let outcome = ingress.upstream.send(plan.model, outbound).await;
     exchange.tried(outcome.backend, outcome.attempts);
     let mut response = outcome.answer.map_err(|error| {
@@ -75,7 +90,7 @@ async fn answer(
         // An error event may have to be added.
         headers.remove(header::CONTENT_LENGTH);
     }
-    Ok((response, is_event_stream))
+    Ok(Answer::Backend(response, is_event_stream))
 }
 
 fn is_event_stream(content_type: &HeaderValue) -> bool {
@@ -124,8 +139,22 @@ fn string(raw: &[u8]) -> Option<Cow<'_, str>> {
     std::str::from_utf8(&raw[1..raw.len() - 1]).ok().map(Cow::Borrowed)
 }
 
+/// A header's value; empty where it is not there, or is there twice: what is told twice is not told.
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().unwrap_or_default(),
+        _ => "",
+    }
+}
+
 /// Chooses the model, and counts the choice.
-fn plan(ingress: &Ingress, received: &Received, exchange: &mut Exchange) -> Result<Plan, ApiError> {
+fn plan(
+    ingress: &Ingress,
+    headers: &HeaderMap,
+    received: &Received,
+    exchange: &mut Exchange,
+) -> Result<Plan, ApiError> {
     let part = |field| received.fields.get(field).map(|span| received.body.range(span.start..span.end));
     // Only a virtual name has the messages read, so only then are pieces put together.
     let mut parts = None;
@@ -137,18 +166,40 @@ fn plan(ingress: &Ingress, received: &Received, exchange: &mut Exchange) -> Resu
             part(Field::ToolChoice),
             part(Field::ResponseFormat),
             part(Field::MaxCompletionTokens).or_else(|| part(Field::MaxTokens)),
+            part(Field::Metadata),
         ]);
-        let [messages, tools, tool_choice, response_format, max_tokens] = parts.each_ref().map(Option::as_deref);
-        Raw { messages: messages.unwrap_or(b"[]"), tools, tool_choice, response_format, max_tokens }
+        let [messages, tools, tool_choice, response_format, max_tokens, metadata] =
+            parts.each_ref().map(Option::as_deref);
+        let messages = messages.unwrap_or(b"[]");
+        let body = Raw { messages, tools, tool_choice, response_format, max_tokens, metadata };
+        match &ingress.tables.families.roles {
+            None => routing::Request { body, ..routing::Request::default() },
+            Some(roles) => routing::Request {
+                body,
+                user: text(headers, roles.user_header),
+                groups: text(headers, roles.groups_header),
+            },
+        }
     })?;
     let decision = plan.choice.as_ref().and_then(|choice| choice.decision).map(|(decision, _)| decision);
-    if plan.choice.is_some() {
+    if let Some(choice) = &plan.choice {
         ingress.recorder.routing_latency(began.elapsed());
+        ingress.recorder.noticed(&choice.matched);
+    }
+    if let Some(decision) = decision
+        && ingress.tables.decision(decision).plugins.fast_response.is_some()
+    {
+        ingress.recorder.decided_alone(decision);
+        exchange.answers_itself(ingress.tables.decision(decision).name);
+        return Ok(plan);
+    }
+    if plan.choice.is_some() {
         ingress.recorder.routed(&exchange.requested_model, plan.model);
     }
     if let Some(decision) = decision {
         ingress.recorder.decided(decision, plan.model);
     }
     exchange.selected(plan.model, decision.map(|id| ingress.tables.decision(id).name));
+    exchange.measured(ingress.routing.live().begin(plan.model));
     Ok(plan)
 }

@@ -148,7 +148,14 @@ impl From<routing::Error> for ApiError {
             routing::Error::NothingSelected => {
                 Self::new(StatusCode::BAD_REQUEST, ErrorReason::NoModelSelected, message).param("model")
             }
+            routing::Error::NoCandidate => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorReason::NoModelSelected, message)
+                    .param("model")
+                    .code("no_candidate")
+            }
             routing::Error::Prompt(_) => ApiError::invalid("messages", message),
+            routing::Error::Metadata(_) => ApiError::invalid("metadata", message),
+            routing::Error::NoIdentity => Self::new(StatusCode::FORBIDDEN, ErrorReason::Unauthorized, message),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is noted about one request from its first byte to the last byte of its answer, and told when it is over: one access
 //! log event, and the counters. Dropped before its end, the client has left.
 
+use crate::routing::live::Passage;
 use crate::table::{Backend, ModelId, Tables};
 use crate::telemetry::access::Access;
 use crate::telemetry::metrics::{ErrorReason, InFlight, Recorder};
@@ -28,11 +29,14 @@ pub(super) struct Exchange {
     bytes_out: u64,
     error: Option<ErrorReason>,
     over: bool,
+    /// What is measured of the model, where a decision chooses by it.
+    passage: Option<Passage>,
 }
 
 #[derive(Debug)]
 struct Selected {
-    model: ModelId,
+    /// None is asked where the decision answers itself.
+    model: Option<ModelId>,
     decision: Option<&'static str>,
     in_flight: Option<InFlight>,
 }
@@ -63,13 +67,31 @@ impl Exchange {
             bytes_out: 0,
             error: None,
             over: false,
+            passage: None,
         }
     }
 
     /// A model was chosen: the request counts as under way there.
     pub(super) fn selected(&mut self, model: ModelId, decision: Option<&'static str>) {
         let in_flight = Some(self.recorder.begin(model));
-        self.selected = Some(Selected { model, decision, in_flight });
+        self.selected = Some(Selected { model: Some(model), decision, in_flight });
+    }
+
+    /// The request is measured from here on.
+    pub(super) fn measured(&mut self, passage: Option<Passage>) {
+        self.passage = passage;
+    }
+
+    /// Bytes of a backend's answer come by.
+    pub(super) fn came(&mut self, bytes: &[u8], is_event_stream: bool) {
+        if let Some(passage) = &mut self.passage {
+            passage.came(bytes, is_event_stream);
+        }
+    }
+
+    /// A decision won that answers itself: no model has anything to do.
+    pub(super) fn answers_itself(&mut self, decision: &'static str) {
+        self.selected = Some(Selected { model: None, decision: Some(decision), in_flight: None });
     }
 
     pub(super) fn tried(&mut self, backend: &'static Backend, attempts: u32) {
@@ -99,6 +121,8 @@ impl Exchange {
             return;
         }
         self.error = Some(reason);
+        // How long it took to fail says nothing about the model.
+        self.passage = None;
         match self.selected.as_mut().and_then(|selected| selected.in_flight.as_mut()) {
             Some(in_flight) => in_flight.error(reason),
             None => self.recorder.rejected(None, reason),
@@ -108,6 +132,9 @@ impl Exchange {
     /// The last byte of the answer was handed over.
     pub(super) fn complete(&mut self) {
         self.over = true;
+        if let Some(passage) = self.passage.take() {
+            passage.complete();
+        }
         if let Some(in_flight) = self.selected.as_mut().and_then(|selected| selected.in_flight.take()) {
             in_flight.complete();
         }
@@ -128,7 +155,11 @@ impl Drop for Exchange {
             method: self.method.as_str(),
             path: &self.path,
             requested_model: (!self.requested_model.is_empty()).then_some(self.requested_model.as_str()),
-            selected_model: self.selected.as_ref().map(|selected| self.tables.model(selected.model).name),
+            selected_model: self
+                .selected
+                .as_ref()
+                .and_then(|selected| selected.model)
+                .map(|model| self.tables.model(model).name),
             decision: self.selected.as_ref().and_then(|selected| selected.decision),
             backend: self.backend.map(|backend| backend.name),
             status: self.status,

@@ -1,7 +1,7 @@
 //! The `x-vsr-*` headers of a response: what was decided, for the client to see.
 
 use crate::routing::Plan;
-use crate::table::{SignalKind, Tables};
+use crate::table::{DecisionId, SignalKind, Tables};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub(super) const SCHEMA_VERSION: HeaderName = HeaderName::from_static("x-vsr-schema-version");
@@ -11,8 +11,21 @@ const SELECTED_MODEL: HeaderName = HeaderName::from_static("x-vsr-selected-model
 const SELECTED_DECISION: HeaderName = HeaderName::from_static("x-vsr-selected-decision");
 const SELECTED_CONFIDENCE: HeaderName = HeaderName::from_static("x-vsr-selected-confidence");
 const SELECTED_ALGORITHM: HeaderName = HeaderName::from_static("x-vsr-selected-algorithm");
-const MATCHED_KEYWORDS: HeaderName = HeaderName::from_static("x-vsr-matched-keywords");
-const MATCHED_CONTEXT: HeaderName = HeaderName::from_static("x-vsr-matched-context");
+const SELECTED_REASONING: HeaderName = HeaderName::from_static("x-vsr-selected-reasoning");
+const INJECTED_SYSTEM_PROMPT: HeaderName = HeaderName::from_static("x-vsr-injected-system-prompt");
+const FAST_RESPONSE: HeaderName = HeaderName::from_static("x-vsr-fast-response");
+/// The signals that matched, by family.
+const MATCHED: [HeaderName; SignalKind::ALL.len()] = [
+    HeaderName::from_static("x-vsr-matched-keywords"),
+    HeaderName::from_static("x-vsr-matched-context"),
+    HeaderName::from_static("x-vsr-matched-structure"),
+    HeaderName::from_static("x-vsr-matched-conversation"),
+    HeaderName::from_static("x-vsr-matched-metadata"),
+    HeaderName::from_static("x-vsr-matched-authz"),
+    HeaderName::from_static("x-vsr-matched-event"),
+    HeaderName::from_static("x-vsr-matched-modality"),
+    HeaderName::from_static("x-vsr-matched-projections"),
+];
 const CONTEXT_TOKEN_COUNT: HeaderName = HeaderName::from_static("x-vsr-context-token-count");
 
 /// A request with this header set to `true` gets the labels that explain a decision.
@@ -40,6 +53,23 @@ impl Labels {
         }
     }
 
+    /// Sets the labels of a response that the decision itself gave.
+    pub(super) fn set_own(&self, headers: &mut HeaderMap, plan: &Plan, debug: bool) {
+        self.set(headers, plan, debug);
+        headers.insert(RESPONSE_PATH, HeaderValue::from_static("fast_response"));
+        headers.insert(FAST_RESPONSE, HeaderValue::from_static("true"));
+        // No model was asked, so none was chosen.
+        for name in [SELECTED_MODEL, SELECTED_ALGORITHM, SELECTED_REASONING] {
+            headers.remove(name);
+        }
+    }
+
+    /// What a model is told about reasoning, if anything.
+    fn reasoning(&self, decision: DecisionId, candidate: usize) -> Option<bool> {
+        let told = self.tables.decision(decision).reasoning.get(candidate)?.as_ref();
+        told.map(|reasoning| reasoning.on)
+    }
+
     /// Sets the labels of a response that a backend gave.
     pub(super) fn set(&self, headers: &mut HeaderMap, plan: &Plan, debug: bool) {
         headers.insert(SCHEMA_VERSION, SCHEMA_VERSION_VALUE);
@@ -49,11 +79,17 @@ impl Labels {
         if let Some((decision, confidence)) = choice.decision {
             headers.insert(SELECTED_DECISION, self.decisions[usize::from(decision.0)].clone());
             headers.insert(SELECTED_CONFIDENCE, confidence_value(confidence));
+            if debug && self.tables.decision(decision).plugins.system_prompt.is_some() {
+                headers.insert(INJECTED_SYSTEM_PROMPT, HeaderValue::from_static("true"));
+            }
+            if debug && let Some(on) = self.reasoning(decision, choice.candidate) {
+                headers.insert(SELECTED_REASONING, HeaderValue::from_static(if on { "on" } else { "off" }));
+            }
             let algorithm = self.tables.decision(decision).algorithm.name();
             headers.insert(SELECTED_ALGORITHM, HeaderValue::from_static(algorithm));
         }
         if debug {
-            for (kind, name) in [(SignalKind::Keyword, MATCHED_KEYWORDS), (SignalKind::Context, MATCHED_CONTEXT)] {
+            for (kind, name) in SignalKind::ALL.into_iter().zip(&MATCHED) {
                 let signals = choice.matched.iter().map(|id| &self.tables.signals[usize::from(id.0)]);
                 let names: Vec<&str> = signals.filter(|signal| signal.kind == kind).map(|signal| signal.name).collect();
                 if !names.is_empty() {

@@ -13,9 +13,12 @@ mod labels;
 mod linger;
 mod listener;
 mod patience;
+mod plugins;
+mod routes;
 
 pub use answer::{Cut, ResponseBody};
 pub use listener::serve;
+pub use routes::operations;
 
 use crate::env::Env;
 use crate::routing::Routing;
@@ -27,9 +30,10 @@ use auth::Keys;
 use bytes::Bytes;
 use error::ApiError;
 use exchange::Exchange;
-use http::{HeaderName, HeaderValue, Method, Request, Response, header};
+use http::{HeaderName, HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use labels::Labels;
+use routes::{Endpoint, Found};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,16 +98,15 @@ impl Ingress {
             return self.refuse(ApiError::unauthorized(), exchange);
         }
         let path = request.uri().path();
-        match (request.method(), path.strip_suffix('/').unwrap_or(path)) {
-            (&Method::POST, "/v1/chat/completions") => chat::chat(self, request, exchange).await,
-            (_, "/v1/chat/completions") => self.refuse(ApiError::wrong_method("POST"), exchange),
-            (&Method::GET | &Method::HEAD, "/v1/models") => json(self.catalog.list.clone(), exchange),
-            (method, path) => match path.strip_prefix("/v1/models/") {
-                Some(id) if method == Method::GET || method == Method::HEAD => self.model(id, exchange),
-                Some(_) => self.refuse(ApiError::wrong_method("GET, HEAD"), exchange),
-                None if path == "/v1/models" => self.refuse(ApiError::wrong_method("GET, HEAD"), exchange),
-                None => self.refuse(ApiError::no_endpoint(method, path), exchange),
-            },
+        match routes::find(request.method(), path) {
+            Found::Endpoint(Endpoint::Chat, _) => chat::chat(self, request, exchange).await,
+            Found::Endpoint(Endpoint::Models, _) => json(self.catalog.list.clone(), exchange),
+            Found::Endpoint(Endpoint::Model, id) => self.model(id, exchange),
+            Found::Methods(methods) => self.refuse(ApiError::wrong_method(methods), exchange),
+            Found::Nothing => {
+                let path = path.strip_suffix('/').unwrap_or(path);
+                self.refuse(ApiError::no_endpoint(request.method(), path), exchange)
+            }
         }
     }
 

@@ -31,10 +31,12 @@ pub enum Field {
     MaxTokens,
     /// `max_completion_tokens`
     MaxCompletionTokens,
+    /// `metadata`
+    Metadata,
 }
 
 impl Field {
-    const COUNT: usize = 8;
+    const COUNT: usize = 9;
 
     fn from_key(key: &[u8]) -> Option<Field> {
         Some(match key {
@@ -46,6 +48,7 @@ impl Field {
             b"response_format" => Field::ResponseFormat,
             b"max_tokens" => Field::MaxTokens,
             b"max_completion_tokens" => Field::MaxCompletionTokens,
+            b"metadata" => Field::Metadata,
             _ => return None,
         })
     }
@@ -62,6 +65,7 @@ impl Field {
             Field::ResponseFormat => "response_format",
             Field::MaxTokens => "max_tokens",
             Field::MaxCompletionTokens => "max_completion_tokens",
+            Field::Metadata => "metadata",
         }
     }
 }
@@ -165,6 +169,30 @@ pub struct Scanner {
     /// The top-level field whose value is being read.
     open: Option<(Field, usize, Kind)>,
     fields: Fields,
+    /// Set for an outline: everything at the first level is noted, fields or not.
+    outline: Option<Outline>,
+}
+
+/// One member of an object, or one element of an array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Item {
+    /// Where it begins: with its key, or in an array with its value.
+    pub start: usize,
+    /// Its value.
+    pub value: Span,
+}
+
+/// What stands at the first level of an object or array.
+#[derive(Debug, Default)]
+pub(super) struct Outline {
+    /// Its brackets.
+    pub(super) open: usize,
+    pub(super) close: usize,
+    /// In their order.
+    pub(super) items: Vec<Item>,
+    /// Where the key that was read last begins.
+    key: Option<usize>,
+    value: Option<(usize, Kind)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -232,7 +260,18 @@ impl Scanner {
             key: Key::EMPTY,
             open: None,
             fields: Fields([None; Field::COUNT]),
+            outline: None,
         }
+    }
+
+    /// A scanner of one object or array that notes every item of it, and no fields.
+    pub(super) fn outlining() -> Self {
+        Scanner { outline: Some(Outline::default()), ..Scanner::new() }
+    }
+
+    /// The document has ended: what stands in it.
+    pub(super) fn into_outline(self) -> Option<Outline> {
+        self.outline.filter(|_| matches!(self.state, State::End))
     }
 
     /// Takes the next bytes of the document.
@@ -298,7 +337,7 @@ impl Scanner {
                 None => Err(Error::Syntax { at, expected: "a digit" }),
             },
             _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => Ok(()),
-            State::Start if byte == b'{' => self.begin_value(byte, at),
+            State::Start if byte == b'{' || (byte == b'[' && self.outline.is_some()) => self.begin_value(byte, at),
             State::Start => Err(Error::Syntax { at, expected: "a JSON object" }),
             State::FirstValueOrEnd if byte == b']' => self.close(at),
             State::Value | State::FirstValueOrEnd => self.begin_value(byte, at),
@@ -306,6 +345,9 @@ impl Scanner {
             State::Key | State::FirstKeyOrEnd if byte == b'"' => {
                 if self.depth == 1 {
                     self.key.clear();
+                    if let Some(outline) = &mut self.outline {
+                        outline.key = Some(at);
+                    }
                 }
                 self.state = State::String { key: true };
                 Ok(())
@@ -335,6 +377,10 @@ impl Scanner {
             _ => return Err(Error::Syntax { at, expected: "a value" }),
         };
         if self.depth == 1
+            && let Some(outline) = &mut self.outline
+        {
+            outline.value = Some((at, kind));
+        } else if self.depth == 1
             && let Some(field) = self.key.field()
         {
             if self.fields.0[field as usize].is_some() {
@@ -345,6 +391,11 @@ impl Scanner {
         if matches!(kind, Kind::Object | Kind::Array) {
             if self.depth == MAX_DEPTH {
                 return Err(Error::TooDeep { at });
+            }
+            if self.depth == 0
+                && let Some(outline) = &mut self.outline
+            {
+                outline.open = at;
             }
             let bit = 1 << self.depth;
             if kind == Kind::Object {
@@ -375,6 +426,11 @@ impl Scanner {
 
     fn close(&mut self, at: usize) -> Result<(), Error> {
         self.depth -= 1;
+        if self.depth == 0
+            && let Some(outline) = &mut self.outline
+        {
+            outline.close = at;
+        }
         self.end_value(at + 1);
         Ok(())
     }
@@ -385,6 +441,13 @@ impl Scanner {
             && let Some((field, start, kind)) = self.open.take()
         {
             self.fields.0[field as usize] = Some(Span { start, end, kind });
+        }
+        if self.depth == 1
+            && let Some(outline) = &mut self.outline
+            && let Some((start, kind)) = outline.value.take()
+        {
+            let value = Span { start, end, kind };
+            outline.items.push(Item { start: outline.key.take().unwrap_or(start), value });
         }
         self.state = if self.depth == 0 { State::End } else { State::AfterValue };
     }

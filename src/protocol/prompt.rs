@@ -3,6 +3,7 @@
 //! Only requests for a virtual model name are read this closely. Strings are borrowed from the body wherever they hold no
 //! escape sequence. Reading is lenient: what has an unknown shape is counted by its bytes, never refused; the backend judges.
 
+use crate::table::Conversation;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -22,6 +23,8 @@ pub struct Raw<'a> {
     pub response_format: Option<&'a [u8]>,
     /// `max_completion_tokens`, else `max_tokens`.
     pub max_tokens: Option<&'a [u8]>,
+    /// `metadata`
+    pub metadata: Option<&'a [u8]>,
 }
 
 /// What signals look at.
@@ -31,6 +34,8 @@ pub struct Prompt<'a> {
     pub user_text: Cow<'a, str>,
     /// Estimated tokens of the whole request, room for the answer included.
     pub tokens: u64,
+    /// What the conversation is made of.
+    pub conversation: Conversation,
 }
 
 /// `messages` is not an array of objects.
@@ -42,7 +47,10 @@ impl<'a> Prompt<'a> {
     /// Reads a chat request.
     pub fn read(raw: &Raw<'a>) -> Result<Self, PromptError> {
         let messages: Vec<Message<'a>> = serde_json::from_slice(raw.messages)?;
-        let tokens = estimate(raw, &messages);
+        let tools =
+            raw.tools.map_or(0, |tools| serde_json::from_slice::<Vec<IgnoredAny>>(tools).map_or(0, |t| t.len()));
+        let tokens = estimate(raw, &messages, tools);
+        let conversation = conversation(raw, &messages, tools);
         let user_text = messages
             .into_iter()
             .rev()
@@ -50,13 +58,13 @@ impl<'a> Prompt<'a> {
             .map(|message| message.content.text)
             .find(|text| !text.trim().is_empty())
             .unwrap_or_default();
-        Ok(Prompt { user_text, tokens })
+        Ok(Prompt { user_text, tokens, conversation })
     }
 }
 
 /// A deterministic estimate, on the safe side: four bytes of text a token, structured data a token a byte, images and the
 /// framing of messages and tools at flat rates, and the room that the client reserves for the answer.
-fn estimate(raw: &Raw<'_>, messages: &[Message<'_>]) -> u64 {
+fn estimate(raw: &Raw<'_>, messages: &[Message<'_>], tools: usize) -> u64 {
     const BYTES_PER_TOKEN: u64 = 4;
     const PER_IMAGE: u64 = 8192;
     const PER_MESSAGE: u64 = 4;
@@ -82,12 +90,39 @@ fn estimate(raw: &Raw<'_>, messages: &[Message<'_>]) -> u64 {
     for part in [raw.tools, raw.tool_choice, raw.response_format].into_iter().flatten() {
         structured += len(part.len());
     }
-    let tools = raw.tools.map_or(0, |tools| serde_json::from_slice::<Vec<IgnoredAny>>(tools).map_or(0, |t| t.len()));
     let reserve = raw.max_tokens.and_then(|n| serde_json::from_slice::<u64>(n).ok()).unwrap_or(0);
     text.div_ceil(BYTES_PER_TOKEN)
         .saturating_add(structured)
         .saturating_add(flat + PER_TOOL * len(tools))
         .saturating_add(reserve)
+}
+
+/// Counts what stands in a request.
+fn conversation(raw: &Raw<'_>, messages: &[Message<'_>], tools: usize) -> Conversation {
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let of_role = |role: &str| count(messages.iter().filter(|message| message.role == role).count());
+    let mut last = messages.iter().rev();
+    let in_tool_loop = match last.next() {
+        Some(message) if message.role == "tool" => true,
+        Some(message) if message.role == "assistant" => !message.tool_calls.0.is_empty(),
+        Some(message) if message.role == "user" => last.next().is_some_and(|before| before.role == "tool"),
+        _ => false,
+    };
+    let chosen = |word: &[u8]| u32::from(raw.tool_choice == Some(word));
+    Conversation {
+        user_messages: of_role("user"),
+        assistant_messages: of_role("assistant"),
+        system_messages: of_role("system"),
+        developer_messages: of_role("developer"),
+        tool_messages: of_role("tool"),
+        messages: count(messages.len()),
+        tool_definitions: count(tools),
+        tool_calls: count(messages.iter().map(|message| message.tool_calls.0.len()).sum()),
+        active_tool_loop: u32::from(in_tool_loop),
+        images: count(messages.iter().map(|message| message.content.images).sum()),
+        tool_choice_required: chosen(br#""required""#),
+        tool_choice_none: chosen(br#""none""#),
+    }
 }
 
 #[derive(Deserialize)]
@@ -244,6 +279,28 @@ mod tests {
         check(r#"[{"role":"tool","content":"12345"}]"#, "", 4 + 5);
         let raw = Raw { messages: b"[]", tools: Some(b"[{},{}]"), max_tokens: Some(b"100"), ..Raw::default() };
         assert_eq!(Prompt::read(&raw).unwrap().tokens, 7 + 16 + 100);
+    }
+
+    #[test]
+    fn conversations_are_counted() {
+        let read = |messages: &[u8]| Prompt::read(&Raw { messages, ..Raw::default() }).unwrap().conversation;
+        let called = r#"{"role":"user","content":"a"},{"role":"assistant","tool_calls":[{},{}]}"#;
+        let conversation = read(format!("[{called}]").as_bytes());
+        let expected =
+            Conversation { user_messages: 1, assistant_messages: 1, messages: 2, tool_calls: 2, ..conversation };
+        assert_eq!((conversation, conversation.active_tool_loop), (expected, 1));
+        let answered = format!(r#"[{called},{{"role":"tool","content":"1"}},{{"role":"user","content":"b"}}]"#);
+        assert_eq!(read(answered.as_bytes()).active_tool_loop, 1);
+        assert_eq!(read(br#"[{"role":"system"},{"role":"user"}]"#).active_tool_loop, 0);
+        let raw = Raw {
+            messages: br#"[{"role":"developer","content":[{"type":"image_url"}]}]"#,
+            tools: Some(b"[{},{},{}]"),
+            tool_choice: Some(br#""required""#),
+            ..Raw::default()
+        };
+        let c = Prompt::read(&raw).unwrap().conversation;
+        let seen = (c.developer_messages, c.tool_definitions, c.images, c.tool_choice_required, c.tool_choice_none);
+        assert_eq!(seen, (1, 3, 1, 1, 0));
     }
 
     #[test]

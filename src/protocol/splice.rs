@@ -5,6 +5,23 @@ use bytes::Bytes;
 use std::borrow::Cow;
 use std::ops::Range;
 
+/// One change to a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// What goes; empty for an insertion.
+    pub range: Range<usize>,
+    /// What comes in its place; empty for a removal.
+    pub with: Bytes,
+}
+
+impl Edit {
+    /// Puts text that is known at build time before the byte at this offset.
+    #[must_use]
+    pub fn insert(at: usize, text: &'static str) -> Edit {
+        Edit { range: at..at, with: Bytes::from_static(text.as_bytes()) }
+    }
+}
+
 /// A body in the pieces in which it arrived or will leave.
 #[derive(Debug, Clone, Default)]
 pub struct Chunks {
@@ -56,25 +73,64 @@ impl Chunks {
         Cow::Owned(copied)
     }
 
+    /// The bytes of a range in the pieces in which they stand. The range must lie within the body.
+    pub fn pieces(&self, range: Range<usize>) -> impl Iterator<Item = &[u8]> {
+        self.chunks
+            .iter()
+            .scan(0, move |before, chunk| {
+                let start = range.start.saturating_sub(*before).min(chunk.len());
+                let end = range.end.saturating_sub(*before).min(chunk.len());
+                *before += chunk.len();
+                Some(&chunk[start..end.max(start)])
+            })
+            .filter(|piece| !piece.is_empty())
+    }
+
     /// This body with one range replaced. The range must lie within the body.
     #[must_use]
     pub fn splice(&self, range: Range<usize>, replacement: Bytes) -> Chunks {
-        let mut out = Chunks { chunks: Vec::with_capacity(self.chunks.len() + 2), len: 0 };
-        let mut replacement = Some(replacement);
-        let mut before = 0;
-        for chunk in &self.chunks {
-            let start = range.start.saturating_sub(before).min(chunk.len());
-            let end = range.end.saturating_sub(before).min(chunk.len());
-            out.push(chunk.slice(..start));
-            if before + chunk.len() > range.start
-                && let Some(replacement) = replacement.take()
-            {
-                out.push(replacement);
-            }
-            out.push(chunk.slice(end..));
-            before += chunk.len();
+        self.edited(&[Edit { range, with: replacement }])
+    }
+
+    /// This body with all edits made at once. They are given in the order of their ranges, which lie within the body and
+    /// do not overlap; of several insertions at one place the first one given comes first.
+    #[must_use]
+    pub fn edited(&self, edits: &[Edit]) -> Chunks {
+        let mut out = Chunks { chunks: Vec::with_capacity(self.chunks.len() + 2 * edits.len()), len: 0 };
+        let mut rest = Rest { chunks: &self.chunks, taken: 0, at: 0 };
+        for edit in edits {
+            debug_assert!(rest.at <= edit.range.start && edit.range.start <= edit.range.end, "edits are in order");
+            rest.take_until(edit.range.start, |kept| out.push(kept));
+            out.push(edit.with.clone());
+            rest.take_until(edit.range.end, |_| {});
         }
+        rest.take_until(self.len, |kept| out.push(kept));
         out
+    }
+}
+
+/// What of a body has not been walked over yet.
+struct Rest<'a> {
+    chunks: &'a [Bytes],
+    /// Bytes of the first chunk that are behind.
+    taken: usize,
+    /// Bytes of the whole body that are behind.
+    at: usize,
+}
+
+impl Rest<'_> {
+    fn take_until(&mut self, end: usize, mut each: impl FnMut(Bytes)) {
+        while self.at < end
+            && let Some((first, others)) = self.chunks.split_first()
+        {
+            let take = (end - self.at).min(first.len() - self.taken);
+            each(first.slice(self.taken..self.taken + take));
+            self.taken += take;
+            self.at += take;
+            if self.taken == first.len() {
+                (self.chunks, self.taken) = (others, 0);
+            }
+        }
     }
 }
 

@@ -3,18 +3,38 @@
 //! Pure functions over the generated tables. It must not know sockets, async, HTTP or how a backend is reached.
 
 pub mod catalog;
+pub mod explain;
+pub mod live;
 pub mod nearest;
+pub mod plugins;
+mod select;
 pub mod signals;
 
+use crate::protocol::metadata::MetadataError;
 use crate::protocol::prompt::{Prompt, PromptError, Raw};
-use crate::table::{DecisionId, ModelId, SignalSet, Tables, Target};
+use crate::table::{Algorithm, DecisionId, ModelId, SignalSet, Tables, Target};
+use live::Live;
 use signals::Signals;
+use std::cell::LazyCell;
+use std::sync::Arc;
 
 /// The router: the generated tables and what was made of them at start-up.
 #[derive(Debug)]
 pub struct Routing {
     tables: &'static Tables,
     signals: Signals,
+    live: Arc<Live>,
+}
+
+/// What signals may look at.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Request<'a> {
+    /// Fields of the body.
+    pub body: Raw<'a>,
+    /// Who sends it, as a trusted proxy in front has found out; empty where that is not told.
+    pub user: &'a str,
+    /// The sender's groups, set apart by commas.
+    pub groups: &'a str,
 }
 
 /// What routing settled for one request.
@@ -33,8 +53,10 @@ pub struct Choice {
     pub decision: Option<(DecisionId, f64)>,
     /// The signals that matched.
     pub matched: SignalSet,
-    /// Estimated tokens, where a signal asked for them.
+    /// Estimated tokens, where a signal or the algorithm asked for them.
     pub tokens: Option<u64>,
+    /// Position of the model among those of the decision.
+    pub candidate: usize,
 }
 
 /// Why a request cannot be routed.
@@ -51,9 +73,18 @@ pub enum Error {
     /// A virtual name, but nothing matched and there is no default model.
     #[error("unable to route request: no decision matched and no default model is configured")]
     NothingSelected,
+    /// No model of the decision is within its ceilings.
+    #[error("unable to route request: every model of the decision is beyond its limits at the moment")]
+    NoCandidate,
     /// The messages cannot be read.
     #[error(transparent)]
     Prompt(#[from] PromptError),
+    /// The metadata cannot be read.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+    /// Decisions ask for roles, and the request does not tell who sends it.
+    #[error("access denied: the request does not tell who sends it")]
+    NoIdentity,
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {
@@ -63,14 +94,20 @@ fn did_you_mean(nearest: Option<&str>) -> String {
 impl Routing {
     /// Makes the automata ready. Fails only where the binary was built for another machine.
     pub fn new(tables: &'static Tables) -> Result<Self, signals::Error> {
-        Ok(Routing { tables, signals: Signals::new(tables)? })
+        Ok(Routing { tables, signals: Signals::new(tables)?, live: Arc::new(Live::new(tables)) })
     }
 
-    /// Chooses the model for `name`. `raw` is asked for only if signals are needed.
-    pub fn plan<'a>(&self, name: &str, raw: impl FnOnce() -> Raw<'a>) -> Result<Plan, Error> {
+    /// What is measured of models, for decisions that choose by it.
+    #[must_use]
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// Chooses the model for `name`. `request` is asked for only if signals are needed.
+    pub fn plan<'a>(&self, name: &str, request: impl FnOnce() -> Request<'a>) -> Result<Plan, Error> {
         match (self.tables.resolve)(name) {
             Some(Target::Model(model)) => Ok(Plan { model, choice: None }),
-            Some(Target::Auto) => self.choose(raw),
+            Some(Target::Auto) => self.choose(request),
             None => Err(Error::UnknownModel {
                 name: nearest::shortened(name),
                 nearest: nearest::nearest(name, self.tables.names()).map(str::to_owned),
@@ -78,24 +115,27 @@ impl Routing {
         }
     }
 
-    fn choose<'a>(&self, raw: impl FnOnce() -> Raw<'a>) -> Result<Plan, Error> {
+    fn choose<'a>(&self, request: impl FnOnce() -> Request<'a>) -> Result<Plan, Error> {
+        let request = LazyCell::new(request);
         let mut matched = SignalSet::EMPTY;
         let mut tokens = None;
         if !self.tables.signals.is_empty() {
-            let raw = raw();
-            let prompt = Prompt::read(&raw)?;
-            self.signals.keywords(&prompt.user_text, &mut matched);
-            if !self.tables.contexts.is_empty() {
-                self.signals.context(prompt.tokens, &mut matched);
-                tokens = Some(prompt.tokens);
-            }
+            tokens = self.signals.evaluate(&request, &mut matched)?;
         }
-        let decision = (self.tables.decide)(&matched);
-        let model = decision
-            .and_then(|won| self.tables.decision(won.decision).models.first().copied())
-            .or(self.tables.default_model)
-            .ok_or(Error::NothingSelected)?;
-        let decision = decision.map(|won| (won.decision, won.confidence));
-        Ok(Plan { model, choice: Some(Choice { decision, matched, tokens }) })
+        let won = (self.tables.decide)(&matched);
+        let decision = won.map(|won| self.tables.decision(won.decision)).filter(|decision| !decision.models.is_empty());
+        let (model, candidate) = match decision {
+            None => (self.tables.default_model.ok_or(Error::NothingSelected)?, 0),
+            Some(decision) => {
+                if tokens.is_none() && matches!(decision.algorithm, Algorithm::Cost { .. }) {
+                    tokens = Some(Prompt::read(&request.body)?.tokens);
+                }
+                let chosen = select::select(decision.algorithm, decision.models, self.tables, tokens, &self.live);
+                let candidate = chosen.ok_or(Error::NoCandidate)?;
+                (decision.models[candidate], candidate)
+            }
+        };
+        let decision = won.map(|won| (won.decision, won.confidence));
+        Ok(Plan { model, choice: Some(Choice { decision, matched, tokens, candidate }) })
     }
 }

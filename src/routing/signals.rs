@@ -4,11 +4,16 @@
 mod found;
 mod literals;
 mod patterns;
+mod request;
+mod structure;
 mod words;
 
+use super::Request;
+use crate::protocol::prompt::Prompt;
 use crate::table::{Automaton, KeywordOperator, KeywordSignal, SignalSet, Tables};
 use found::Found;
 use regex_automata::{dfa::StartError, util::wire::DeserializeError};
+use std::ops::Range;
 pub use words::is_spaced_word;
 
 /// The signals of a router, ready to be evaluated.
@@ -16,6 +21,7 @@ pub use words::is_spaced_word;
 pub struct Signals {
     tables: &'static Tables,
     scanners: Box<[Scanner]>,
+    counters: Box<[structure::Counter]>,
 }
 
 #[derive(Debug)]
@@ -47,11 +53,32 @@ impl Signals {
     /// Looks at the automata where they are. For regular expressions this takes time in proportion to their size.
     pub fn new(tables: &'static Tables) -> Result<Self, Error> {
         let scanners = tables.automata.iter().map(Scanner::new).collect::<Result<_, Error>>()?;
-        Ok(Signals { tables, scanners })
+        let counters = tables.families.structures.iter().map(structure::Counter::new).collect::<Result<_, Error>>()?;
+        Ok(Signals { tables, scanners, counters })
     }
 
-    /// Inserts the keyword signals that match `text`.
-    pub fn keywords(&self, text: &str, set: &mut SignalSet) {
+    /// Inserts all signals that match, and tells the estimated tokens where a signal asks for them.
+    pub fn evaluate(&self, request: &Request<'_>, set: &mut SignalSet) -> Result<Option<u64>, super::Error> {
+        let families = &self.tables.families;
+        if let Some(roles) = &families.roles {
+            request::roles(roles, request, set)?;
+        }
+        request::metadata(families.metadata, request.body.metadata, set)?;
+        let prompt = Prompt::read(&request.body)?;
+        self.text(&prompt.user_text, set);
+        request::conversation(families.conversations, &prompt.conversation, set);
+        let tokens = (!self.tables.contexts.is_empty()).then_some(prompt.tokens);
+        if let Some(tokens) = tokens {
+            self.context(tokens, set);
+        }
+        if let Some(project) = self.tables.project {
+            project(set);
+        }
+        Ok(tokens)
+    }
+
+    /// Inserts the signals that look at the text of the user.
+    pub fn text(&self, text: &str, set: &mut SignalSet) {
         let words = self.tables.term_count.div_ceil(64);
         let (mut stack, mut heap) = ([0; STACK_WORDS], Vec::new());
         let mut found = Found(if words <= STACK_WORDS {
@@ -69,6 +96,31 @@ impl Signals {
         for keyword in self.tables.keywords.iter().filter(|keyword| matches(keyword, &found)) {
             set.insert(keyword.signal);
         }
+        let families = &self.tables.families;
+        structure::structures(families.structures, &self.counters, text, &found, set);
+        structure::events(families.events, &found, set);
+        if let Some(modality) = &families.modality {
+            structure::modality(modality, &found, set);
+        }
+    }
+
+    /// Where terms stand in `text`, by number and then place; at most so many of each. For explanations: no request is
+    /// looked at this closely.
+    #[must_use]
+    pub fn places(&self, text: &str, most: usize) -> Vec<(u16, Range<usize>)> {
+        let mut counts = vec![0; self.tables.term_count];
+        let mut places = Vec::new();
+        for scanner in &self.scanners {
+            scanner.places(text, &mut |term, range| {
+                let count: &mut usize = &mut counts[usize::from(term)];
+                *count += 1;
+                if *count <= most {
+                    places.push((term, range));
+                }
+            });
+        }
+        places.sort_by_key(|(term, range)| (*term, range.start));
+        places
     }
 
     /// Inserts the context signals whose band holds `tokens`.
@@ -82,6 +134,13 @@ impl Signals {
 }
 
 impl Scanner {
+    fn places(&self, text: &str, tell: &mut dyn FnMut(u16, Range<usize>)) {
+        match self {
+            Scanner::Literals(scanner) => scanner.places(text, tell),
+            Scanner::Patterns(scanner) => scanner.places(text, tell),
+        }
+    }
+
     fn new(automaton: &'static Automaton) -> Result<Self, Error> {
         match automaton {
             Automaton::Literals(automaton) => literals::Scanner::new(automaton).map(Scanner::Literals),

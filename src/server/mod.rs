@@ -4,6 +4,7 @@
 //! can be run.
 
 mod banner;
+mod explain;
 mod flags;
 mod overseer;
 mod sockets;
@@ -11,9 +12,10 @@ mod worker;
 
 use crate::apiserver::Api;
 use crate::env::{Env, Missing};
-use crate::ingress::Shared;
+use crate::ingress::{self, Shared};
+use crate::openapi::{self, Face};
 use crate::routing::catalog::Catalog;
-use crate::routing::{Routing, signals};
+use crate::routing::{self, Routing, signals};
 use crate::table::Tables;
 use crate::telemetry::log::{self, LogError};
 use crate::telemetry::metrics::{Recorder, Registry};
@@ -45,6 +47,8 @@ enum Error {
     Log(#[from] LogError),
     #[error("the baked signals cannot be used on this machine: {0}")]
     Signals(#[from] signals::Error),
+    #[error(transparent)]
+    Explain(#[from] routing::Error),
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error("a worker ended before it should; the log says why")]
@@ -84,6 +88,7 @@ fn command(tables: &'static Tables) -> Result<(), Error> {
                 writeln!(out, "{}\t{default}\t{}", var.name, var.wanted_by.join(", "))?;
             }
         }
+        Command::Explain(question) => explain::explain(tables, &question, &mut out)?,
         Command::Serve(options) => {
             drop(out);
             serve(tables, &options)?;
@@ -118,6 +123,7 @@ fn serve(tables: &'static Tables, options: &Options) -> Result<(), Error> {
 
     let started = SystemTime::now();
     let catalog = Arc::new(Catalog::new(tables, started));
+    let reasons = Arc::clone(&routing);
     let shared = Shared { tables, routing, catalog: Arc::clone(&catalog) };
     let banner = Banner {
         tables,
@@ -151,6 +157,13 @@ fn serve(tables: &'static Tables, options: &Options) -> Result<(), Error> {
     let state = Arc::clone(&fleet);
     let registry = Registry::with_backend_state(tables, recorders, move |id| state.state(id));
     let draining = Arc::new(AtomicBool::new(false));
-    let api = Arc::new(Api::new(tables, registry, catalog, started, Arc::clone(&draining)));
+    let face = Face {
+        tag: "public",
+        ports: tables.listeners.iter().map(|listener| listener.port).collect(),
+        error: openapi::PUBLIC_ERROR,
+        operations: ingress::operations(),
+    };
+    let api = Api::new(tables, reasons, registry, catalog, started, Arc::clone(&draining)).beside(&[face]);
+    let api = Arc::new(api);
     runtime.block_on(Overseer { tables, fleet, api, management, draining, signals, stop, ended }.run())
 }

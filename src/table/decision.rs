@@ -1,6 +1,6 @@
 //! Decisions: what a virtual model name becomes.
 
-use super::ModelId;
+use super::{Algorithm, ModelId, Plugins, Reasoning};
 
 /// Index into [`Tables::decisions`](super::Tables::decisions).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -13,27 +13,16 @@ pub struct Decision {
     pub name: &'static str,
     /// Larger wins.
     pub priority: i64,
+    /// Smaller wins, where any that matches has one above 0.
+    pub tier: u32,
     /// The models to choose among; empty: the default model.
     pub models: &'static [ModelId],
+    /// How each of them is told to reason; empty where nothing is said to any.
+    pub reasoning: &'static [Option<Reasoning>],
     /// How one of them is chosen.
     pub algorithm: Algorithm,
-}
-
-/// How a decision chooses among its models.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Algorithm {
-    /// The first one.
-    Static,
-}
-
-impl Algorithm {
-    /// As the document writes it and `x-vsr-selected-algorithm` tells it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Algorithm::Static => "static",
-        }
-    }
+    /// What is done to the request.
+    pub plugins: Plugins,
 }
 
 /// The decision that won.

@@ -4,20 +4,33 @@
 //! the binary was built is settled. The server takes `&'static Tables` as an argument everywhere, so that tests and
 //! benches bring their own, baked by the same compiler.
 
+mod algorithm;
 mod backend;
 mod decision;
+mod evidence;
+mod families;
 mod listener;
 mod model;
+mod plugin;
+mod reason;
 mod signal;
 mod text;
 
+pub use algorithm::{Algorithm, Ceilings, MultiFactor, Otherwise};
 pub use backend::{Auth, Backend, BackendId, Endpoint, Http, Url};
-pub use decision::{Algorithm, Decision, DecisionId, Matched};
+pub use decision::{Decision, DecisionId, Matched};
+pub use evidence::{MeasureId, SignalSet, best};
+pub use families::{
+    Conversation, ConversationSignal, EventSignal, Families, Feature, MetadataSignal, MetadataTest, Modality,
+    RoleSignal, Roles, StructureSignal, Terms, sure_at, sure_within,
+};
 pub use listener::{Limits, Listener, Management};
 pub use model::{Balance, Ejection, HealthCheck, Model, ModelId, Pricing, Reliability, RetryOn};
+pub use plugin::{BodyChange, HeaderChange, PluginKind, Plugins, Reasoning, RequestParams, SystemPrompt, ToolPolicy};
+pub use reason::{Bounds, Number, Reasons, Rule};
 pub use signal::{
     AlignedBytes, Automaton, ContextSignal, Edge, KeywordOperator, KeywordSignal, Literals, Patterns, Signal, SignalId,
-    SignalKind, SignalSet, Term,
+    SignalKind, Term,
 };
 pub use text::{EnvSlot, EnvVar, Piece, Text};
 
@@ -54,8 +67,14 @@ pub struct Tables {
     pub term_count: usize,
     /// The context-length signals among `signals`.
     pub contexts: &'static [ContextSignal],
+    /// The other signals among `signals`.
+    pub families: Families,
+    /// Adds what is projected from signals to them, where anything is.
+    pub project: Option<fn(&mut SignalSet)>,
     /// All decisions, indexed by [`DecisionId`], in the order of the document.
     pub decisions: &'static [Decision],
+    /// Why they decide as they do.
+    pub reasons: Reasons,
     /// What a `model` field names. Exact and case-sensitive.
     pub resolve: fn(&str) -> Option<Target>,
     /// The decision that wins for a set of matched signals.
@@ -93,6 +112,11 @@ impl Tables {
     #[must_use]
     pub fn decision(&self, id: DecisionId) -> &'static Decision {
         &self.decisions[usize::from(id.0)]
+    }
+
+    /// All backends, in the order of their ids.
+    pub fn backends(&self) -> impl Iterator<Item = &'static Backend> + use<> {
+        self.models.iter().filter(|model| model.lora.is_none()).flat_map(|model| model.backends)
     }
 
     /// Every name that a client may put in `model`.

@@ -14,6 +14,12 @@ pub struct Model {
     pub name: &'static str,
     /// `description` of its model card, or empty.
     pub description: &'static str,
+    /// Of a LoRA adapter: its name as a JSON string, which every backend is asked for. It has the backends of its base.
+    pub lora: Option<&'static str>,
+    /// Most tokens that a request and its answer may have, where the card says so.
+    pub context_window: Option<u64>,
+    /// How good it is, 0 to 1, where the card says so.
+    pub quality: Option<f64>,
     /// What its tokens cost, where the document says so.
     pub pricing: Option<Pricing>,
     /// Balancing, retries and health of its backends.

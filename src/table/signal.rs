@@ -20,6 +20,51 @@ pub enum SignalKind {
     Keyword,
     /// `routing.signals.context`.
     Context,
+    /// `routing.signals.structure`.
+    Structure,
+    /// `routing.signals.conversation`.
+    Conversation,
+    /// `routing.signals.metadata`.
+    Metadata,
+    /// `routing.signals.role_bindings`; its name is that of the role.
+    Authz,
+    /// `routing.signals.events`.
+    Event,
+    /// `routing.signals.modality`.
+    Modality,
+    /// An output of `routing.projections.mappings`.
+    Projection,
+}
+
+impl SignalKind {
+    /// Every family, in the order of signal ids.
+    pub const ALL: [SignalKind; 9] = [
+        SignalKind::Keyword,
+        SignalKind::Context,
+        SignalKind::Structure,
+        SignalKind::Conversation,
+        SignalKind::Metadata,
+        SignalKind::Authz,
+        SignalKind::Event,
+        SignalKind::Modality,
+        SignalKind::Projection,
+    ];
+
+    /// As the `type` of a condition names it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            SignalKind::Keyword => "keyword",
+            SignalKind::Context => "context",
+            SignalKind::Structure => "structure",
+            SignalKind::Conversation => "conversation",
+            SignalKind::Metadata => "metadata",
+            SignalKind::Authz => "authz",
+            SignalKind::Event => "event",
+            SignalKind::Modality => "modality",
+            SignalKind::Projection => "projection",
+        }
+    }
 }
 
 /// A keyword signal: which of its terms must stand in the text.
@@ -120,37 +165,4 @@ pub struct ContextSignal {
     pub min_tokens: u64,
     /// Most tokens.
     pub max_tokens: u64,
-}
-
-/// The signals that matched for one request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignalSet {
-    bits: [u64; SignalSet::WORDS],
-}
-
-impl SignalSet {
-    const WORDS: usize = 16;
-
-    /// How many signals a router can have.
-    pub const CAPACITY: usize = Self::WORDS * 64;
-
-    /// No signal matched.
-    pub const EMPTY: SignalSet = SignalSet { bits: [0; Self::WORDS] };
-
-    /// Marks a signal as matched.
-    pub fn insert(&mut self, id: SignalId) {
-        self.bits[usize::from(id.0) / 64] |= 1 << (id.0 % 64);
-    }
-
-    /// Whether a signal matched.
-    #[inline]
-    #[must_use]
-    pub const fn has(&self, id: SignalId) -> bool {
-        self.bits[(id.0 / 64) as usize] & (1 << (id.0 % 64)) != 0
-    }
-
-    /// The matched signals in ascending order.
-    pub fn iter(&self) -> impl Iterator<Item = SignalId> + '_ {
-        (0..Self::CAPACITY as u16).map(SignalId).filter(|id| self.has(*id))
-    }
 }

@@ -31,6 +31,7 @@ pub(super) struct EchoBody {
 /// The fields of a request that the echo looks at, beyond its messages.
 #[derive(Deserialize)]
 struct Options {
+    model: String,
     /// Like every field, it may be `null`.
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
@@ -81,11 +82,11 @@ struct Usage {
     total_tokens: u64,
 }
 
-/// Answers a request whose model is called `model` here.
-pub(super) fn answer(model: &str, token_delay: Duration, body: &Chunks) -> Response<Source> {
+/// Answers a request as it would be sent to a backend.
+pub(super) fn answer(token_delay: Duration, body: &Chunks) -> Response<Source> {
     let bytes = body.range(0..body.len());
     match read(&bytes) {
-        Ok((prompt, options)) => reply(model, token_delay, &prompt, &options),
+        Ok((prompt, options)) => reply(token_delay, &prompt, &options),
         Err(message) => refuse(&message),
     }
 }
@@ -100,7 +101,8 @@ fn read(bytes: &[u8]) -> Result<(Prompt<'_>, Options), String> {
     Ok((prompt, options))
 }
 
-fn reply(model: &str, token_delay: Duration, prompt: &Prompt<'_>, options: &Options) -> Response<Source> {
+fn reply(token_delay: Duration, prompt: &Prompt<'_>, options: &Options) -> Response<Source> {
+    let model = options.model.as_str();
     let text = format!("This is {model}. You said: {}", prompt.user_text);
     let tokens: Vec<&str> = text.split_inclusive(' ').collect();
     let completion_tokens = tokens.len() as u64;

@@ -59,7 +59,7 @@ impl Fleet {
     pub fn new(tables: &'static Tables, env: &Env, ca_file: Option<&Path>) -> Result<Self, FleetError> {
         let mut tls = None;
         let mut members: Vec<Member> = Vec::with_capacity(tables.backend_count);
-        for backend in tables.models.iter().flat_map(|model| model.backends) {
+        for backend in tables.backends() {
             debug_assert_eq!(usize::from(backend.id.0), members.len(), "backends are numbered in order");
             let place = match &backend.endpoint {
                 Endpoint::Echo { token_delay } => Place::Echo { token_delay: *token_delay },

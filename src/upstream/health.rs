@@ -88,7 +88,8 @@ fn millis(duration: Duration) -> u64 {
 /// Asks every backend that has a health check, for as long as the future is polled. Run it once for the process.
 pub async fn check_forever(tables: &'static Tables, fleet: Arc<Fleet>) {
     let mut checks = tokio::task::JoinSet::new();
-    for model in tables.models {
+    // An adapter has the backends of its base.
+    for model in tables.models.iter().filter(|model| model.lora.is_none()) {
         let Some(check) = model.reliability.health_check else { continue };
         for backend in model.backends {
             if matches!(fleet.member(backend.id).place, Place::Http(_)) {

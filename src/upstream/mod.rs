@@ -21,16 +21,17 @@ pub use fleet::{Fleet, FleetError};
 pub use head::{CREDENTIALS, strip_request, strip_response};
 pub use health::check_forever;
 
+use crate::protocol::rewrite::Rewrite;
 use crate::protocol::splice::Chunks;
 use crate::table::{Backend, BackendId, Model, ModelId, Tables};
 use crate::telemetry::metrics::{AttemptOutcome, Recorder};
 use balance::Balancer;
+use bytes::Bytes;
 use connection::{Connection, SendError};
 use fleet::{Member, Place, Server};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use pool::Pool;
 use std::future::poll_fn;
-use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -53,8 +54,8 @@ pub struct Outbound {
     pub headers: HeaderMap,
     /// As the client sent it.
     pub body: Chunks,
-    /// Where in it the model's name stands, quotes included.
-    pub model: Range<usize>,
+    /// How what is sent differs from it.
+    pub rewrite: Rewrite,
     /// When the whole exchange must be over.
     pub deadline: Instant,
 }
@@ -165,10 +166,12 @@ impl Upstream {
     ) -> Result<Response<Body>, Error> {
         let member = self.fleet.member(backend.id);
         let mut lease = Lease::new(Rc::clone(self), backend.id);
+        let name = model.lora.map_or_else(|| member.model_json.clone(), |json| Bytes::from_static(json.as_bytes()));
+        let nth = model.backends.iter().position(|other| other.id == backend.id).unwrap_or_default();
+        let body = outbound.rewrite.apply(&outbound.body, nth, &name);
         let answer = match &member.place {
-            Place::Echo { token_delay } => Ok(echo::answer(member.table.model_id, *token_delay, &outbound.body)),
+            Place::Echo { token_delay } => Ok(echo::answer(*token_delay, &body)),
             Place::Http(server) => {
-                let body = outbound.body.splice(outbound.model.clone(), member.model_json.clone());
                 let first_byte = self.tables.limits.first_byte_timeout.map(|bound| Instant::now() + bound);
                 let until = first_byte.map_or(outbound.deadline, |bound| bound.min(outbound.deadline));
                 let request = server.request(headers, body);

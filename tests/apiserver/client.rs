@@ -2,6 +2,7 @@
 
 use crate::tables;
 use hardwire::apiserver::{Api, Bounds, serve};
+use hardwire::routing::Routing;
 use hardwire::routing::catalog::Catalog;
 use hardwire::table::Tables;
 use hardwire::telemetry::metrics::{Recorder, Registry};
@@ -41,7 +42,8 @@ pub(crate) async fn start_with(tables: &'static Tables, bounds: Bounds) -> Serve
     let started = SystemTime::UNIX_EPOCH + Duration::from_secs(STARTED);
     let catalog = Arc::new(Catalog::new(tables, started));
     let registry = Registry::new(tables, recorders.to_vec());
-    let api = Api::new(tables, registry, catalog, started, Arc::clone(&draining)).within(bounds);
+    let routing = Arc::new(Routing::new(tables).unwrap());
+    let api = Api::new(tables, routing, registry, catalog, started, Arc::clone(&draining)).within(bounds);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();

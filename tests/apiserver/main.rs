@@ -5,4 +5,6 @@ mod client;
 mod endpoints;
 mod limits;
 mod metrics;
+mod openapi;
+mod reasons;
 mod tables;

@@ -2,7 +2,7 @@
 
 use hardwire::table::{
     Algorithm, Backend, BackendId, Balance, Config, Decision, DecisionId, Endpoint, Limits, Listener, Management,
-    Matched, Model, ModelId, Reliability, RetryOn, SignalSet, Tables, Target,
+    Matched, Model, ModelId, Plugins, Reasons, Reliability, RetryOn, SignalSet, Tables, Target,
 };
 use std::time::Duration;
 
@@ -32,11 +32,28 @@ const fn backend(id: u16, name: &'static str) -> Backend {
 }
 
 const fn model(name: &'static str, description: &'static str, backends: &'static [Backend]) -> Model {
-    Model { name, description, pricing: None, reliability: RELIABILITY, backends }
+    Model {
+        name,
+        description,
+        lora: None,
+        context_window: None,
+        quality: None,
+        pricing: None,
+        reliability: RELIABILITY,
+        backends,
+    }
 }
 
 const fn decision(name: &'static str, models: &'static [ModelId]) -> Decision {
-    Decision { name, priority: 0, models, algorithm: Algorithm::Static }
+    Decision {
+        name,
+        priority: 0,
+        tier: 0,
+        models,
+        reasoning: &[],
+        algorithm: Algorithm::Static,
+        plugins: Plugins::NONE,
+    }
 }
 
 static MODELS: [Model; 2] = [
@@ -84,7 +101,10 @@ pub(crate) fn tables(list_models: bool, json: &'static str) -> &'static Tables {
         automata: &[],
         term_count: 0,
         contexts: &[],
+        families: hardwire::table::Families::NONE,
+        project: None,
         decisions: const { &[decision("urgent", &[BIG]), decision("rest", &[])] },
+        reasons: Reasons { rules: &[None, None], confidences: &[], terms: &[] },
         resolve,
         decide,
     }))

@@ -5,7 +5,9 @@
 //! of them; what the values mean is for `lower`.
 
 use super::node::{Key, Node, Scalar, Span, Value};
+use super::shape::{Form, Shape};
 use super::upstream;
+use super::verdicts::{self, Entry, Verdict};
 use crate::errors;
 use crate::report::Sink;
 use std::collections::BTreeMap;
@@ -18,17 +20,39 @@ pub trait Decode: Sized {
     /// Reads it. `what` names it in messages. `None` after a mistake that was reported.
     fn decode(node: &Node, what: &str, sink: &mut Sink) -> Option<Self>;
 
+    /// What it is, for the schema.
+    fn form() -> Form {
+        Form::Any
+    }
+
     /// Adds the sections that can stand in it.
     fn sections(_out: &mut Vec<SectionKeys>) {}
 }
 
 /// A section and its keys, for the reference.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SectionKeys {
     /// `providers.models[].pricing`; empty for the document itself.
     pub path: &'static str,
+    /// What it is for.
+    pub doc: &'static str,
     /// Its keys, in the order of the struct.
     pub keys: &'static [&'static str],
+    /// The same with what each may hold.
+    pub fields: Vec<Field>,
+}
+
+/// A key of a section.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Field {
+    /// As it is written.
+    pub key: &'static str,
+    /// What it means.
+    pub doc: &'static str,
+    /// What its type is.
+    pub form: Form,
+    /// What its values may be.
+    pub shape: Shape,
 }
 
 /// A scalar as it was written.
@@ -60,22 +84,23 @@ pub struct Dict<T> {
     pub entries: Vec<(Key, T)>,
 }
 
-/// Declares a section: `"path" => pub struct Name { field: Type, field = "writtenKey": Type }`.
+/// Declares a section: `"path" => pub struct Name { field: Type, field = "writtenKey": Type as SHAPE }`. The shape is for
+/// the schema alone; without one, any text will do there.
 macro_rules! section {
     (
-        $(#[$meta:meta])*
+        $(#[doc = $about:literal])*
         $path:literal => pub struct $name:ident {
-            $($(#[$doc:meta])* $field:ident $(= $key:literal)?: $type:ty,)*
+            $($(#[doc = $doc:literal])* $field:ident $(= $key:literal)?: $type:ty $(as $shape:expr)?,)*
         }
     ) => {
-        $(#[$meta])*
+        $(#[doc = $about])*
         #[derive(Debug, Clone)]
         pub struct $name {
             /// Its first key.
             pub span: $crate::ast::node::Span,
             /// Whether all of its keys could be read. Where not, what is missing may have been meant by one of them.
             pub whole: bool,
-            $($(#[$doc])* pub $field: Option<$type>,)*
+            $($(#[doc = $doc])* pub $field: Option<$type>,)*
         }
 
         impl $crate::ast::decode::Decode for $name {
@@ -99,13 +124,24 @@ macro_rules! section {
                 Some($name { span: $crate::ast::decode::head(node), whole, $($field),* })
             }
 
+            fn form() -> $crate::ast::shape::Form {
+                $crate::ast::shape::Form::Section($path)
+            }
+
             fn sections(out: &mut Vec<$crate::ast::decode::SectionKeys>) {
                 if out.iter().any(|section| section.path == $path) {
                     return;
                 }
                 out.push($crate::ast::decode::SectionKeys {
                     path: $path,
+                    doc: concat!($($about, "\n"),*),
                     keys: &[$($crate::ast::decode::section!(@key $field $($key)?)),*],
+                    fields: vec![$($crate::ast::decode::Field {
+                        key: $crate::ast::decode::section!(@key $field $($key)?),
+                        doc: concat!($($doc, "\n"),*),
+                        form: <$type as $crate::ast::decode::Decode>::form(),
+                        shape: $crate::ast::decode::section!(@shape $($shape)?),
+                    }),*],
                 });
                 $(<$type as $crate::ast::decode::Decode>::sections(out);)*
             }
@@ -113,6 +149,8 @@ macro_rules! section {
     };
     (@key $field:ident $key:literal) => { $key };
     (@key $field:ident) => { stringify!($field) };
+    (@shape $shape:expr) => { $shape };
+    (@shape) => { $crate::ast::shape::TEXT };
 }
 pub(crate) use section;
 
@@ -133,15 +171,19 @@ pub fn known_entries<'n>(
         if keys.contains(&key.text.as_str()) {
             known.push((key, value));
         } else {
-            unknown_key(key, path, keys, sink);
+            unknown_key(key, value, path, keys, sink);
         }
     }
     Some(known)
 }
 
-fn unknown_key(key: &Key, path: &str, keys: &[&str], sink: &mut Sink) {
+fn unknown_key(key: &Key, value: &Node, path: &str, keys: &[&str], sink: &mut Sink) {
     let place = if path.is_empty() { "the document".to_owned() } else { format!("`{path}`") };
     let name = key.text.as_str();
+    if let Some(entry) = verdicts::entry(path, name) {
+        let_stand(entry, key, value, &place, sink);
+        return;
+    }
     if let Some(replacement) = upstream::removed(path, name) {
         sink.report(&errors::REMOVED_KEY, key.span, &[name, &place, replacement]);
     } else if upstream::unsupported(path, name) {
@@ -151,6 +193,23 @@ fn unknown_key(key: &Key, path: &str, keys: &[&str], sink: &mut Sink) {
             .map_or_else(|| format!("the keys here are {}", listed(keys)), |near| format!("did you mean `{near}`?"));
         sink.report(&errors::UNKNOWN_KEY, key.span, &[name, &place]).help(help);
     }
+}
+
+/// A key that nobody reads, and whether it may stay all the same.
+fn let_stand(entry: &Entry, key: &Key, value: &Node, place: &str, sink: &mut Sink) {
+    let name = key.text.as_str();
+    match entry.verdict {
+        Verdict::Ignored => sink.report(&errors::IGNORED_KEY, key.span, &[name]).help(entry.why.to_owned()),
+        Verdict::Declared => sink.report(&errors::UNSUPPORTED_DECLARATION, key.span, &[name, entry.why]),
+        Verdict::Switch { path, on_by_default } if verdicts::is_off(value, path, on_by_default) => {
+            sink.report(&errors::SWITCHED_OFF, key.span, &[name, entry.why])
+        }
+        Verdict::Switch { path, .. } => {
+            let help = format!("{}: remove it, or write `{}: false`", entry.why, path.join("."));
+            sink.report(&errors::UNSUPPORTED_KEY, key.span, &[name, place]).help(help)
+        }
+    };
+    sink.ignore(key.span);
 }
 
 /// The entries of a mapping without those whose key stood before. Those are reported.
@@ -194,6 +253,10 @@ fn wrong_type(node: &Node, what: &str, expected: &str, sink: &mut Sink) {
 impl Decode for Leaf {
     const EXPECTED: &'static str = "a single value";
 
+    fn form() -> Form {
+        Form::Scalar
+    }
+
     fn decode(node: &Node, what: &str, sink: &mut Sink) -> Option<Self> {
         match &node.value {
             Value::Scalar(_, Scalar::Null) => {
@@ -211,6 +274,10 @@ impl Decode for Leaf {
 
 impl<T: Decode> Decode for List<T> {
     const EXPECTED: &'static str = "a list";
+
+    fn form() -> Form {
+        Form::List(Box::new(T::form()))
+    }
 
     fn decode(node: &Node, what: &str, sink: &mut Sink) -> Option<Self> {
         let Value::List(items) = &node.value else {
@@ -230,6 +297,10 @@ impl<T: Decode> Decode for List<T> {
 
 impl<T: Decode> Decode for Dict<T> {
     const EXPECTED: &'static str = "a mapping";
+
+    fn form() -> Form {
+        Form::Dict(Box::new(T::form()))
+    }
 
     fn decode(node: &Node, what: &str, sink: &mut Sink) -> Option<Self> {
         let Value::Map(entries) = &node.value else {
@@ -252,6 +323,10 @@ impl<T: Decode> Decode for Dict<T> {
 
 impl<T: Decode> Decode for Box<T> {
     const EXPECTED: &'static str = T::EXPECTED;
+
+    fn form() -> Form {
+        T::form()
+    }
 
     fn decode(node: &Node, what: &str, sink: &mut Sink) -> Option<Self> {
         T::decode(node, what, sink).map(Box::new)

@@ -1,6 +1,7 @@
 //! `global`: what concerns the router as a whole.
 
 use super::decode::{Leaf, List, section};
+use super::shape::{FLAG, NAME, PORT, words};
 
 section! {
     /// All of it.
@@ -9,6 +10,38 @@ section! {
         router: Router,
         /// Services beside the ingress.
         services: Services,
+        /// What the router knows models for elsewhere.
+        model_catalog: ModelCatalog,
+    }
+}
+
+section! {
+    /// What the router knows models for elsewhere.
+    "global.model_catalog" => pub struct ModelCatalog {
+        /// Detectors.
+        modules: Modules,
+    }
+}
+
+section! {
+    /// Detectors.
+    "global.model_catalog.modules" => pub struct Modules {
+        /// What kind of answer the user asks for.
+        modality_detector: ModalityDetector,
+    }
+}
+
+section! {
+    /// What kind of answer the user asks for, for signals of `routing.signals.modality`.
+    "global.model_catalog.modules.modality_detector" => pub struct ModalityDetector {
+        /// Whether it may be used. Default: false.
+        enabled: Leaf as FLAG,
+        /// `keyword`.
+        method: Leaf as words(&["keyword"]),
+        /// Texts that ask for an image; at least one.
+        keywords: List<Leaf> as NAME,
+        /// Texts that ask for words beside it.
+        both_keywords: List<Leaf> as NAME,
     }
 }
 
@@ -16,13 +49,13 @@ section! {
     /// Virtual names and the list of models.
     "global.router" => pub struct Router {
         /// `file`: there is no other source for a baked router.
-        config_source: Leaf,
+        config_source: Leaf as words(&["file"]),
         /// Third virtual name beside `vllm-sr/auto` and `auto`. Default: `MoM`.
-        auto_model_name: Leaf,
+        auto_model_name: Leaf as NAME,
         /// All virtual names, in place of those.
-        auto_model_names: List<Leaf>,
+        auto_model_names: List<Leaf> as NAME.some(),
         /// Whether `/v1/models` also lists `providers.models`. Default: false.
-        include_config_models_in_list: Leaf,
+        include_config_models_in_list: Leaf as FLAG,
     }
 }
 
@@ -31,6 +64,28 @@ section! {
     "global.services" => pub struct Services {
         /// The apiserver.
         management_api: ManagementApi,
+        /// Who sends a request, for the signals of `routing.signals.role_bindings`.
+        authz: Authz,
+    }
+}
+
+section! {
+    /// Who sends a request, for the signals of `routing.signals.role_bindings`.
+    "global.services.authz" => pub struct Authz {
+        /// Whether a request that does not tell is served all the same, without a role. Default: false.
+        fail_open: Leaf as FLAG,
+        /// Where it stands.
+        identity: Identity,
+    }
+}
+
+section! {
+    /// The headers that tell who sends a request. Only a proxy in front that sets them itself can be trusted with them.
+    "global.services.authz.identity" => pub struct Identity {
+        /// Default: `x-authz-user-id`.
+        user_id_header: Leaf as NAME,
+        /// Groups, set apart by commas. Default: `x-authz-user-groups`.
+        user_groups_header: Leaf as NAME,
     }
 }
 
@@ -40,7 +95,7 @@ section! {
         /// IP address. Default: `127.0.0.1`.
         bind_address: Leaf,
         /// TCP port. Default: 8080.
-        port: Leaf,
+        port: Leaf as PORT,
         /// Who may ask.
         auth: ManagementAuth,
     }
@@ -50,6 +105,6 @@ section! {
     /// Who may ask the apiserver.
     "global.services.management_api.auth" => pub struct ManagementAuth {
         /// `disabled`.
-        mode: Leaf,
+        mode: Leaf as words(&["disabled"]),
     }
 }

@@ -8,31 +8,32 @@ pub mod global;
 pub mod hardwire;
 pub mod listeners;
 pub mod node;
+pub mod plugins;
 pub mod providers;
 pub mod routing;
 pub mod secret;
+pub mod shape;
 pub mod upstream;
+pub mod verdicts;
 
 use decode::{Decode, Leaf, List, SectionKeys, section};
-use node::Node;
+use shape::{TEXT, words};
 
 section! {
     /// The whole document.
     "" => pub struct Document {
         /// Version of the schema: `v0.3`, if it is told at all.
-        version: Leaf,
+        version: Leaf as words(&["v0.3"]),
         /// Where clients come in.
-        listeners: List<listeners::Listener>,
+        listeners: List<listeners::Listener> as TEXT.some(),
         /// Models and where they are served.
-        providers: providers::Providers,
+        providers: providers::Providers as TEXT.required(),
         /// Which model a request for a virtual name gets.
         routing: routing::Routing,
         /// What concerns the router as a whole.
         global: global::Global,
         /// Bounds and timeouts: our own addition to the schema.
         hardwire: hardwire::Hardwire,
-        /// The set-up mode of another tool. Ignored with a warning.
-        setup: Node,
     }
 }
 

@@ -5,55 +5,20 @@
 /// Keys that exist in the schema and not here, by section.
 pub const UNSUPPORTED: &[(&str, &[&str])] = &[
     ("", &["entrypoints", "recipes"]),
-    ("providers.defaults", &["default_reasoning_effort", "reasoning_families"]),
-    ("providers.models[]", &["reasoning_family"]),
-    ("routing", &["projections"]),
-    ("routing.modelCards[]", &["loras"]),
-    (
-        "routing.signals",
-        &[
-            "language",
-            "structure",
-            "conversation",
-            "role_bindings",
-            "events",
-            "metadata",
-            "modality",
-            "domains",
-            "embeddings",
-            "complexity",
-            "jailbreak",
-            "pii",
-            "fact_check",
-            "user_feedbacks",
-            "reasks",
-            "preferences",
-            "kb",
-            "classifiers",
-            "session_metrics",
-            "event_context_rules",
-            "session_states",
-        ],
-    ),
+    ("routing.projections", &["partitions"]),
+    ("routing.projections.scores[].inputs[]", &["kb", "metric"]),
+    ("routing.projections.mappings[]", &["top_k"]),
     (
         "routing.signals.keywords[]",
         &["fuzzy_match", "fuzzy_threshold", "bm25_threshold", "ngram_threshold", "ngram_arity"],
     ),
     (
         "routing.decisions[]",
-        &[
-            "tier",
-            "plugins",
-            "emits",
-            "annotations",
-            "candidateIterations",
-            "adaptations",
-            "output_contract",
-            "output_contract_spec",
-        ],
+        &["emits", "annotations", "candidateIterations", "adaptations", "output_contract", "output_contract_spec"],
     ),
-    ("routing.decisions[].rules", &["label", "predicate", "on_error"]),
-    ("routing.decisions[].modelRefs[]", &["reasoning_effort", "reasoning_description", "lora_name"]),
+    ("routing.decisions[].algorithm.multi_factor", &["objective", "quality", "latency_metric"]),
+    ("routing.decisions[].rules", &["label", "on_error"]),
+    ("plugins.tools", &["semantic_selection", "strategy", "dynamic_retrieval", "trusted_facts"]),
     (
         "routing.decisions[].algorithm",
         &[
@@ -62,8 +27,6 @@ pub const UNSUPPORTED: &[(&str, &[&str])] = &[
             "remom",
             "fusion",
             "workflows",
-            "latency_aware",
-            "multi_factor",
             "prompt",
             "hybrid",
             "router_dc",
@@ -75,12 +38,8 @@ pub const UNSUPPORTED: &[(&str, &[&str])] = &[
             "on_error",
         ],
     ),
-    ("global", &["stores", "integrations", "model_catalog"]),
-    ("global.router", &["clear_route_cache", "learning", "model_selection", "skip_processing", "streamed_body"]),
-    (
-        "global.services",
-        &["api", "authz", "observability", "ratelimit", "response_api", "router_replay", "startup_status"],
-    ),
+    ("global.services", &["ratelimit"]),
+    ("global.services.authz", &["providers"]),
     ("global.services.management_api", &["remote_exposure"]),
     ("global.services.management_api.auth", &["tokens"]),
 ];
@@ -116,24 +75,17 @@ const REMOVED: &[(&str, &str, &str)] = &[
 
 /// Types of rule leaves that exist in the schema and not here.
 pub const UNSUPPORTED_SIGNAL_TYPES: &[&str] = &[
-    "authz",
     "classifier",
     "complexity",
-    "conversation",
     "domain",
     "embedding",
-    "event",
     "fact_check",
     "jailbreak",
     "kb",
     "language",
-    "metadata",
-    "modality",
     "pii",
     "preference",
-    "projection",
     "reask",
-    "structure",
     "user_feedback",
 ];
 
@@ -151,9 +103,7 @@ pub const UNSUPPORTED_ALGORITHMS: &[&str] = &[
     "hybrid",
     "kmeans",
     "knn",
-    "latency_aware",
     "mlp",
-    "multi_factor",
     "personalization",
     "prompt",
     "ratings",
@@ -163,6 +113,24 @@ pub const UNSUPPORTED_ALGORITHMS: &[&str] = &[
     "session_aware",
     "svm",
     "workflows",
+];
+
+/// Plugins that exist, or existed, in the schema and not here.
+pub const UNSUPPORTED_PLUGINS: &[&str] = &[
+    "content-safety",
+    "context_compression",
+    "hallucination",
+    "image_gen",
+    "jailbreak",
+    "memory",
+    "pii",
+    "rag",
+    "response_cache",
+    "response_jailbreak",
+    "router_replay",
+    "semantic-cache",
+    "semantic_cache",
+    "tool_selection",
 ];
 
 /// Providers that exist in the schema and not here.

@@ -13,6 +13,9 @@ pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
     let mut id = 0u64;
     let mut items = TokenStream::new();
     for (n, (model, name)) in router.models.iter().zip(&names.backends).enumerate() {
+        if model.lora_of.is_some() {
+            continue;
+        }
         let doc = doc(&format!("`providers.models[{n}].backend_refs` in {}.", router.source));
         let len = int(model.backends.len() as u64);
         let backends: Vec<_> = model.backends.iter().zip(id..).map(|(b, id)| backend(b, id, names)).collect();

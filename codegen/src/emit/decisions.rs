@@ -1,13 +1,17 @@
 //! Decisions: the table, a small function for each rule, and `decide`, which asks them in the order of evaluation.
 
 use super::{
+    algorithm,
     names::Names,
-    tokens::{doc, int, prose},
+    order::{self, Order, Step},
+    plugins,
+    rules::{Scope, is_roundabout},
+    tokens::{self, decimal, doc, int, prose},
 };
-use crate::ir::{Decision, Router, Rule, Strategy};
-use proc_macro2::{Ident, Literal, TokenStream};
+use crate::confidence::Range;
+use crate::ir::{Decision, Router, Strategy};
+use proc_macro2::TokenStream;
 use quote::quote;
-use std::collections::BTreeSet;
 
 /// The table and the code of all decisions.
 pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
@@ -21,19 +25,31 @@ pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
     });
     let decisions = router.decisions.iter().map(|d| decision(d, names));
     let len = int(router.decisions.len() as u64);
-    let order = order(router);
-    let rules = order.iter().filter_map(|n| {
-        let (name, decision) = (&names.rules[*n], &names.decisions[*n]);
+    let order = Order::of(router);
+    let sure = order::ranges(router);
+    let scope = Scope { router, names };
+    let rules = asked(router, &order).into_iter().filter_map(|n| {
+        let (name, decision) = (&names.rules[n], &names.decisions[n]);
         let doc = doc(&format!("The rule of `{decision}`."));
-        let rule = router.decisions[*n].rule.as_ref()?;
+        let rule = router.decisions[n].rule.as_ref()?;
         // Clippy would write such a rule otherwise, and it is right; but the document has its reasons.
         let allow = is_roundabout(rule)
             .then(|| quote!(#[allow(clippy::nonminimal_bool, clippy::overly_complex_bool_expr, clippy::eq_op)]));
-        let rule = expression(rule, &names.signals, false);
+        let matches = scope.matches(rule, false);
+        let confidence = sure[n].constant().is_none().then(|| {
+            let (name, confidence) = (&names.confidences[n], scope.confidence(rule));
+            let doc = tokens::doc(&format!("How sure `{decision}` is when it matches."));
+            quote! {
+                #doc
+                #allow
+                fn #name(s: &SignalSet) -> f64 { #confidence }
+            }
+        });
         Some(quote! {
             #doc
             #allow
-            fn #name(s: &SignalSet) -> bool { #rule }
+            fn #name(s: &SignalSet) -> bool { #matches }
+            #confidence
         })
     });
     let decide = decide(router, names, &order);
@@ -45,6 +61,22 @@ pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
     }
 }
 
+/// The decisions that are asked at all, in the order in which they first are.
+fn asked(router: &Router, order: &Order) -> Vec<usize> {
+    let mut asked = Vec::new();
+    let tiers = (0..router.decisions.len()).filter(|n| order.tiered.is_some() && router.decisions[*n].tier > 0);
+    let steps = order.steps().flat_map(|step| match step {
+        Step::One(n) => std::slice::from_ref(n),
+        Step::Surest(members) => members,
+    });
+    for n in steps.copied().chain(tiers) {
+        if !asked.contains(&n) {
+            asked.push(n);
+        }
+    }
+    asked
+}
+
 fn describe(n: usize, router: &Router) -> String {
     let Decision { name, description, .. } = &router.decisions[n];
     let colon = if description.is_empty() { "" } else { ": " };
@@ -53,58 +85,68 @@ fn describe(n: usize, router: &Router) -> String {
 
 fn decision(decision: &Decision, names: &Names) -> TokenStream {
     let name = &decision.name;
-    let priority = int(decision.priority);
+    let (priority, tier) = (int(decision.priority), int(decision.tier));
     let models = decision.models.iter().map(|m| &names.models[*m]);
+    let algorithm = algorithm::algorithm(&decision.algorithm);
+    let (reasoning, plugins) = (plugins::reasoning(&decision.reasoning), plugins::plugins(&decision.plugins));
     quote! {
-        Decision { name: #name, priority: #priority, models: &[#(#models),*], algorithm: Algorithm::Static }
-    }
-}
-
-/// The decisions as they are asked: the first that matches wins. Ends at the first that always matches.
-fn order(router: &Router) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..router.decisions.len()).collect();
-    order.sort_by(|a, b| {
-        let (a, b) = (&router.decisions[*a], &router.decisions[*b]);
-        let by_priority = b.priority.cmp(&a.priority);
-        let by_confidence = confidence(b).total_cmp(&confidence(a));
-        let by_strategy = match router.strategy {
-            Strategy::Priority => by_priority.then(by_confidence),
-            Strategy::Confidence => by_confidence.then(by_priority),
-        };
-        by_strategy.then(a.name.cmp(&b.name))
-    });
-    let asked = order.iter().position(|n| router.decisions[*n].rule.is_none()).map_or(order.len(), |last| last + 1);
-    order.truncate(asked);
-    order
-}
-
-/// How sure a decision is when it matches. Every leaf of a rule has confidence 1, and so has every combination of such
-/// leaves; a decision without rules has 0. When leaves come to have confidences of their own, this becomes code.
-fn confidence(decision: &Decision) -> f64 {
-    if decision.rule.is_some() { 1.0 } else { 0.0 }
-}
-
-fn decide(router: &Router, names: &Names, order: &[usize]) -> TokenStream {
-    let doc = doc(match router.strategy {
-        Strategy::Priority => "The decision that wins: by priority, then confidence, then name.",
-        Strategy::Confidence => "The decision that wins: by confidence, then priority, then name.",
-    });
-    let mut body = TokenStream::new();
-    let mut otherwise = quote!(None);
-    for n in order {
-        let (id, rule) = (&names.decisions[*n], &names.rules[*n]);
-        let confidence = Literal::f64_unsuffixed(confidence(&router.decisions[*n]));
-        if router.decisions[*n].rule.is_some() {
-            body.extend(quote!(if #rule(s) { return won(#id, #confidence); }));
-        } else {
-            otherwise = quote!(won(#id, #confidence));
+        Decision {
+            name: #name,
+            priority: #priority,
+            tier: #tier,
+            models: &[#(#models),*],
+            reasoning: #reasoning,
+            algorithm: #algorithm,
+            plugins: #plugins,
         }
     }
-    let s = if body.is_empty() { quote!(_) } else { quote!(s) };
-    let won = (!order.is_empty()).then(|| {
+}
+
+/// The functions that settle which decision wins.
+fn decide(router: &Router, names: &Names, order: &Order) -> TokenStream {
+    let sure = order::ranges(router);
+    let doc = doc(match (router.strategy, order.tiers.is_empty() && order.tiered.is_none()) {
+        (Strategy::Priority, true) => "The decision that wins: by priority, then confidence, then name.",
+        (Strategy::Confidence, true) => "The decision that wins: by confidence, then priority, then name.",
+        (_, false) => "The decision that wins: by tier, then confidence, then priority, then name.",
+    });
+    let asking = Asking { router, names, sure };
+    let mut body = TokenStream::new();
+    if let Some(tiered) = &order.tiered {
+        let steps = asking.steps(tiered);
+        let rules = router.decisions.iter().zip(&names.rules).filter(|(decision, _)| decision.tier > 0);
+        let any = rules.map(|(_, rule)| quote!(#rule(s)));
+        let tiers = any.reduce(|all, rule| quote!(#all || #rule)).expect("tiers differ from none");
+        body.extend(quote!(if #tiers { #steps } else));
+        let plain = asking.steps(&order.plain);
+        body.extend(quote!({ #plain }));
+    } else {
+        body.extend(asking.steps(&order.plain));
+    }
+    body.extend(asking.steps(&order.tiers));
+    let ends = |steps: &[Step]| matches!(steps.last(), Some(Step::One(n)) if router.decisions[*n].rule.is_none());
+    let ended = ends(&order.tiers) || (ends(&order.plain) && order.tiers.is_empty());
+    let otherwise = (!ended).then(|| quote!(None));
+    let s = if order.steps().any(|step| !matches!(step, Step::One(n) if router.decisions[*n].rule.is_none())) {
+        quote!(s)
+    } else {
+        quote!(_)
+    };
+    let won = order.steps().next().is_some().then(|| {
         quote! {
             const fn won(decision: DecisionId, confidence: f64) -> Option<Matched> {
                 Some(Matched { decision, confidence })
+            }
+        }
+    });
+    let surer = order.steps().any(|step| matches!(step, Step::Surest(_))).then(|| {
+        quote! {
+            /// The surer of two decisions; of equals, the one that was asked first.
+            const fn surer(first: Option<Matched>, decision: DecisionId, confidence: f64) -> Option<Matched> {
+                match first {
+                    Some(first) if first.confidence >= confidence => Some(first),
+                    _ => won(decision, confidence),
+                }
             }
         }
     });
@@ -115,49 +157,63 @@ fn decide(router: &Router, names: &Names, order: &[usize]) -> TokenStream {
             #otherwise
         }
         #won
+        #surer
     }
 }
 
-/// Whether a rule may not be the shortest way to say it: it names a signal twice, or has negations that could be moved.
-fn is_roundabout(rule: &Rule) -> bool {
-    fn visit(rule: &Rule, seen: &mut BTreeSet<usize>, negations: &mut usize) -> bool {
-        match rule {
-            Rule::Signal(n) => !seen.insert(*n),
-            Rule::All(rules) | Rule::Any(rules) => rules.iter().any(|rule| visit(rule, seen, negations)),
-            Rule::Not(rule) => {
-                *negations += 1;
-                *negations > 1 || !matches!(**rule, Rule::Signal(_)) || visit(rule, seen, negations)
+struct Asking<'a> {
+    router: &'a Router,
+    names: &'a Names,
+    sure: Vec<Range>,
+}
+
+impl Asking<'_> {
+    fn steps(&self, steps: &[Step]) -> TokenStream {
+        steps.iter().map(|step| self.step(step)).collect()
+    }
+
+    fn step(&self, step: &Step) -> TokenStream {
+        match step {
+            Step::One(n) => {
+                let (id, rule, confidence) = (&self.names.decisions[*n], &self.names.rules[*n], self.confidence(*n));
+                match self.router.decisions[*n].rule {
+                    Some(_) => quote!(if #rule(s) { return won(#id, #confidence); }),
+                    None => quote!(won(#id, #confidence)),
+                }
+            }
+            Step::Surest(members) => {
+                let mut asked = TokenStream::new();
+                for (position, n) in members.iter().enumerate() {
+                    let (id, rule, confidence) =
+                        (&self.names.decisions[*n], &self.names.rules[*n], self.confidence(*n));
+                    let first = if position == 0 { quote!(None) } else { quote!(surest) };
+                    let rest = members[position + 1..].iter().map(|n| self.sure[*n].most);
+                    // None of those that follow can be surer: it need not be asked.
+                    let beyond = self.sure[*n].least >= rest.fold(0.0, f64::max);
+                    asked.extend(if beyond {
+                        quote!(if #rule(s) { return surer(#first, #id, #confidence); })
+                    } else {
+                        quote!(if #rule(s) { surest = surer(#first, #id, #confidence); })
+                    });
+                }
+                quote! {
+                    let mut surest = None;
+                    #asked
+                    if surest.is_some() {
+                        return surest;
+                    }
+                }
             }
         }
     }
-    visit(rule, &mut BTreeSet::new(), &mut 0)
-}
 
-/// A rule as a Rust expression, in parentheses where it is `nested` and needs them.
-fn expression(rule: &Rule, signals: &[Ident], nested: bool) -> TokenStream {
-    let joined = |rules: &[Rule], operator: TokenStream| {
-        if let [only] = rules {
-            return expression(only, signals, nested);
-        }
-        let mut joined = TokenStream::new();
-        for (n, rule) in rules.iter().enumerate() {
-            if n > 0 {
-                joined.extend(operator.clone());
+    fn confidence(&self, n: usize) -> TokenStream {
+        match self.sure[n].constant() {
+            Some(constant) => decimal(constant),
+            None => {
+                let confidence = &self.names.confidences[n];
+                quote!(#confidence(s))
             }
-            joined.extend(expression(rule, signals, true));
-        }
-        if nested { quote!((#joined)) } else { joined }
-    };
-    match rule {
-        Rule::Signal(n) => {
-            let signal = &signals[*n];
-            quote!(s.has(#signal))
-        }
-        Rule::All(rules) => joined(rules, quote!(&&)),
-        Rule::Any(rules) => joined(rules, quote!(||)),
-        Rule::Not(rule) => {
-            let rule = expression(rule, signals, true);
-            quote!(!#rule)
         }
     }
 }

@@ -4,15 +4,22 @@
 //! document. It is also meant to be boring: the same [`ir::Router`] gives the same bytes, on every machine of the same
 //! byte order. Nothing here can fail and nothing is checked here; that was `lower`'s part.
 
+mod algorithm;
 pub mod automata;
 mod backends;
 mod decisions;
 mod env;
+mod families;
 mod file;
 mod limits;
 mod models;
 mod names;
+mod order;
+mod plugins;
+mod projections;
+mod reasons;
 mod resolve;
+mod rules;
 mod signals;
 mod tokens;
 pub mod words;
@@ -48,7 +55,8 @@ const CONFIG_JSON: &str = "config.json";
 #[must_use]
 pub fn emit(router: &ir::Router) -> Output {
     let names = Names::of(router);
-    let (automata, automata_blobs) = automata::items(&automata::build(automata::terms(router)));
+    let (automata, automata_blobs) = automata::items(&automata::groups(router));
+    let (counted, counted_blobs) = automata::counted(router);
     let file = File {
         source: &router.source,
         sections: vec![
@@ -57,13 +65,17 @@ pub fn emit(router: &ir::Router) -> Output {
             Section { title: "Listeners", items: limits::items(router, &names) },
             Section { title: "Models and their backends", items: models::items(router, &names) },
             Section { title: "Signals", items: signals::items(router, &names) },
-            Section { title: "Automata", items: automata },
+            Section { title: "Further families", items: families::items(router, &names) },
+            Section { title: "Automata", items: quote!(#automata #counted) },
+            Section { title: "Projections", items: projections::items(router, &names) },
             Section { title: "Decisions", items: decisions::items(router, &names) },
+            Section { title: "Reasons, which only explanations read", items: reasons::items(router, &names) },
             Section { title: "Names", items: resolve::items(router, &names) },
         ],
     };
     let mut blobs = vec![Blob { name: CONFIG_JSON.to_owned(), bytes: router.json.clone().into_bytes() }];
     blobs.extend(automata_blobs);
+    blobs.extend(counted_blobs);
     Output { rust: file.print(), blobs }
 }
 
@@ -76,6 +88,9 @@ fn tables(router: &ir::Router, names: &Names) -> proc_macro2::TokenStream {
     let list_models = router.list_models;
     let backend_count = tokens::int(router.models.iter().map(|m| m.backends.len() as u64).sum::<u64>());
     let default_model = models::default_model(router, names);
+    let reasons = reasons::value(router);
+    let families = families::families(router, names);
+    let project = projections::project(router);
     let term_count = tokens::int(automata::terms(router).count() as u64);
     quote! {
         #doc
@@ -96,7 +111,10 @@ fn tables(router: &ir::Router, names: &Names) -> proc_macro2::TokenStream {
             automata: &AUTOMATA,
             term_count: #term_count,
             contexts: &CONTEXTS,
+            families: #families,
+            project: #project,
             decisions: &DECISIONS,
+            reasons: #reasons,
             resolve,
             decide,
         };

@@ -3,10 +3,11 @@
 use super::{
     backends,
     names::Names,
+    plugins,
     tokens::{doc, duration, int, option, prose},
 };
 use crate::ir::{Balance, Ejection, HealthCheck, Model, Pricing, Reliability, Router};
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote;
 
 /// A constant for each id, the table of models, and a table of backends for each.
@@ -19,7 +20,7 @@ pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
             const #name: ModelId = ModelId(#n);
         }
     });
-    let models = router.models.iter().zip(&names.backends).map(|(m, backends)| model(m, backends));
+    let models = router.models.iter().enumerate().map(|(n, m)| model(m, &names.backends[m.lora_of.unwrap_or(n)]));
     let len = int(router.models.len() as u64);
     let backends = backends::items(router, names);
     quote! {
@@ -38,13 +39,19 @@ pub(super) fn default_model(router: &Router, names: &Names) -> TokenStream {
 }
 
 fn model(model: &Model, backends: &Ident) -> TokenStream {
-    let Model { name, description, pricing, reliability, backends: _ } = model;
+    let Model { name, description, pricing, reliability, lora_of, context_window, quality, backends: _ } = model;
+    let context_window = option(*context_window, int);
+    let quality = option(quality.map(Literal::f64_unsuffixed), |quality| quote!(#quality));
+    let lora = option(lora_of.map(|_| plugins::quoted(name)), |json| quote!(#json));
     let pricing = option(pricing.as_ref(), self::pricing);
     let reliability = self::reliability(reliability);
     quote! {
         Model {
             name: #name,
             description: #description,
+            lora: #lora,
+            context_window: #context_window,
+            quality: #quality,
             pricing: #pricing,
             reliability: #reliability,
             backends: &#backends,

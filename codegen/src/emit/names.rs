@@ -1,7 +1,7 @@
 //! Identifiers for the generated items, made from the names of the document. Unique, ASCII, and stable: a name depends
 //! on its own item and those before it in the document.
 
-use crate::ir::{Router, SignalWhat};
+use crate::ir::Router;
 use proc_macro2::{Ident, Span};
 use std::collections::BTreeSet;
 
@@ -19,23 +19,50 @@ pub(super) struct Names {
     pub(super) decisions: Vec<Ident>,
     /// `urgent_biz: fn(&SignalSet) -> bool`, by decision.
     pub(super) rules: Vec<Ident>,
+    /// `urgent_biz_confidence: fn(&SignalSet) -> f64`, by decision.
+    pub(super) confidences: Vec<Ident>,
+    /// `project_bands: fn(&mut SignalSet)`, by mapping.
+    pub(super) mappings: Vec<Ident>,
+    /// `CONFIDENCE_STRUCTURE_LIST: MeasureId`, by number of the measure.
+    pub(super) measures: Vec<Ident>,
 }
 
 impl Names {
     /// The identifiers of a router.
     pub(super) fn of(router: &Router) -> Names {
         // What the generated file and those that include it call their own.
-        let mut taken: BTreeSet<String> = ["main", "resolve", "decide", "won", "literal"].map(str::to_owned).into();
+        let mut taken: BTreeSet<String> = [
+            "main",
+            "resolve",
+            "decide",
+            "project",
+            "sure_within",
+            "score",
+            "won",
+            "surer",
+            "surest",
+            "best",
+            "literal",
+        ]
+        .map(str::to_owned)
+        .into();
         let mut unique = |wish: String| {
             let name = (2..).map(|n| format!("{wish}_{n}")).find(|name| !taken.contains(name));
             let name = if taken.contains(&wish) { name.expect("numbers do not end") } else { wish };
             taken.insert(name.clone());
             Ident::new(&name, Span::call_site())
         };
-        let signal = |s: &crate::ir::Signal| match s.what {
-            SignalWhat::Keyword { .. } => constant("KEYWORD_", &s.name),
-            SignalWhat::Context { .. } => constant("CONTEXT_", &s.name),
+        let signal = |s: &crate::ir::Signal| constant(&format!("{}_", s.what.family().to_ascii_uppercase()), &s.name);
+        let measure = |n: usize| {
+            let of = |prefix: &str, s: &crate::ir::Signal| constant(prefix, &signal(s));
+            let noted = router.signals.iter().find_map(|s| match (s.noted_confidence, s.noted_value) {
+                (Some(m), _) if m == n => Some(of("CONFIDENCE_", s)),
+                (_, Some(m)) if m == n => Some(of("VALUE_", s)),
+                _ => None,
+            });
+            noted.expect("a measure is some signal's")
         };
+        let measures = router.signals.iter().flat_map(|s| [s.noted_confidence, s.noted_value]).flatten().count();
         Names {
             env: router.env.iter().map(|v| unique(constant("ENV_", &v.name))).collect(),
             models: router.models.iter().map(|m| unique(constant("MODEL_", &m.name))).collect(),
@@ -43,6 +70,9 @@ impl Names {
             signals: router.signals.iter().map(|s| unique(signal(s))).collect(),
             decisions: router.decisions.iter().map(|d| unique(constant("DECISION_", &d.name))).collect(),
             rules: router.decisions.iter().map(|d| unique(function(&d.name))).collect(),
+            confidences: router.decisions.iter().map(|d| unique(function(&format!("{} confidence", d.name)))).collect(),
+            mappings: router.mappings.iter().map(|m| unique(function(&format!("project {}", m.name)))).collect(),
+            measures: (0..measures).map(|n| unique(measure(n))).collect(),
         }
     }
 }

@@ -5,8 +5,8 @@ use super::{
     tokens::{doc, int, prose},
 };
 use crate::ir::{KeywordOperator, Router, Signal, SignalWhat, Term};
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote};
 
 /// A constant for each id, and the tables of signals.
 pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
@@ -24,30 +24,41 @@ pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
     let mut first_term = 0u64;
     for (signal, id) in router.signals.iter().zip(&names.signals) {
         let name = &signal.name;
+        let kind = kind(&signal.what);
+        signals.push(quote!(Signal { kind: SignalKind::#kind, name: #name }));
         match &signal.what {
             SignalWhat::Keyword { operator, terms } => {
-                signals.push(quote!(Signal { kind: SignalKind::Keyword, name: #name }));
                 let operator = self::operator(*operator);
                 let (first, count) = (int(first_term), int(terms.len() as u64));
                 keywords.push(quote! {
                     KeywordSignal { signal: #id, operator: #operator, first_term: #first, terms: #count }
                 });
-                first_term += terms.len() as u64;
             }
             SignalWhat::Context { min_tokens, max_tokens } => {
-                signals.push(quote!(Signal { kind: SignalKind::Context, name: #name }));
                 let (min, max) = (tokens(*min_tokens), tokens(*max_tokens));
                 contexts.push(quote!(ContextSignal { signal: #id, min_tokens: #min, max_tokens: #max }));
             }
+            _ => {} // see `families`
         }
+        first_term += signal.what.terms().count() as u64;
     }
+    let measures = names.measures.iter().enumerate().map(|(n, name)| {
+        let n = int(n as u64);
+        quote!(const #name: MeasureId = MeasureId(#n);)
+    });
     let (s, k, c) = (int(signals.len() as u64), int(keywords.len() as u64), int(contexts.len() as u64));
     quote! {
         #(#ids)*
+        #(#measures)*
         static SIGNALS: [Signal; #s] = [#(#signals),*];
         static KEYWORDS: [KeywordSignal; #k] = [#(#keywords),*];
         static CONTEXTS: [ContextSignal; #c] = [#(#contexts),*];
     }
+}
+
+fn kind(what: &SignalWhat) -> Ident {
+    let family = what.family();
+    format_ident!("{}{}", family[..1].to_ascii_uppercase(), &family[1..])
 }
 
 fn operator(operator: KeywordOperator) -> TokenStream {
@@ -84,6 +95,17 @@ fn describe(signal: &Signal) -> String {
         }
         SignalWhat::Context { min_tokens, max_tokens } => {
             format!("Context signal `{name}`: {min_tokens} to {max_tokens} tokens.")
+        }
+        SignalWhat::Modality(_) => format!("Modality signal `{name}`."),
+        SignalWhat::Role { users, groups } => {
+            let names = users.iter().chain(groups).map(|name| prose(name)).collect::<Vec<_>>().join(", ");
+            format!("Role `{name}`, of {names}.")
+        }
+        SignalWhat::Metadata { key, .. } => format!("Metadata signal `{name}`, on `{}`.", prose(key)),
+        SignalWhat::Event { criteria } => format!("Event signal `{name}`: any of {} criteria.", criteria.len()),
+        what => {
+            let family = what.family();
+            format!("{}{} signal `{name}`.", family[..1].to_ascii_uppercase(), &family[1..])
         }
     }
 }

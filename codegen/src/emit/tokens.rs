@@ -21,6 +21,12 @@ pub(super) fn int(n: impl Into<i128>) -> TokenStream {
     if n < 0 { quote!(-#literal) } else { quote!(#literal) }
 }
 
+/// A decimal number, as it is.
+pub(super) fn decimal(n: f64) -> TokenStream {
+    let literal = Literal::f64_unsuffixed(n.abs());
+    if n < 0.0 { quote!(-#literal) } else { quote!(#literal) }
+}
+
 /// `Duration::from_secs(300)`, or the coarsest unit that is exact.
 pub(super) fn duration(d: Duration) -> TokenStream {
     if d.subsec_nanos() == 0 {

@@ -8,8 +8,8 @@ use crate::{errors, ir};
 /// The band of a context signal, both ends inclusive.
 pub(super) fn lower(item: &Context, name: &str, cx: &mut Cx<'_>) -> ir::SignalWhat {
     cx.fixed_opt(item.description.as_ref(), "description");
-    let min_tokens = tokens(item.min_tokens.as_ref(), "min_tokens", 0, cx);
-    let max_tokens = tokens(item.max_tokens.as_ref(), "max_tokens", u64::MAX, cx);
+    let min_tokens = item.min_tokens.as_ref().and_then(|leaf| tokens(leaf, "min_tokens", cx)).unwrap_or(0);
+    let max_tokens = item.max_tokens.as_ref().and_then(|leaf| tokens(leaf, "max_tokens", cx)).unwrap_or(u64::MAX);
     if min_tokens > max_tokens {
         let at = item.min_tokens.as_ref().map_or(item.span, |leaf| leaf.span);
         let diagnostic = cx.sink.report(&errors::EMPTY_BAND, at, &[name]);
@@ -20,10 +20,12 @@ pub(super) fn lower(item: &Context, name: &str, cx: &mut Cx<'_>) -> ir::SignalWh
     ir::SignalWhat::Context { min_tokens, max_tokens }
 }
 
-fn tokens(leaf: Option<&Leaf>, key: &str, default: u64, cx: &mut Cx<'_>) -> u64 {
-    let Some((leaf, text)) = leaf.and_then(|leaf| Some((leaf, cx.fixed(leaf, key)?))) else { return default };
-    units::tokens(&text).unwrap_or_else(|| {
+/// A number of tokens.
+pub(super) fn tokens(leaf: &Leaf, key: &str, cx: &mut Cx<'_>) -> Option<u64> {
+    let text = cx.fixed(leaf, key)?;
+    let tokens = units::tokens(&text);
+    if tokens.is_none() {
         cx.sink.report(&errors::BAD_TOKEN_COUNT, leaf.span, &[key, &text]);
-        default
-    })
+    }
+    tokens
 }

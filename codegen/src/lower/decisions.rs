@@ -2,13 +2,11 @@
 
 use super::models::{MAX_IDS, Models};
 use super::reach::{self, Candidate, Dead};
-use super::signals::{self, Declared};
-use super::{Cx, rules};
+use super::signals::{self, Declared, Kind};
+use super::{Cx, algorithm, modality, model_refs, plugins, projections, roles, rules};
 use crate::ast::Document;
-use crate::ast::decode::List;
 use crate::ast::node::Span;
-use crate::ast::routing::{Decision, ModelRef};
-use crate::ast::upstream;
+use crate::ast::routing::Decision;
 use crate::{errors, ir};
 use std::collections::BTreeMap;
 
@@ -17,6 +15,12 @@ use std::collections::BTreeMap;
 pub(super) struct Routing {
     /// Used signals.
     pub(super) signals: Vec<ir::Signal>,
+    /// Used mappings.
+    pub(super) mappings: Vec<ir::Mapping>,
+    /// What tells modalities apart, if a decision asks for one.
+    pub(super) modality: Option<ir::ModalityDetector>,
+    /// How a request tells who sends it, if a decision asks for a role.
+    pub(super) identity: Option<ir::Identity>,
     /// How one of several matching decisions wins.
     pub(super) strategy: ir::Strategy,
     /// In the order of the document.
@@ -31,6 +35,7 @@ pub(super) fn lower(document: &Document, models: &Models, cx: &mut Cx<'_>) -> Ro
     let strategy = strategy.and_then(|leaf| cx.choice(leaf, "strategy", &strategies, &[]));
     let strategy = strategy.unwrap_or(ir::Strategy::Priority);
     let mut declared = signals::declared(section.and_then(|s| s.signals.as_ref()), cx);
+    let mappings = projections::lower(section.and_then(|s| s.projections.as_ref()), &mut declared, cx);
     let mut names: BTreeMap<String, Span> = BTreeMap::new();
     let mut decisions = Vec::new();
     let mut places = Vec::new();
@@ -48,19 +53,24 @@ pub(super) fn lower(document: &Document, models: &Models, cx: &mut Cx<'_>) -> Ro
     }
     unreachable(&decisions, &places, strategy, &declared, cx);
     let all_sound = section.is_none_or(|s| s.whole) && places.iter().all(|(_, sound)| *sound);
+    declared.use_inputs(&mappings);
+    let modality = modality::detector(document.global.as_ref(), declared.used_at(Kind::Modality), cx);
+    let identity = roles::identity(document.global.as_ref(), cx);
+    let identity = declared.used_at(Kind::Authz).map(|_| identity);
     let (signals, ids) = declared.used(all_sound, cx);
+    let mappings = projections::used(mappings, &ids);
     for decision in &mut decisions {
         // A broken rule was reported; then nobody will see this router.
         decision.rule = decision.rule.take().and_then(|rule| renumbered(rule, &ids));
     }
-    Routing { signals, strategy, decisions }
+    Routing { signals, mappings, modality, identity, strategy, decisions }
 }
 
 /// A decision, its rule over declared signals, and whether that rule is sound.
 fn decision(
     item: &Decision,
     names: &mut BTreeMap<String, Span>,
-    models: &Models,
+    named: &Models,
     declared: &mut Declared,
     cx: &mut Cx<'_>,
 ) -> (ir::Decision, bool) {
@@ -74,43 +84,29 @@ fn decision(
     let name = name.map(|(_, name)| name).unwrap_or_default();
     let description = cx.fixed_opt(item.description.as_ref(), "description").unwrap_or_default();
     let priority = item.priority.as_ref().map_or(Some(0), |leaf| cx.number(leaf, "priority", i64::MIN..=i64::MAX));
+    let tier = item.tier.as_ref().map_or(Some(0), |leaf| cx.number(leaf, "tier", 0..=u32::MAX.into()));
     let rule = item.rules.as_ref().map(|rule| rules::lower(rule, declared, cx));
-    if let Some(kind) = item.algorithm.as_ref().and_then(|algorithm| algorithm.kind.as_ref()) {
-        cx.choice(kind, "type", &[("static", ())], upstream::UNSUPPORTED_ALGORITHMS);
-    }
     let at = item.name.as_ref().map_or(item.span, |leaf| leaf.span);
-    let models = model_refs(item.model_refs.as_ref(), &name, at, models, cx);
-    let sound = item.whole && !matches!(rule, Some(None)) && priority.is_some();
+    let (models, reasoning) = model_refs::lower(item.model_refs.as_ref(), &name, at, named, cx);
+    let algorithm = algorithm::lower(item.algorithm.as_ref(), &models, named, at, cx);
+    let plugins = plugins::lower(item.plugins.as_ref(), cx);
+    let sound = item.whole && !matches!(rule, Some(None)) && priority.is_some() && tier.is_some();
+    let tier = u32::try_from(tier.unwrap_or(0)).expect("the range was checked");
     let rule = rule.flatten();
-    (ir::Decision { name, description, priority: priority.unwrap_or(0), rule, models }, sound)
-}
-
-fn model_refs(list: Option<&List<ModelRef>>, name: &str, at: Span, models: &Models, cx: &mut Cx<'_>) -> Vec<usize> {
-    let mut out = Vec::new();
-    for item in list.iter().flat_map(|list| &list.items) {
-        if let Some(leaf) = cx.required(item.model.as_ref(), "the model reference", "model", (item.span, item.whole)) {
-            out.extend(models.named(leaf, "model", cx));
-        }
-        if let Some(leaf) = &item.use_reasoning
-            && cx.flag(Some(leaf), "use_reasoning", false)
-        {
-            let help = "remove it, or set it to `false`".to_owned();
-            cx.sink.report(&errors::UNSUPPORTED_VALUE, leaf.span, &["use_reasoning", "true"]).help(help);
-        }
-        if let Some(leaf) = &item.weight
-            && let Some(text) = cx.fixed(leaf, "weight")
-        {
-            if text.parse::<f64>().is_ok_and(|weight| weight.is_finite() && weight >= 0.0) {
-                cx.sink.report(&errors::WEIGHT_UNUSED, leaf.span, &[]);
-            } else {
-                cx.sink.report(&errors::BAD_NUMBER, leaf.span, &["weight", "a number of at least 0", &text]);
-            }
-        }
-    }
-    if list.is_none_or(|list| list.written == 0) && !models.default_given {
-        cx.sink.report(&errors::NO_DEFAULT_MODEL, at, &[name]);
-    }
-    out
+    (
+        ir::Decision {
+            name,
+            description,
+            priority: priority.unwrap_or(0),
+            tier,
+            rule,
+            models,
+            reasoning,
+            algorithm,
+            plugins,
+        },
+        sound,
+    )
 }
 
 fn unreachable(
@@ -125,9 +121,10 @@ fn unreachable(
         index,
         name: &decision.name,
         priority: decision.priority,
+        tier: decision.tier,
         rule: decision.rule.as_ref(),
     });
-    for (index, dead) in reach::dead(candidates.collect(), strategy, &declared.bands()) {
+    for (index, dead) in reach::dead(&candidates.collect::<Vec<_>>(), strategy, &declared.known()) {
         let (name, at) = (decisions[index].name.as_str(), places[index].0);
         match dead {
             Dead::Contradiction => {
@@ -135,6 +132,9 @@ fn unreachable(
             }
             Dead::Behind(first) => {
                 let help = match (&decisions[first].rule, strategy) {
+                    _ if decisions[first].tier != decisions[index].tier => {
+                        "the smaller `tier` wins: give this one a smaller one, or narrow the rules of the other"
+                    }
                     (None, _) => "a decision without rules always matches: give it the lowest `priority`",
                     (_, ir::Strategy::Priority) => {
                         "give this one a higher `priority`, or narrow the rules of the other"
@@ -154,6 +154,7 @@ fn renumbered(rule: ir::Rule, ids: &[Option<usize>]) -> Option<ir::Rule> {
     let all = |rules: Vec<ir::Rule>| rules.into_iter().map(|rule| renumbered(rule, ids)).collect::<Option<Vec<_>>>();
     Some(match rule {
         ir::Rule::Signal(index) => ir::Rule::Signal(ids[index]?),
+        ir::Rule::Compare { signal, predicate } => ir::Rule::Compare { signal: ids[signal]?, predicate },
         ir::Rule::All(rules) => ir::Rule::All(all(rules)?),
         ir::Rule::Any(rules) => ir::Rule::Any(all(rules)?),
         ir::Rule::Not(rule) => ir::Rule::Not(Box::new(renumbered(*rule, ids)?)),

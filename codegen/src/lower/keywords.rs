@@ -28,22 +28,36 @@ pub(super) fn lower(item: &Keyword, name: &str, cx: &mut Cx<'_>) -> ir::SignalWh
         cx.sink.report(&errors::NO_KEYWORDS, at, &[name]);
     }
     for leaf in item.keywords.iter().flat_map(|list| &list.items) {
-        let Some(text) = cx.fixed(leaf, "keywords") else { continue };
-        if text.trim().is_empty() {
-            cx.sink.report(&errors::EMPTY_STRING, leaf.span, &["keywords"]);
-        } else if !is_regex && text.chars().count() > LONGEST {
-            let length = text.chars().count().to_string();
-            cx.sink.report(&errors::LONG_KEYWORD, leaf.span, &[&length, &LONGEST.to_string()]);
-        } else if !is_regex {
-            terms.push(ir::Term::Literal { text, case_sensitive });
-        } else if let Some(pattern) = pattern(leaf, &text, case_sensitive, cx) {
-            terms.push(ir::Term::Regex { pattern });
+        if !is_regex {
+            terms.extend(literal(leaf, case_sensitive, cx));
+        } else if let Some(text) = cx.fixed(leaf, "keywords") {
+            if text.trim().is_empty() {
+                cx.sink.report(&errors::EMPTY_STRING, leaf.span, &["keywords"]);
+            } else if let Some(pattern) = pattern(leaf, &text, case_sensitive, cx) {
+                terms.push(ir::Term::Regex { pattern });
+            }
         }
     }
     ir::SignalWhat::Keyword { operator: operator.unwrap_or(ir::KeywordOperator::Or), terms }
 }
 
-fn pattern(leaf: &Leaf, text: &str, case_sensitive: bool, cx: &mut Cx<'_>) -> Option<String> {
+/// One keyword as it is written. `None`: it was reported.
+pub(super) fn literal(leaf: &Leaf, case_sensitive: bool, cx: &mut Cx<'_>) -> Option<ir::Term> {
+    let text = cx.fixed(leaf, "keywords")?;
+    if text.trim().is_empty() {
+        cx.sink.report(&errors::EMPTY_STRING, leaf.span, &["keywords"]);
+        return None;
+    }
+    if text.chars().count() > LONGEST {
+        let length = text.chars().count().to_string();
+        cx.sink.report(&errors::LONG_KEYWORD, leaf.span, &[&length, &LONGEST.to_string()]);
+        return None;
+    }
+    Some(ir::Term::Literal { text, case_sensitive })
+}
+
+/// One expression. `None`: it was reported.
+pub(super) fn pattern(leaf: &Leaf, text: &str, case_sensitive: bool, cx: &mut Cx<'_>) -> Option<String> {
     match regex::translate(text, case_sensitive) {
         Ok(pattern) => return Some(pattern),
         Err(Bad::Syntax(message, range)) => {

@@ -3,24 +3,36 @@
 //! Every function collects its mistakes and goes on. Where a value is broken, something harmless stands in for it: the
 //! report then has an error, and nobody will see the router.
 
+mod algorithm;
 mod backend;
 mod context;
+mod conversation;
 mod decisions;
 mod env;
+mod events;
 mod header;
 mod json;
 mod keywords;
 mod limits;
 mod listeners;
+mod metadata;
+mod modality;
+mod model_refs;
 mod models;
 mod names;
+mod plugins;
+mod predicate;
 mod pricing;
+mod projections;
 mod providers;
 mod reach;
+mod reasoning;
 mod regex;
 mod reliability;
+mod roles;
 mod rules;
 mod signals;
+pub(crate) mod structure;
 mod units;
 mod url;
 mod values;
@@ -46,10 +58,6 @@ pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Path
     let mut cx = Cx { sink, paths, text: source.text, env: env::Env::default() };
     let cx = &mut cx;
     version(document, cx);
-    if document.setup.is_some() {
-        let at = key_span(root, "setup");
-        cx.sink.report(&errors::IGNORED_KEY, at, &["setup"]);
-    }
     let listeners = listeners::ingress(document.listeners.as_ref(), cx);
     let management = listeners::management(document.global.as_ref(), &listeners, cx);
     let limits = limits::lower(document.hardwire.as_ref(), cx);
@@ -66,7 +74,7 @@ pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Path
     ir::Router {
         source: file.into_owned(),
         sha256: Sha256::digest(source.text).iter().map(|byte| format!("{byte:02x}")).collect(),
-        json: json::render(root),
+        json: json::render(root, cx.sink),
         env: std::mem::take(&mut cx.env).into_vars(),
         listeners: listeners.into_iter().map(|(listener, _)| listener).collect(),
         management,
@@ -76,6 +84,9 @@ pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Path
         default_model: models.default,
         models: models.models,
         signals: routing.signals,
+        mappings: routing.mappings,
+        modality: routing.modality,
+        identity: routing.identity,
         strategy: routing.strategy,
         decisions: routing.decisions,
     }

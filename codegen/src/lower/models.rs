@@ -1,11 +1,12 @@
 //! `providers` and `routing.modelCards`: models by name.
 
-use super::{Cx, backend, key_span, pricing, reliability};
+use super::reasoning::{Families, Reasoner};
+use super::{Cx, backend, context, key_span, pricing, reliability};
 use crate::ast::Document;
 use crate::ast::decode::{Leaf, List, nearest};
 use crate::ast::node::{Node, Span};
 use crate::ast::providers::{Model, Providers};
-use crate::ast::routing::ModelCard;
+use crate::ast::routing::{Lora, ModelCard};
 use crate::{errors, ir};
 use std::collections::BTreeMap;
 
@@ -25,9 +26,33 @@ pub(super) struct Models {
     some_unnamed: bool,
     /// Index and place of the name.
     by_name: BTreeMap<String, (usize, Span)>,
+    /// How models are told to reason.
+    pub(super) families: Families,
+    /// By model, adapters left out: their base speaks for them.
+    reasoners: Vec<Option<Reasoner>>,
 }
 
 impl Models {
+    /// The adapter of a model that a value names.
+    pub(super) fn lora(&self, base: usize, leaf: &Leaf, cx: &mut Cx<'_>) -> Option<usize> {
+        let name = cx.fixed(leaf, "lora_name")?;
+        let of_base = |index: &usize| self.models[*index].lora_of == Some(base);
+        let found = self.by_name.get(&name).map(|(index, _)| *index).filter(of_base);
+        if found.is_none() {
+            let adapters = self.models.iter().filter(|model| model.lora_of == Some(base));
+            let near = nearest(&name, adapters.map(|model| model.name.as_str()));
+            let help = near.map(|near| format!("did you mean `{near}`?"));
+            cx.sink.report(&errors::UNKNOWN_LORA, leaf.span, &[&self.models[base].name, &name]).help(help);
+        }
+        found
+    }
+
+    /// How a model is told to reason.
+    pub(super) fn reasoner(&self, model: usize) -> Option<&Reasoner> {
+        let base = self.models[model].lora_of.unwrap_or(model);
+        self.reasoners[base].as_ref()
+    }
+
     /// The model that a value names.
     pub(super) fn named(&self, leaf: &Leaf, key: &str, cx: &mut Cx<'_>) -> Option<usize> {
         let name = cx.fixed(leaf, key)?;
@@ -52,13 +77,20 @@ pub(super) fn lower(document: &Document, root: &Node, auto_names: &[String], cx:
         }
         return Models { some_unnamed: true, ..Models::default() };
     };
-    let mut out = Models::default();
+    let defaults = providers.and_then(|providers| providers.defaults.as_ref());
+    let mut out = Models { families: Families::of(defaults, cx), ..Models::default() };
     for item in &list.items {
         let name = name(item, auto_names, &mut out, cx);
         out.some_unnamed |= name.is_none();
         let model = model(item, name, cx);
+        let reasoner = out.families.reasoner(item.reasoning_family.as_ref(), hosts(item, &model), cx);
+        out.reasoners.push(reasoner);
         out.models.push(model);
     }
+    if list.items.len() == list.written && list.items.iter().all(|item| item.whole) {
+        out.families.tell_unused(cx);
+    }
+    cards(document.routing.as_ref().and_then(|routing| routing.model_cards.as_ref()), auto_names, &mut out, cx);
     let backends = out.models.iter().map(|model| model.backends.len()).sum::<usize>();
     for (what, count) in [("models", out.models.len()), ("backends", backends)] {
         if count > MAX_IDS {
@@ -70,12 +102,16 @@ pub(super) fn lower(document: &Document, root: &Node, auto_names: &[String], cx:
         !providers.whole
             || providers.defaults.as_ref().is_some_and(|defaults| !defaults.whole || given(providers).is_some())
     });
-    cards(document.routing.as_ref().and_then(|routing| routing.model_cards.as_ref()), &mut out, cx);
     out
 }
 
 fn name(item: &Model, auto_names: &[String], out: &mut Models, cx: &mut Cx<'_>) -> Option<String> {
     let leaf = cx.required(item.name.as_ref(), "the model", "name", (item.span, item.whole))?;
+    declare(leaf, auto_names, out, cx)
+}
+
+/// Gives a name to the model that comes next.
+fn declare(leaf: &Leaf, auto_names: &[String], out: &mut Models, cx: &mut Cx<'_>) -> Option<String> {
     let name = cx.name(leaf, "name")?;
     if auto_names.contains(&name) {
         cx.sink.report(&errors::NAME_TAKEN, leaf.span, &[&name]);
@@ -101,6 +137,9 @@ fn model(item: &Model, name: Option<String>, cx: &mut Cx<'_>) -> ir::Model {
     ir::Model {
         name: name.unwrap_or_default(),
         description: String::new(),
+        lora_of: None,
+        context_window: None,
+        quality: None,
         pricing: item.pricing.as_ref().map(|section| pricing::lower(section, cx)),
         reliability: reliability::lower(item.reliability.as_ref(), cx),
         backends,
@@ -117,7 +156,7 @@ fn given(providers: &Providers) -> Option<&Leaf> {
 }
 
 /// Descriptions go to the models. The rest is for people, and is checked for what it would mean elsewhere.
-fn cards(list: Option<&List<ModelCard>>, models: &mut Models, cx: &mut Cx<'_>) {
+fn cards(list: Option<&List<ModelCard>>, auto_names: &[String], models: &mut Models, cx: &mut Cx<'_>) {
     let mut seen: BTreeMap<usize, Span> = BTreeMap::new();
     for card in list.iter().flat_map(|list| &list.items) {
         let leaf = cx.required(card.name.as_ref(), "the model card", "name", (card.span, card.whole));
@@ -125,27 +164,57 @@ fn cards(list: Option<&List<ModelCard>>, models: &mut Models, cx: &mut Cx<'_>) {
         if let Some(modality) = &card.modality {
             cx.choice(modality, "modality", &[("ar", ())], &["diffusion", "omni"]);
         }
-        for (text, key) in [(&card.param_size, "param_size"), (&card.context_window_size, "context_window_size")] {
-            cx.fixed_opt(text.as_ref(), key);
-        }
+        cx.fixed_opt(card.param_size.as_ref(), "param_size");
+        let window = card.context_window_size.as_ref();
+        let context_window = window.and_then(|leaf| context::tokens(leaf, "context_window_size", cx));
         for (list, key) in [(&card.capabilities, "capabilities"), (&card.tags, "tags")] {
             for leaf in list.iter().flat_map(|list| &list.items) {
                 cx.fixed(leaf, key);
             }
         }
-        quality_score(card.quality_score.as_ref(), cx);
+        let quality = quality_score(card.quality_score.as_ref(), cx);
         let Some((leaf, index)) = leaf.and_then(|leaf| Some((leaf, models.named(leaf, "name", cx)?))) else { continue };
         if let Some(first) = seen.insert(index, leaf.span) {
             let what = ["model card", leaf.text.as_str()];
             cx.sink.report(&errors::DUPLICATE_NAME, leaf.span, &what).related(first, "first declared here");
         }
-        models.models[index].description = description.unwrap_or_default();
+        let model = &mut models.models[index];
+        model.description = description.unwrap_or_default();
+        (model.context_window, model.quality) = (context_window, quality);
+        loras(card.loras.as_ref(), index, auto_names, models, cx);
     }
 }
 
-fn quality_score(leaf: Option<&Leaf>, cx: &mut Cx<'_>) {
-    let Some((leaf, text)) = leaf.and_then(|leaf| Some((leaf, cx.fixed(leaf, "quality_score")?))) else { return };
-    if !text.parse::<f64>().is_ok_and(|score| (0.0..=1.0).contains(&score)) {
+/// Each adapter is a model of its own, with all that its base has but the name.
+fn loras(list: Option<&List<Lora>>, base: usize, auto_names: &[String], models: &mut Models, cx: &mut Cx<'_>) {
+    let base = models.models[base].lora_of.unwrap_or(base);
+    for lora in list.iter().flat_map(|list| &list.items) {
+        let description = cx.fixed_opt(lora.description.as_ref(), "description").unwrap_or_default();
+        let leaf = cx.required(lora.name.as_ref(), "the adapter", "name", (lora.span, lora.whole));
+        let Some(name) = leaf.and_then(|leaf| declare(leaf, auto_names, models, cx)) else { continue };
+        let base_model = models.models[base].clone();
+        models.models.push(ir::Model { name, description, lora_of: Some(base), backends: Vec::new(), ..base_model });
+    }
+}
+
+/// Host and provider of each backend, as far as they are known at build time.
+fn hosts<'m>(item: &'m Model, model: &'m ir::Model) -> impl Iterator<Item = (Option<String>, Option<String>)> + 'm {
+    let refs = item.backend_refs.iter().flat_map(|list| &list.items);
+    model.backends.iter().zip(refs).map(|(backend, item)| {
+        let host = match &backend.endpoint {
+            ir::Endpoint::Http { url: ir::Url::Baked { host, .. }, .. } => Some(host.clone()),
+            ir::Endpoint::Http { .. } | ir::Endpoint::Echo { .. } => None,
+        };
+        (host, item.provider.as_ref().map(|leaf| leaf.text.clone()))
+    })
+}
+
+fn quality_score(leaf: Option<&Leaf>, cx: &mut Cx<'_>) -> Option<f64> {
+    let leaf = leaf?;
+    let text = cx.fixed(leaf, "quality_score")?;
+    let score = text.parse::<f64>().ok().filter(|score| (0.0..=1.0).contains(score));
+    if score.is_none() {
         cx.sink.report(&errors::BAD_NUMBER, leaf.span, &["quality_score", "a number from 0 to 1", &text]);
     }
+    score
 }

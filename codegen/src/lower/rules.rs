@@ -1,7 +1,7 @@
 //! `rules`: trees of conditions.
 
-use super::Cx;
 use super::signals::{Declared, Kind};
+use super::{Cx, predicate};
 use crate::ast::decode::Leaf;
 use crate::ast::routing::Rule;
 use crate::ast::upstream;
@@ -20,6 +20,7 @@ pub(super) fn lower(rule: &Rule, declared: &mut Declared, cx: &mut Cx<'_>) -> Op
     let group = group.or_else(|| rule.conditions.as_ref().map(|list| (list.span, "conditions")));
     let leaf = rule.kind.as_ref().map(|leaf| (leaf.span, "type"));
     let leaf = leaf.or_else(|| rule.name.as_ref().map(|leaf| (leaf.span, "name")));
+    let leaf = leaf.or_else(|| rule.predicate.as_ref().map(|bounds| (bounds.span, "predicate")));
     match (group, leaf) {
         // What could not be read may be what is missing, and was reported.
         (None, None) if !rule.whole => None,
@@ -41,8 +42,16 @@ fn signal(rule: &Rule, declared: &mut Declared, cx: &mut Cx<'_>) -> Option<ir::R
     let kind = cx.required(rule.kind.as_ref(), "the condition", "type", (rule.span, rule.whole));
     let kind = kind.and_then(|leaf| cx.choice(leaf, "type", Kind::ALL, upstream::UNSUPPORTED_SIGNAL_TYPES));
     let name = cx.required(rule.name.as_ref(), "the condition", "name", (rule.span, rule.whole))?;
-    let index = declared.use_named(kind?, name, cx)?;
-    rule.whole.then_some(ir::Rule::Signal(index))
+    let signal = declared.use_named(kind?, name, cx)?;
+    if rule.predicate.is_some() {
+        declared.ask_value(signal);
+    }
+    let compared = rule.predicate.as_ref().map(|bounds| predicate::lower(bounds, cx));
+    match compared {
+        _ if !rule.whole => None,
+        Some(predicate) => predicate.map(|predicate| ir::Rule::Compare { signal, predicate }),
+        None => Some(ir::Rule::Signal(signal)),
+    }
 }
 
 fn group(rule: &Rule, declared: &mut Declared, cx: &mut Cx<'_>) -> Option<ir::Rule> {

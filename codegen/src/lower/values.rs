@@ -114,6 +114,21 @@ impl Cx<'_> {
         number
     }
 
+    /// A decimal number in a range.
+    pub(super) fn decimal(&mut self, leaf: &Leaf, key: &str, range: RangeInclusive<f64>) -> Option<f64> {
+        let text = self.fixed(leaf, key)?;
+        let number = text.parse::<f64>().ok().filter(|number| range.contains(number));
+        if number.is_none() {
+            let expected = match (*range.start(), *range.end()) {
+                (f64::MIN, f64::MAX) => "a number".to_owned(),
+                (start, f64::MAX) => format!("a number of at least {start}"),
+                (start, end) => format!("a number from {start} to {end}"),
+            };
+            self.sink.report(&errors::BAD_NUMBER, leaf.span, &[key, &expected, &text]);
+        }
+        number
+    }
+
     /// `true` or `false`; the default where it is left out or broken.
     pub(super) fn flag(&mut self, leaf: Option<&Leaf>, key: &str, default: bool) -> bool {
         let Some((leaf, text)) = leaf.and_then(|leaf| Some((leaf, self.fixed(leaf, key)?))) else { return default };
@@ -189,10 +204,29 @@ impl Cx<'_> {
         leaf
     }
 
+    /// The same of a list or a mapping.
+    pub(super) fn required_part<'p, T>(
+        &mut self,
+        part: Option<&'p T>,
+        what: &str,
+        key: &str,
+        (at, whole): (Span, bool),
+    ) -> Option<&'p T> {
+        if part.is_none() && whole {
+            self.sink.report(&errors::MISSING_KEY, at, &[what, key]);
+        }
+        part
+    }
+
     /// A key that does nothing where it stands. `why` follows "has no effect".
     pub(super) fn no_effect(&mut self, leaf: Option<&Leaf>, key: &str, why: &str) {
         if let Some(leaf) = leaf {
             self.sink.report(&errors::KEY_WITHOUT_EFFECT, leaf.span, &[key, why]);
         }
     }
+}
+
+/// All of them, if none is broken. Every one is looked at, so that every mistake is told.
+pub(super) fn all_sound<T>(items: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
+    items.collect::<Vec<Option<T>>>().into_iter().collect()
 }

@@ -2,9 +2,10 @@
 
 use ::hardwire::table::{
     Algorithm, Auth, Automaton, Backend, BackendId, Balance, Config, ContextSignal,
-    Decision, DecisionId, Ejection, Endpoint, EnvSlot, EnvVar, HealthCheck, Http,
-    KeywordSignal, Limits, Listener, Management, Matched, Model, ModelId, Piece, Pricing,
-    Reliability, RetryOn, Signal, SignalSet, Tables, Target, Text, Url,
+    Decision, DecisionId, Ejection, Endpoint, EnvSlot, EnvVar, Families, HealthCheck,
+    Http, KeywordSignal, Limits, Listener, Management, Matched, Model, ModelId, Number,
+    Piece, Plugins, Pricing, Reasons, Reliability, RetryOn, Rule, Signal, SignalSet,
+    Tables, Target, Text, Url,
 };
 use ::std::time::Duration;
 
@@ -43,7 +44,21 @@ pub static TABLES: Tables = Tables {
     automata: &AUTOMATA,
     term_count: 0,
     contexts: &CONTEXTS,
+    families: Families {
+        structures: &[],
+        conversations: &[],
+        metadata: &[],
+        roles: None,
+        events: &[],
+        modality: None,
+    },
+    project: None,
     decisions: &DECISIONS,
+    reasons: Reasons {
+        rules: &RULES,
+        confidences: &CONFIDENCES,
+        terms: &TERMS,
+    },
     resolve,
     decide,
 };
@@ -115,6 +130,9 @@ static MODELS: [Model; 3] = [
     Model {
         name: "echo",
         description: "Says what it was asked",
+        lora: None,
+        context_window: None,
+        quality: None,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -128,6 +146,9 @@ static MODELS: [Model; 3] = [
     Model {
         name: "gpt-4o",
         description: "",
+        lora: None,
+        context_window: None,
+        quality: None,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 2_500_000,
@@ -153,6 +174,9 @@ static MODELS: [Model; 3] = [
     Model {
         name: "local/qwen3-8b",
         description: "",
+        lora: None,
+        context_window: None,
+        quality: None,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 180_000,
@@ -293,8 +317,11 @@ static DECISIONS: [Decision; 1] = [
     Decision {
         name: "everything",
         priority: 0,
+        tier: 0,
         models: &[MODEL_LOCAL_QWEN3_8B],
+        reasoning: &[],
         algorithm: Algorithm::Static,
+        plugins: Plugins::NONE,
     },
 ];
 
@@ -306,6 +333,14 @@ fn decide(_: &SignalSet) -> Option<Matched> {
 const fn won(decision: DecisionId, confidence: f64) -> Option<Matched> {
     Some(Matched { decision, confidence })
 }
+
+// === Reasons, which only explanations read ===
+
+static RULES: [Option<Rule>; 1] = [None];
+
+static CONFIDENCES: [Number; 0] = [];
+
+static TERMS: [&str; 0] = [];
 
 // === Names ===
 

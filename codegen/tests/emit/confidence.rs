@@ -2,9 +2,10 @@
 
 use ::hardwire::table::{
     Algorithm, Automaton, Backend, BackendId, Balance, Config, ContextSignal, Decision,
-    DecisionId, Edge, Endpoint, EnvVar, KeywordOperator, KeywordSignal, Limits, Listener,
-    Literals, Management, Matched, Model, ModelId, Reliability, RetryOn, Signal,
-    SignalId, SignalKind, SignalSet, Tables, Target, Term,
+    DecisionId, Edge, Endpoint, EnvVar, Families, KeywordOperator, KeywordSignal, Limits,
+    Listener, Literals, Management, Matched, Model, ModelId, Number, Plugins, Reasons,
+    Reliability, RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet, Tables, Target,
+    Term,
 };
 use ::std::time::Duration;
 
@@ -43,7 +44,21 @@ pub static TABLES: Tables = Tables {
     automata: &AUTOMATA,
     term_count: 2,
     contexts: &CONTEXTS,
+    families: Families {
+        structures: &[],
+        conversations: &[],
+        metadata: &[],
+        roles: None,
+        events: &[],
+        modality: None,
+    },
+    project: None,
     decisions: &DECISIONS,
+    reasons: Reasons {
+        rules: &RULES,
+        confidences: &CONFIDENCES,
+        terms: &TERMS,
+    },
     resolve,
     decide,
 };
@@ -75,6 +90,9 @@ static MODELS: [Model; 2] = [
     Model {
         name: "small",
         description: "",
+        lora: None,
+        context_window: None,
+        quality: None,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -88,6 +106,9 @@ static MODELS: [Model; 2] = [
     Model {
         name: "large",
         description: "",
+        lora: None,
+        context_window: None,
+        quality: None,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -210,20 +231,29 @@ static DECISIONS: [Decision; 3] = [
     Decision {
         name: "rest",
         priority: 1000,
+        tier: 0,
         models: &[MODEL_SMALL],
+        reasoning: &[],
         algorithm: Algorithm::Static,
+        plugins: Plugins::NONE,
     },
     Decision {
         name: "urgent",
         priority: 1,
+        tier: 0,
         models: &[MODEL_LARGE],
+        reasoning: &[],
         algorithm: Algorithm::Static,
+        plugins: Plugins::NONE,
     },
     Decision {
         name: "legal",
         priority: 2,
+        tier: 0,
         models: &[MODEL_LARGE],
+        reasoning: &[],
         algorithm: Algorithm::Static,
+        plugins: Plugins::NONE,
     },
 ];
 
@@ -251,6 +281,18 @@ fn decide(s: &SignalSet) -> Option<Matched> {
 const fn won(decision: DecisionId, confidence: f64) -> Option<Matched> {
     Some(Matched { decision, confidence })
 }
+
+// === Reasons, which only explanations read ===
+
+static RULES: [Option<Rule>; 3] = [
+    None,
+    Some(Rule::All(&[Rule::Signal(KEYWORD_URGENT)])),
+    Some(Rule::All(&[Rule::Signal(KEYWORD_LEGAL)])),
+];
+
+static CONFIDENCES: [Number; 2] = [Number::Known(1.0), Number::Known(1.0)];
+
+static TERMS: [&str; 2] = ["urgent", "contract"];
 
 // === Names ===
 

@@ -3,6 +3,7 @@
 use super::{Error, found::Found, words::is_spaced_word};
 use crate::table::{Edge, Literals, Term};
 use std::fmt;
+use std::ops::Range;
 
 /// Walks over a text at once. More than two gain nothing that could be measured.
 const LANES: usize = 2;
@@ -30,6 +31,11 @@ impl Scanner {
         Ok(Scanner { automaton, classes, next })
     }
 
+    /// How many terms it tells apart.
+    pub(super) fn terms(&self) -> usize {
+        self.automaton.terms.len()
+    }
+
     /// Marks the terms that stand in `text`.
     ///
     /// One walk mostly waits for memory to tell its next state, so a text of some length is walked in [`LANES`] parts at
@@ -55,6 +61,39 @@ impl Scanner {
             let end = (lane + 1) * part;
             let reach = if lane + 1 == LANES { bytes.len() } else { end + self.automaton.longest };
             self.walk(state, text, end, reach.min(bytes.len()), found);
+        }
+    }
+
+    /// Calls `hit` with the index, the length in characters and the end of each keyword that stands in `text`, from left to right, overlaps included.
+    pub(super) fn each(&self, text: &str, mut hit: impl FnMut(usize, usize, usize)) {
+        let mut state = 0;
+        for (at, &byte) in text.as_bytes().iter().enumerate() {
+            state = self.step(state, byte);
+            if state >= self.automaton.first_match {
+                for index in self.automaton.matches[usize::from(state - self.automaton.first_match)] {
+                    let term = &self.automaton.terms[usize::from(*index)];
+                    if is_meant(term, text, at + 1) {
+                        hit(usize::from(*index), usize::from(term.chars), at + 1);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells where terms stand in `text`: for explanations, which have time.
+    pub(super) fn places(&self, text: &str, tell: &mut dyn FnMut(u16, Range<usize>)) {
+        let mut state = 0;
+        for (at, &byte) in text.as_bytes().iter().enumerate() {
+            state = self.step(state, byte);
+            if state >= self.automaton.first_match {
+                for index in self.automaton.matches[usize::from(state - self.automaton.first_match)] {
+                    let term = &self.automaton.terms[usize::from(*index)];
+                    if is_meant(term, text, at + 1) {
+                        let first = text[..=at].char_indices().rev().nth(usize::from(term.chars).saturating_sub(1));
+                        tell(term.term, first.map_or(0, |(start, _)| start)..at + 1);
+                    }
+                }
+            }
         }
     }
 

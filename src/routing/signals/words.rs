@@ -8,6 +8,11 @@ pub fn is_spaced_word(c: char) -> bool {
     c == '_' || (c.is_alphanumeric() && !is_unspaced_script(c))
 }
 
+/// Whether this is a letter of a script that writes words without spaces.
+pub(super) fn is_unspaced(c: char) -> bool {
+    c.is_alphanumeric() && is_unspaced_script(c)
+}
+
 /// The blocks of Thai, Lao, Myanmar, Hangul, Khmer, Han, Hiragana, Katakana, Bopomofo and Tangut. Korean has spaces, but
 /// its particles follow a noun directly.
 fn is_unspaced_script(c: char) -> bool {

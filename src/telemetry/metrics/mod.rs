@@ -9,10 +9,12 @@ mod cells;
 mod histogram;
 mod inflight;
 mod labels;
+mod plugins;
 mod recorder;
 mod registry;
 
 pub use inflight::{InFlight, OpenConnection};
 pub use labels::{AttemptOutcome, BackendState, ErrorReason};
+pub use plugins::{Limit, PluginCounts};
 pub use recorder::Recorder;
 pub use registry::Registry;

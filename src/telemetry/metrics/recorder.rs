@@ -4,7 +4,8 @@ use super::cells::{Grid, Rows};
 use super::histogram::{COMPLETION, FIRST_BYTE, Histogram, ROUTING};
 use super::inflight::{InFlight, OpenConnection};
 use super::labels::{AttemptOutcome, ErrorReason};
-use crate::table::{BackendId, DecisionId, ModelId, Tables};
+use super::plugins::PluginCounts;
+use crate::table::{BackendId, DecisionId, ModelId, SignalSet, Tables};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::Duration;
@@ -22,6 +23,10 @@ pub struct Recorder {
     pub(super) errors: Grid,
     /// By virtual name and model.
     pub(super) modifications: Grid,
+    /// By signal: how often it matched.
+    pub(super) signals: Grid,
+    /// How often signals were looked at.
+    pub(super) extractions: Grid,
     /// By decision.
     pub(super) decisions: Grid,
     /// By decision and position in [`candidates`].
@@ -34,6 +39,8 @@ pub struct Recorder {
     pub(super) completion: Box<[Histogram]>,
     pub(super) routing: Histogram,
     pub(super) connections: AtomicI64,
+    /// What plugins did.
+    pub plugins: PluginCounts,
 }
 
 impl Recorder {
@@ -47,6 +54,8 @@ impl Recorder {
             inflight: (0..models).map(|_| AtomicI64::new(0)).collect(),
             errors: Grid::new(models + 1, ErrorReason::ALL.len()),
             modifications: Grid::new(tables.auto_names.len(), models),
+            signals: Grid::new(tables.signals.len(), 1),
+            extractions: Grid::new(1, 1),
             decisions: Grid::new(tables.decisions.len(), 1),
             selections: Rows::new(tables.decisions.iter().map(|d| candidates(tables, d.models).len())),
             attempts: Grid::new(tables.backend_count, AttemptOutcome::ALL.len()),
@@ -54,6 +63,15 @@ impl Recorder {
             completion: (0..models).map(|_| Histogram::new(COMPLETION)).collect(),
             routing: Histogram::new(ROUTING),
             connections: AtomicI64::new(0),
+            plugins: PluginCounts::new(tables),
+        }
+    }
+
+    /// Signals were looked at, and these matched.
+    pub fn noticed(&self, matched: &SignalSet) {
+        self.extractions.add(0, 0);
+        for signal in matched.iter() {
+            self.signals.add(usize::from(signal.0), 0);
         }
     }
 
@@ -67,6 +85,11 @@ impl Recorder {
         if let Some(column) = column {
             self.selections.add(row, column);
         }
+    }
+
+    /// A decision won and needs no model.
+    pub fn decided_alone(&self, decision: DecisionId) {
+        self.decisions.add(usize::from(decision.0), 0);
     }
 
     /// The client asked for `requested` and gets `selected`. Counted where `requested` is a virtual name.

@@ -5,6 +5,7 @@
 
 use super::histogram::{Bounds, COMPLETION, FIRST_BYTE, Histogram, ROUTING, Snapshot};
 use super::labels::{AttemptOutcome, BackendState, ErrorReason};
+use super::plugins::Limit;
 use super::recorder::{Recorder, candidates};
 use crate::table::{Backend, BackendId, Tables};
 use prometheus_client::collector::Collector;
@@ -73,6 +74,7 @@ impl Collector for Scrape {
         self.process(&mut encoder)?;
         self.requests(&mut encoder)?;
         self.routing(&mut encoder)?;
+        self.plugins(&mut encoder)?;
         self.latencies(&mut encoder)?;
         self.backends(&mut encoder)
     }
@@ -135,6 +137,23 @@ impl Scrape {
                 })
             })),
         )?;
+        let label = |row: usize| {
+            let signal = &tables.signals[row];
+            [("signal_type", signal.kind.name()), ("signal_name", signal.name)]
+        };
+        let extractions = self.sum(|r| r.extractions.get(0, 0));
+        counters(
+            to,
+            "llm_signal_extraction",
+            "Requests for a virtual model by the signals that were looked for in them",
+            occurred((0..tables.signals.len()).map(|row| (label(row), extractions))),
+        )?;
+        counters(
+            to,
+            "llm_signal_match",
+            "Requests for a virtual model by the signals that matched",
+            occurred((0..tables.signals.len()).map(|row| (label(row), self.sum(|r| r.signals.get(row, 0))))),
+        )?;
         let decisions = || tables.decisions.iter().enumerate();
         counters(
             to,
@@ -142,22 +161,68 @@ impl Scrape {
             "Requests by the decision that won",
             decisions().map(|(row, d)| ([("decision_name", d.name)], self.sum(|r| r.decisions.get(row, 0)))),
         )?;
+        let tiers: Vec<String> = tables.decisions.iter().map(|decision| decision.tier.to_string()).collect();
         counters(
             to,
             "llm_model_selection",
             "Selections of a model by a decision",
-            occurred(decisions().flat_map(|(row, decision)| {
+            occurred(decisions().zip(&tiers).flat_map(|((row, decision), tier)| {
                 candidates(tables, decision.models).iter().enumerate().map(move |(column, model)| {
                     let labels = [
                         ("method", decision.algorithm.name()),
                         ("model", tables.model(*model).name),
                         ("decision", decision.name),
-                        ("tier", "0"), // decisions have no tiers here; the label is part of the contract
+                        ("tier", tier.as_str()),
                     ];
                     (labels, self.sum(|r| r.selections.get(row, column)))
                 })
             })),
         )
+    }
+
+    fn plugins(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let decisions = || self.tables.decisions.iter().enumerate();
+        counters(
+            to,
+            "llm_plugin_execution",
+            "Runs of a plugin by what came of them",
+            occurred(decisions().flat_map(|(row, decision)| {
+                let runs = self.recorders.iter().flat_map(move |recorder| recorder.plugins.runs(row));
+                let mut sums: Vec<((&str, &str), u64)> = Vec::new();
+                for (plugin, status, count) in runs {
+                    match sums.iter_mut().find(|(key, _)| *key == (plugin, status)) {
+                        Some((_, sum)) => *sum += count,
+                        None => sums.push(((plugin, status), count)),
+                    }
+                }
+                let labels =
+                    |plugin, status| [("plugin_type", plugin), ("decision_name", decision.name), ("status", status)];
+                sums.into_iter().map(move |((plugin, status), sum)| (labels(plugin, status), sum))
+            })),
+        )?;
+        counters(
+            to,
+            "sr_request_params_blocked",
+            "Fields that `request_params` removed because they are blocked",
+            occurred(decisions().flat_map(|(row, decision)| {
+                let params = decision.plugins.request_params.map_or(&[][..], |params| params.blocked);
+                params.iter().enumerate().map(move |(position, param)| {
+                    let blocked = self.sum(|r| r.plugins.blocked_count(row, position));
+                    ([("decision", decision.name), ("param", *param)], blocked)
+                })
+            })),
+        )?;
+        for (name, help, limit) in [
+            ("sr_request_params_max_tokens_capped", "Bounds put on `max_tokens`", Limit::MaxTokens),
+            ("sr_request_params_max_n_capped", "Bounds put on `n`", Limit::MaxN),
+            ("sr_request_params_unknown_field_stripped", "Fields removed that the API does not have", Limit::Unknown),
+        ] {
+            let rows = decisions().map(|(row, decision)| {
+                ([("decision", decision.name)], self.sum(|r| r.plugins.limited_count(row, limit)))
+            });
+            counters(to, name, help, occurred(rows))?;
+        }
+        Ok(())
     }
 
     fn latencies(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -209,7 +274,7 @@ impl Scrape {
     }
 
     fn backends(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let backends = || self.tables.models.iter().flat_map(|model| model.backends);
+        let backends = || self.tables.backends();
         counters(
             to,
             "hardwire_upstream_attempts",

@@ -26,9 +26,19 @@ pub mod confidence {
     baked!("confidence");
 }
 
+/// Every family of signals beside keywords and context.
+pub mod families {
+    baked!("families");
+}
+
 /// A hundred keyword rules.
 pub mod keywords_100 {
     baked!("keywords_100");
+}
+
+/// 500 keywords in 100 rules, 20 expressions, 50 decisions.
+pub mod policy {
+    baked!("policy");
 }
 
 /// Eight models.
@@ -39,4 +49,19 @@ pub mod models_8 {
 /// Sixty-four models.
 pub mod models_64 {
     baked!("models_64");
+}
+
+/// Plugins, reasoning families and LoRA adapters.
+pub mod plugins {
+    baked!("plugins");
+}
+
+/// Random documents: signals of every family, and rules over them.
+pub mod random {
+    include!(concat!(env!("OUT_DIR"), "/random.rs"));
+}
+
+/// Every algorithm.
+pub mod algorithms {
+    baked!("algorithms");
 }

@@ -2,32 +2,53 @@
 
 use super::{
     super::{Blob, tokens::int},
-    Automaton, Literal,
+    Automaton, Group, Literal,
     literals::Machine,
+    pattern_of,
 };
+use crate::ir::{Feature, Router, SignalWhat};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
-/// The table of automata, for each its terms, and the files that they include.
-pub(in super::super) fn items(automata: &[Automaton]) -> (TokenStream, Vec<Blob>) {
+/// The lists of automata, for each its terms, and the files that they include.
+pub(in super::super) fn items(groups: &[Group]) -> (TokenStream, Vec<Blob>) {
     let mut blobs = Vec::new();
-    let (mut list, mut tables) = (Vec::new(), TokenStream::new());
-    for (n, automaton) in automata.iter().enumerate() {
-        let (value, table, blob) = match automaton {
-            Automaton::Literals { machine, terms } => literals(n, machine, terms),
-            Automaton::Patterns { dfa, terms } => patterns(n, dfa, terms),
-        };
-        list.push(value);
-        tables.extend(table);
-        blobs.push(blob);
+    let mut items = TokenStream::new();
+    for group in groups {
+        let (mut list, mut tables) = (Vec::new(), TokenStream::new());
+        for automaton in &group.automata {
+            let n = blobs.len();
+            let (value, table, blob) = match automaton {
+                Automaton::Literals { machine, terms } => literals(n, machine, terms),
+                Automaton::Patterns { dfa, terms } => patterns(n, dfa, terms),
+            };
+            list.push(value);
+            tables.extend(table);
+            blobs.push(blob);
+        }
+        let (name, len) = (format_ident!("{}", group.name), int(list.len() as u64));
+        items.extend(quote! {
+            static #name: [Automaton; #len] = [#(#list),*];
+            #tables
+        });
     }
-    let len = int(list.len() as u64);
-    let helpers = helpers(automata);
-    let items = quote! {
-        static AUTOMATA: [Automaton; #len] = [#(#list),*];
-        #tables
-        #helpers
-    };
+    items.extend(helpers(groups));
+    (items, blobs)
+}
+
+/// The expressions that structure signals count, and their files.
+pub(in super::super) fn counted(router: &Router) -> (TokenStream, Vec<Blob>) {
+    let mut blobs = Vec::new();
+    let mut items = TokenStream::new();
+    for (n, signal) in router.signals.iter().enumerate() {
+        let SignalWhat::Structure { feature: Feature::Pattern(pattern), .. } = &signal.what else { continue };
+        let file = format!("count-{}.dfa", blobs.len());
+        let name = format_ident!("{}", pattern_of(n));
+        items.extend(quote! {
+            const #name: &AlignedBytes<[u8]> = &AlignedBytes { _align: [], bytes: *include_bytes!(#file) };
+        });
+        blobs.push(Blob { name: file, bytes: super::patterns::build_leftmost(pattern) });
+    }
     (items, blobs)
 }
 
@@ -81,12 +102,16 @@ fn patterns(n: usize, dfa: &[u8], terms: &[usize]) -> (TokenStream, TokenStream,
 }
 
 /// The function that the rows of terms call, where there are any.
-fn helpers(automata: &[Automaton]) -> Option<TokenStream> {
-    automata.iter().any(|automaton| matches!(automaton, Automaton::Literals { .. })).then(|| {
-        quote! {
-            const fn literal(term: u16, chars: u16, left: Edge, right: Edge, exact: Option<&'static str>) -> Term {
-                Term { term, chars, left, right, exact }
+fn helpers(groups: &[Group]) -> Option<TokenStream> {
+    groups
+        .iter()
+        .flat_map(|group| &group.automata)
+        .any(|automaton| matches!(automaton, Automaton::Literals { .. }))
+        .then(|| {
+            quote! {
+                const fn literal(term: u16, chars: u16, left: Edge, right: Edge, exact: Option<&'static str>) -> Term {
+                    Term { term, chars, left, right, exact }
+                }
             }
-        }
-    })
+        })
 }

@@ -6,8 +6,8 @@ pub mod literals;
 pub mod patterns;
 
 use super::words::is_spaced_word;
-use crate::ir::{Router, SignalWhat, Term};
-pub(super) use items::items;
+use crate::ir::{Feature, Router, SignalWhat, Term};
+pub(super) use items::{counted, items};
 use literals::Machine;
 
 /// `hardwire::table::Automaton`.
@@ -57,12 +57,40 @@ impl Literal {
     }
 }
 
-/// All terms in the order of their numbers.
+/// All terms that are found in one pass, in the order of their numbers.
 pub(super) fn terms(router: &Router) -> impl Iterator<Item = &Term> {
-    router.signals.iter().flat_map(|signal| match &signal.what {
-        SignalWhat::Keyword { terms, .. } => terms.as_slice(),
-        SignalWhat::Context { .. } => &[],
-    })
+    let modality = router.modality.iter().flat_map(|detector| detector.image.iter().chain(&detector.both));
+    router.signals.iter().flat_map(|signal| signal.what.terms()).chain(modality)
+}
+
+/// All automata of a router: those that find terms, and for each structure signal that counts, those that count.
+pub(super) fn groups(router: &Router) -> Vec<Group> {
+    let mut groups = vec![Group { name: "AUTOMATA".to_owned(), automata: build(terms(router)) }];
+    for (n, signal) in router.signals.iter().enumerate() {
+        if let SignalWhat::Structure { feature: Feature::Words(terms), .. } = &signal.what {
+            groups.push(Group { name: words_of(n), automata: build(terms.iter()) });
+        }
+    }
+    groups
+}
+
+/// Automata that are emitted as one list.
+#[derive(Debug)]
+pub(super) struct Group {
+    /// Of the list.
+    pub(super) name: String,
+    /// What stands in it.
+    pub(super) automata: Vec<Automaton>,
+}
+
+/// Name of the list of automata that count the keywords of this signal.
+pub(super) fn words_of(signal: usize) -> String {
+    format!("WORDS_OF_{signal}")
+}
+
+/// Name of the expression that this signal counts.
+pub(super) fn pattern_of(signal: usize) -> String {
+    format!("PATTERN_OF_{signal}")
 }
 
 /// The automata that find terms, which are numbered as they come.

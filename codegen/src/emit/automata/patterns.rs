@@ -40,6 +40,20 @@ pub fn build(patterns: &[&str]) -> Result<Vec<u8>, TooLarge> {
     }
 }
 
+/// The serialised DFA that finds the end of the leftmost match of a pattern, to count with. `lower` has built it before.
+pub fn build_leftmost(pattern: &str) -> Vec<u8> {
+    let dfa = dense::Builder::new()
+        .configure(
+            dense::Config::new()
+                .match_kind(MatchKind::LeftmostFirst)
+                .start_kind(StartKind::Unanchored)
+                .accelerate(false),
+        )
+        .thompson(thompson::Config::new().which_captures(thompson::WhichCaptures::None))
+        .build(pattern);
+    serialize(&dfa.unwrap_or_else(|error| panic!("`{pattern}` was checked: {error}")))
+}
+
 /// In a build script the byte order is the target's, elsewhere this machine's.
 fn serialize(dfa: &dense::DFA<Vec<u32>>) -> Vec<u8> {
     let big_endian = match std::env::var("CARGO_CFG_TARGET_ENDIAN") {

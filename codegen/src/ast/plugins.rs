@@ -1,0 +1,112 @@
+//! `routing.decisions[].plugins`: what a decision does to a request, each with a configuration of its own shape.
+
+use super::decode::{Decode, Leaf, List, SectionKeys, section};
+use super::node::Node;
+use super::shape::{FLAG, Form, NAME, TEXT, whole, words};
+use crate::report::Sink;
+
+section! {
+    /// Something that a decision does to a request.
+    "routing.decisions[].plugins[]" => pub struct Plugin {
+        /// Which one. At most one of each in a decision.
+        kind = "type": Leaf as words(&["fast_response", "request_params", "tools", "system_prompt", "header_mutation"]).required(),
+        /// What exactly it does; its keys are those of its type.
+        configuration: Configuration as TEXT.required(),
+    }
+}
+
+/// The configuration of a plugin, as it was written: which keys it may have depends on the plugin's type.
+#[derive(Debug, Clone)]
+pub struct Configuration(pub Node);
+
+impl Decode for Configuration {
+    const EXPECTED: &'static str = "a mapping";
+
+    fn decode(node: &Node, _: &str, _: &mut Sink) -> Option<Self> {
+        Some(Configuration(node.clone()))
+    }
+
+    fn form() -> Form {
+        Form::Any
+    }
+
+    fn sections(out: &mut Vec<SectionKeys>) {
+        FastResponse::sections(out);
+        RequestParams::sections(out);
+        Tools::sections(out);
+        SystemPrompt::sections(out);
+        HeaderMutation::sections(out);
+    }
+}
+
+section! {
+    /// The router answers itself; no backend is asked.
+    "plugins.fast_response" => pub struct FastResponse {
+        /// What it answers.
+        message: Leaf as NAME.required(),
+    }
+}
+
+section! {
+    /// Fields of the request are removed and bounded.
+    "plugins.request_params" => pub struct RequestParams {
+        /// Fields that are removed.
+        blocked_params: List<Leaf> as NAME,
+        /// Largest `max_tokens` and `max_completion_tokens`; larger ones become this.
+        max_tokens_limit: Leaf as whole(1, 1_000_000_000),
+        /// Largest `n`; a larger one becomes this.
+        max_n: Leaf as whole(1, 1_000_000_000),
+        /// Whether fields that OpenAI's API does not have are removed. Default: false.
+        strip_unknown: Leaf as FLAG,
+    }
+}
+
+section! {
+    /// Which tools the model gets to see.
+    "plugins.tools" => pub struct Tools {
+        /// Whether it does anything. Default: true.
+        enabled: Leaf as FLAG,
+        /// `none`, `passthrough` or `filtered`. Default: `passthrough`.
+        mode: Leaf as words(&["none", "passthrough", "filtered"]),
+        /// With `filtered`: only these.
+        allow_tools: List<Leaf> as NAME,
+        /// With `filtered`: not these.
+        block_tools: List<Leaf> as NAME,
+        /// With `none`: whether earlier tool calls and their results are taken out of the messages. Default: false.
+        strip_tool_history: Leaf as FLAG,
+    }
+}
+
+section! {
+    /// What is said to the model first.
+    "plugins.system_prompt" => pub struct SystemPrompt {
+        /// Whether it does anything. Default: true.
+        enabled: Leaf as FLAG,
+        /// `insert`: before the client's own. `replace`: in its place. Default: `insert`.
+        mode: Leaf as words(&["insert", "replace"]),
+        /// The text.
+        system_prompt: Leaf as NAME.required(),
+    }
+}
+
+section! {
+    /// Changes to the headers of the request.
+    "plugins.header_mutation" => pub struct HeaderMutation {
+        /// Set beside what the client sent under the same name.
+        add: List<Header>,
+        /// Set in place of what the client sent under the same name.
+        update: List<Header>,
+        /// Names of headers that are not sent on.
+        delete: List<Leaf> as NAME,
+    }
+}
+
+section! {
+    /// A header.
+    "plugins.header_mutation.headers[]" => pub struct Header {
+        /// Its name.
+        name: Leaf as NAME.required(),
+        /// Its value: visible ASCII.
+        value: Leaf as TEXT.required(),
+    }
+}

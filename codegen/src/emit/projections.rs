@@ -1,0 +1,105 @@
+//! Projections: `project`, which adds to the signals what follows from their scores.
+
+use super::{
+    names::Names,
+    rules::bounds,
+    tokens::{decimal, doc, prose},
+};
+use crate::ir::{Band, Input, InputValue, Mapping, Router};
+use proc_macro2::TokenStream;
+use quote::quote;
+
+/// The value of `Tables::project`.
+pub(super) fn project(router: &Router) -> TokenStream {
+    if router.mappings.is_empty() { quote!(None) } else { quote!(Some(project)) }
+}
+
+/// The function, and one for each mapping.
+pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
+    if router.mappings.is_empty() {
+        return TokenStream::new();
+    }
+    let mappings = router.mappings.iter().zip(&names.mappings).map(|(mapping, name)| {
+        let doc = doc(&format!("The mapping `{}` of a score.", prose(&mapping.name)));
+        let inputs = mapping.inputs.iter().map(|own| input(own, router, names));
+        // A person writes the bounds of a band as they stand in the document.
+        let both_ends = |band: &Band| band.predicate.as_ref().is_some_and(|p| bounds(p, &quote!(score)).len() > 1);
+        let allow = mapping.outputs.iter().any(both_ends).then(|| quote!(#[allow(clippy::manual_range_contains)]));
+        let asked = asked(mapping);
+        let bands = bands(mapping, asked, router, names);
+        let reads = |band: &Band| band.predicate.is_some() && (mapping.first_only || band.signal.is_some());
+        let score = asked.iter().any(reads).then(|| quote!(let mut score = 0.0; #(#inputs)*));
+        quote! {
+            #doc
+            #allow
+            fn #name(s: &mut SignalSet) {
+                #score
+                #bands
+            }
+        }
+    });
+    let calls = names.mappings.iter().map(|name| quote!(#name(s);));
+    quote! {
+        /// Adds the outputs of mappings to the signals that they are projected from.
+        fn project(s: &mut SignalSet) { #(#calls)* }
+        #(#mappings)*
+    }
+}
+
+fn input(input: &Input, router: &Router, names: &Names) -> TokenStream {
+    let signal = &router.signals[input.signal];
+    let (id, weight) = (&names.signals[input.signal], decimal(input.weight));
+    let measured = |noted: Option<usize>| {
+        let measure = &names.measures[noted?];
+        Some(quote!(s.measure(#measure)))
+    };
+    let (hit, miss) = match input.value {
+        InputValue::Binary { hit, miss } => (decimal(hit), miss),
+        InputValue::Confidence => {
+            let constant = signal.confidence.constant().map(decimal);
+            (constant.or_else(|| measured(signal.noted_confidence)).unwrap_or_default(), 0.0)
+        }
+        InputValue::Raw => (measured(signal.noted_value).unwrap_or_default(), 0.0),
+    };
+    let otherwise = (miss != 0.0).then(|| {
+        let miss = decimal(miss);
+        quote!(else { score += #weight * #miss; })
+    });
+    quote!(if s.has(#id) { score += #weight * #hit; } #otherwise)
+}
+
+/// The bands up to the last from which anything follows.
+fn asked(mapping: &Mapping) -> &[Band] {
+    let always = mapping.outputs.iter().position(|band| mapping.first_only && band.predicate.is_none());
+    let asked = &mapping.outputs[..always.map_or(mapping.outputs.len(), |last| last + 1)];
+    let last = asked.iter().rposition(|band| band.signal.is_some());
+    &asked[..last.map_or(0, |last| last + 1)]
+}
+
+/// What follows from each band.
+fn bands(mapping: &Mapping, asked: &[Band], router: &Router, names: &Names) -> TokenStream {
+    let mut out = TokenStream::new();
+    for (n, band) in asked.iter().enumerate() {
+        if band.signal.is_none() && !mapping.first_only {
+            continue;
+        }
+        let emitted = emitted(band, mapping.slope, router, names);
+        let done = (mapping.first_only && n + 1 < asked.len()).then(|| quote!(return;));
+        out.extend(match band.predicate.as_ref().map(|predicate| bounds(predicate, &quote!(score))) {
+            Some(bounds) => quote!(if #(#bounds)&&* { #emitted #done }),
+            None => emitted,
+        });
+    }
+    out
+}
+
+fn emitted(band: &Band, slope: f64, router: &Router, names: &Names) -> TokenStream {
+    let Some(n) = band.signal else { return TokenStream::new() };
+    let id = &names.signals[n];
+    let noted = router.signals[n].noted_confidence.zip(band.predicate.as_ref()).map(|(noted, predicate)| {
+        let (measure, slope) = (&names.measures[noted], decimal(slope));
+        let bounds = [predicate.gt, predicate.gte, predicate.lt, predicate.lte].into_iter().flatten().map(decimal);
+        quote!(s.note(#measure, sure_within(#slope, score, [#(#bounds),*]));)
+    });
+    quote!(s.insert(#id); #noted)
+}

@@ -1,0 +1,210 @@
+//! The answer of `POST /api/v1/eval`: an [`Explanation`] in the shape that the contract gives it, and nothing that is not in
+//! it. The command line prints the same.
+
+use crate::routing::Plan;
+use crate::routing::explain::{Considered, Explanation, Noticed, Part, Trace, signal_name};
+use crate::table::{Rule, SignalId, SignalKind, Tables};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// What was decided for a request, and why.
+#[derive(Debug, Serialize)]
+pub struct Evaluation<'a> {
+    original_text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requested_model: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision_result: Option<DecisionResult<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eval_trace: Option<Vec<DecisionTrace<'a>>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    recommended_models: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    selected_model: Option<&'a str>,
+    selection_status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    selection_method: Option<&'static str>,
+    selection_reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    routing_decision: Option<&'a str>,
+    metrics: Metrics,
+    signal_confidences: BTreeMap<String, f64>,
+    /// Our own addition: on what the signals fired.
+    signal_evidence: Vec<Evidence<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct DecisionResult<'a> {
+    decision_name: &'a str,
+    algorithm: &'static str,
+    used_signals: Lists<'a>,
+    matched_signals: Lists<'a>,
+    unmatched_signals: Lists<'a>,
+}
+
+/// Names of signals by family: `keywords`, `context`, …
+pub(super) type Lists<'a> = BTreeMap<&'static str, Vec<&'a str>>;
+
+#[derive(Debug, Serialize)]
+struct DecisionTrace<'a> {
+    decision_name: &'a str,
+    matched: bool,
+    confidence: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    root_trace: Option<Node<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Node<'a> {
+    node_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal_name: Option<&'a str>,
+    matched: bool,
+    confidence: f64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    children: Vec<Node<'a>>,
+}
+
+/// Signals are evaluated together, so there is one time for all of them.
+#[derive(Debug, Serialize)]
+struct Metrics {
+    execution_time_ms: f64,
+    estimated_tokens: u64,
+}
+
+/// A piece of the text that a signal looks for.
+#[derive(Debug, Serialize)]
+struct Evidence<'a> {
+    signal: String,
+    term: &'static str,
+    /// As it stands in the text.
+    text: &'a str,
+    /// Its first byte in `original_text`.
+    start: usize,
+    /// One past its last.
+    end: usize,
+}
+
+/// Puts an explanation into its shape. `requested` is the model that the request asked for, if it named one; `trace` adds
+/// how each part of each rule came out.
+#[must_use]
+pub fn evaluation<'a>(
+    tables: &'static Tables,
+    requested: Option<&'a str>,
+    explained: &'a Explanation,
+    trace: bool,
+    took: Duration,
+) -> Evaluation<'a> {
+    let won = explained.won().map(|(id, _)| id);
+    let decision = won.map(|id| tables.decision(id));
+    let (selection_status, selection_method) = match (&explained.plan, decision) {
+        (None, _) => ("unavailable", None),
+        (Some(Plan { choice: None, .. }), _) => ("selected", Some("explicit")),
+        (Some(_), None) => ("fallback", Some("default")),
+        (Some(_), Some(decision)) => ("selected", Some(decision.algorithm.name())),
+    };
+    let matched = explained.signals.iter().filter(|noticed| noticed.confidence.is_some());
+    let confidence = |noticed: &Noticed| (signal_name(tables, noticed.signal), noticed.confidence.unwrap_or_default());
+    Evaluation {
+        original_text: &explained.text,
+        requested_model: requested,
+        decision_result: decision.zip(won).map(|(decision, id)| {
+            let used = tables.reasons.rules[usize::from(id.0)].as_ref().map(used).unwrap_or_default();
+            DecisionResult {
+                decision_name: decision.name,
+                algorithm: decision.algorithm.name(),
+                used_signals: lists(tables, used.into_iter().map(SignalId)),
+                matched_signals: matched_signals(tables, explained),
+                unmatched_signals: lists(
+                    tables,
+                    explained.signals.iter().filter(|noticed| noticed.confidence.is_none()).map(|n| n.signal),
+                ),
+            }
+        }),
+        eval_trace: trace.then(|| explained.decisions.iter().map(|one| decision_trace(tables, one)).collect()),
+        recommended_models: decision.iter().flat_map(|d| d.models).map(|id| tables.model(*id).name).collect(),
+        selected_model: explained.plan.as_ref().map(|plan| tables.model(plan.model).name),
+        selection_status,
+        selection_method,
+        selection_reason: explained.reason(tables),
+        routing_decision: decision.map(|decision| decision.name),
+        metrics: Metrics { execution_time_ms: took.as_secs_f64() * 1e3, estimated_tokens: explained.tokens },
+        signal_confidences: matched.map(confidence).collect(),
+        signal_evidence: explained
+            .signals
+            .iter()
+            .flat_map(|noticed| evidence(tables, noticed, &explained.text))
+            .collect(),
+    }
+}
+
+/// The signals that matched, by family.
+pub(super) fn matched_signals(tables: &'static Tables, explained: &Explanation) -> Lists<'static> {
+    let matched = explained.signals.iter().filter(|noticed| noticed.confidence.is_some());
+    lists(tables, matched.map(|noticed| noticed.signal))
+}
+
+fn lists(tables: &'static Tables, ids: impl Iterator<Item = SignalId>) -> Lists<'static> {
+    let mut out = Lists::new();
+    for id in ids {
+        let signal = &tables.signals[usize::from(id.0)];
+        out.entry(family(signal.kind)).or_default().push(signal.name);
+    }
+    out
+}
+
+/// The key of a family in lists. Only those that have a list of their own in the document are in the plural.
+fn family(kind: SignalKind) -> &'static str {
+    match kind {
+        SignalKind::Keyword => "keywords",
+        other => other.name(),
+    }
+}
+
+/// The signals that a rule names.
+fn used(rule: &Rule) -> BTreeSet<u16> {
+    match rule {
+        Rule::Signal(id) | Rule::Compare(id, ..) => BTreeSet::from([id.0]),
+        Rule::All(rules) | Rule::Any(rules) => rules.iter().flat_map(used).collect(),
+        Rule::Not(rule) => used(rule),
+    }
+}
+
+fn decision_trace<'a>(tables: &'static Tables, considered: &Considered) -> DecisionTrace<'a> {
+    DecisionTrace {
+        decision_name: tables.decision(considered.decision).name,
+        matched: considered.matched,
+        confidence: considered.confidence,
+        root_trace: considered.trace.as_ref().map(|trace| node(tables, trace)),
+    }
+}
+
+fn node<'a>(tables: &'static Tables, trace: &Trace) -> Node<'a> {
+    let (node_type, signal) = match trace.part {
+        Part::Leaf(id) => ("leaf", Some(&tables.signals[usize::from(id.0)])),
+        Part::And => ("AND", None),
+        Part::Or => ("OR", None),
+        Part::Not => ("NOT", None),
+    };
+    Node {
+        node_type,
+        signal_type: signal.map(|signal| signal.kind.name()),
+        signal_name: signal.map(|signal| signal.name),
+        matched: trace.matched,
+        confidence: trace.confidence,
+        children: trace.children.iter().map(|child| node(tables, child)).collect(),
+    }
+}
+
+fn evidence<'a>(tables: &'static Tables, noticed: &'a Noticed, text: &'a str) -> impl Iterator<Item = Evidence<'a>> {
+    noticed.places.iter().map(move |(term, place)| Evidence {
+        signal: signal_name(tables, noticed.signal),
+        term,
+        text: &text[place.clone()],
+        start: place.start,
+        end: place.end,
+    })
+}

@@ -1,0 +1,211 @@
+//! Why a request goes where it goes: one request, looked at closely.
+//!
+//! The plan is made by the same code as for any request; this adds what it saw on the way: which terms stand where in the
+//! text, and how each part of each rule came out. Takes its time and its memory; the data path never comes here.
+
+use super::{Error, Plan, Request, Routing};
+use crate::protocol::prompt::Prompt;
+use crate::table::{DecisionId, Number, Rule, SignalId, SignalKind, SignalSet, Tables};
+use std::ops::Range;
+
+/// More places of one term than this say nothing new.
+const MOST_PLACES: usize = 8;
+
+/// A plan and its reasons.
+#[derive(Debug)]
+pub struct Explanation {
+    /// What was settled; `None` where nothing was: no decision matched, and there is no default model.
+    pub plan: Option<Plan>,
+    /// The text that signals looked at: what the user wrote last.
+    pub text: String,
+    /// Estimated length of the request in tokens.
+    pub tokens: u64,
+    /// Every signal, in the order of their ids. Empty where the client named the model.
+    pub signals: Vec<Noticed>,
+    /// Every decision, in the order of the document. Empty where the client named the model.
+    pub decisions: Vec<Considered>,
+}
+
+/// What became of a signal.
+#[derive(Debug, PartialEq)]
+pub struct Noticed {
+    /// Which one.
+    pub signal: SignalId,
+    /// How sure it is, if it matched.
+    pub confidence: Option<f64>,
+    /// The terms of its own that stand in the text, and where, as bytes. A `NOR` signal matches where there are none.
+    pub places: Vec<(&'static str, Range<usize>)>,
+}
+
+/// What became of a decision.
+#[derive(Debug, PartialEq)]
+pub struct Considered {
+    /// Which one.
+    pub decision: DecisionId,
+    /// Whether it matched.
+    pub matched: bool,
+    /// How sure it is, if it matched; else 0.
+    pub confidence: f64,
+    /// How its rule came out; `None` where it has none.
+    pub trace: Option<Trace>,
+}
+
+/// How a part of a rule came out.
+#[derive(Debug, PartialEq)]
+pub struct Trace {
+    /// What it is.
+    pub part: Part,
+    /// Whether it matched.
+    pub matched: bool,
+    /// How sure it is, if it matched; else 0.
+    pub confidence: f64,
+    /// Its members.
+    pub children: Vec<Trace>,
+}
+
+/// A part of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// A signal.
+    Leaf(SignalId),
+    /// All of its members.
+    And,
+    /// One of its members.
+    Or,
+    /// Not its member.
+    Not,
+}
+
+impl Routing {
+    /// Plans a request and says why. `name` is the model that it asks for.
+    ///
+    /// # Errors
+    /// Where the plan has one, but for [`Error::NothingSelected`]: there is no such model, or the request cannot be read.
+    pub fn explain(&self, name: &str, request: Request<'_>) -> Result<Explanation, Error> {
+        let plan = match self.plan(name, || request) {
+            Err(Error::NothingSelected) => None,
+            plan => Some(plan?),
+        };
+        let prompt = Prompt::read(&request.body)?;
+        let matched = match &plan {
+            Some(Plan { choice, .. }) => choice.as_ref().map(|choice| choice.matched.clone()),
+            None => {
+                let mut matched = SignalSet::EMPTY;
+                self.signals.evaluate(&request, &mut matched)?;
+                Some(matched)
+            }
+        };
+        let signals = matched.as_ref().map_or_else(Vec::new, |matched| self.noticed(&prompt.user_text, matched));
+        let decisions = matched.as_ref().map_or_else(Vec::new, |matched| considered(self.tables, matched));
+        Ok(Explanation { plan, text: prompt.user_text.into_owned(), tokens: prompt.tokens, signals, decisions })
+    }
+
+    fn noticed(&self, text: &str, matched: &SignalSet) -> Vec<Noticed> {
+        let places = self.signals.places(text, MOST_PLACES);
+        let tables = self.tables;
+        let of = |id: SignalId| {
+            let own = tables.keywords.iter().find(|keyword| keyword.signal == id);
+            let own = own.map_or(0..0, |keyword| keyword.first_term..keyword.first_term + keyword.terms);
+            let places = places.iter().filter(|(term, _)| own.contains(term));
+            Noticed {
+                signal: id,
+                confidence: matched.has(id).then(|| sure(tables, id, matched)),
+                places: places.map(|(term, at)| (tables.reasons.terms[usize::from(*term)], at.clone())).collect(),
+            }
+        };
+        tables.signals.iter().zip(0..).map(|(_, id)| of(SignalId(id))).collect()
+    }
+}
+
+impl Explanation {
+    /// The decision that won, and how sure it is.
+    #[must_use]
+    pub fn won(&self) -> Option<(DecisionId, f64)> {
+        self.plan.as_ref()?.choice.as_ref()?.decision
+    }
+
+    /// The model that was chosen, in a sentence with its reason.
+    #[must_use]
+    pub fn reason(&self, tables: &'static Tables) -> String {
+        let Some(plan) = &self.plan else {
+            return "no decision matched, and there is no default model".to_owned();
+        };
+        let model = tables.model(plan.model).name;
+        let Some(choice) = &plan.choice else {
+            return format!("the request names `{model}`");
+        };
+        let Some((id, _)) = choice.decision else {
+            return format!("no decision matched, and `{model}` is the default model");
+        };
+        let decision = tables.decision(id);
+        let beside = match self.decisions.iter().filter(|one| one.matched && one.decision != id).count() {
+            0 => "is the only one that matched".to_owned(),
+            1 => "comes before the other one that matched".to_owned(),
+            n => format!("comes before the {n} others that matched"),
+        };
+        match decision.models {
+            [] => format!("`{}` {beside}; it names no model, and `{model}` is the default", decision.name),
+            [_] => format!("`{}` {beside}; `{model}` is its model", decision.name),
+            _ => format!("`{}` {beside}; `{}` chose `{model}` of its models", decision.name, decision.algorithm.name()),
+        }
+    }
+}
+
+/// How every decision comes out for these signals.
+#[must_use]
+pub fn considered(tables: &'static Tables, matched: &SignalSet) -> Vec<Considered> {
+    let of = |(rule, id): (&'static Option<Rule>, u16)| {
+        let trace = rule.as_ref().map(|rule| trace(tables, rule, matched));
+        Considered {
+            decision: DecisionId(id),
+            matched: trace.as_ref().is_none_or(|trace| trace.matched),
+            confidence: trace.as_ref().map_or(0.0, |trace| trace.confidence),
+            trace,
+        }
+    };
+    tables.reasons.rules.iter().zip(0..).map(of).collect()
+}
+
+fn trace(tables: &'static Tables, rule: &'static Rule, set: &SignalSet) -> Trace {
+    let all = |rules: &'static [Rule]| rules.iter().map(|rule| trace(tables, rule, set)).collect::<Vec<_>>();
+    let (part, matched, confidence, children) = match rule {
+        Rule::Signal(id) => (Part::Leaf(*id), set.has(*id), sure(tables, *id, set), Vec::new()),
+        Rule::Compare(id, number, bounds) => {
+            (Part::Leaf(*id), set.has(*id) && bounds.hold(value(*number, set)), 1.0, Vec::new())
+        }
+        Rule::All(rules) => {
+            let children = all(rules);
+            let mean = children.iter().map(|child| child.confidence).sum::<f64>() / children.len() as f64;
+            (Part::And, children.iter().all(|child| child.matched), mean, children)
+        }
+        Rule::Any(rules) => {
+            let children = all(rules);
+            let best = children.iter().map(|child| child.confidence).fold(0.0, f64::max);
+            (Part::Or, children.iter().any(|child| child.matched), best, children)
+        }
+        Rule::Not(rule) => {
+            let child = trace(tables, rule, set);
+            (Part::Not, !child.matched, 1.0, vec![child])
+        }
+    };
+    Trace { part, matched, confidence: if matched { confidence } else { 0.0 }, children }
+}
+
+/// How sure a signal is that matched.
+fn sure(tables: &Tables, id: SignalId, set: &SignalSet) -> f64 {
+    tables.reasons.confidences.get(usize::from(id.0)).map_or(1.0, |number| value(*number, set))
+}
+
+fn value(number: Number, set: &SignalSet) -> f64 {
+    match number {
+        Number::Known(value) => value,
+        Number::Noted(id) => set.measure(id),
+    }
+}
+
+/// `keyword:urgent`: a signal as rules and reports name it.
+#[must_use]
+pub fn signal_name(tables: &Tables, id: SignalId) -> String {
+    let signal = &tables.signals[usize::from(id.0)];
+    format!("{}:{}", SignalKind::name(signal.kind), signal.name)
+}

@@ -1,0 +1,53 @@
+//! What the plugins of a decision make of the body of a request. Each says what it did, so that it can be counted.
+//!
+//! They change what the client asked for, before anything that the router adds on its own. Nothing here fails: what has
+//! another shape than the API says is left for the backend to judge.
+
+mod messages;
+mod params;
+mod tools;
+
+use crate::protocol::draft::Draft;
+use crate::protocol::splice::Chunks;
+use crate::table::{PluginKind, Plugins, ToolPolicy};
+
+/// Something that a plugin did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It ran, and had something to do or not.
+    Ran(PluginKind, bool),
+    /// `request_params` removed the field at this position in its list.
+    Blocked(usize),
+    /// `request_params` bounded `max_tokens` or `max_completion_tokens`.
+    MaxTokensCapped,
+    /// `request_params` bounded `n`.
+    MaxNCapped,
+    /// `request_params` removed a field that the API does not have.
+    UnknownStripped,
+}
+
+/// Lets all plugins of a decision change the top level of a body.
+pub fn edit(plugins: &Plugins, body: &Chunks, draft: &mut Draft, mut note: impl FnMut(Effect)) {
+    if let Some(limits) = &plugins.request_params {
+        let changed = params::edit(limits, body, draft, &mut note);
+        note(Effect::Ran(PluginKind::RequestParams, changed));
+    }
+    let strip = matches!(plugins.tools, Some(ToolPolicy::Remove { history: true }));
+    if strip || plugins.system_prompt.is_some() {
+        let stripped = messages::edit(plugins.system_prompt.as_ref(), strip, body, draft);
+        if plugins.system_prompt.is_some() {
+            note(Effect::Ran(PluginKind::SystemPrompt, true));
+        }
+        if let Some(policy) = &plugins.tools {
+            let changed = tools::edit(policy, body, draft);
+            note(Effect::Ran(PluginKind::Tools, changed || stripped));
+        }
+    } else if let Some(policy) = &plugins.tools {
+        let changed = tools::edit(policy, body, draft);
+        note(Effect::Ran(PluginKind::Tools, changed));
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,80 @@
+//! `tools`: which of them the model gets to see.
+
+use crate::protocol::draft::Draft;
+use crate::protocol::json::{Item, Kind};
+use crate::protocol::splice::Chunks;
+use crate::table::ToolPolicy;
+
+/// Fields that offer tools, each with those that make no sense without it. The second is the older way.
+const OFFERS: [(&str, &[&str]); 2] =
+    [("tools", &["tool_choice", "parallel_tool_calls"]), ("functions", &["function_call"])];
+
+/// Tells whether anything changed.
+pub(super) fn edit(policy: &ToolPolicy, body: &Chunks, draft: &mut Draft) -> bool {
+    let mut changed = false;
+    for (offer, companions) in OFFERS {
+        changed |= match policy {
+            ToolPolicy::Remove { .. } => withdraw(offer, companions, body, draft),
+            ToolPolicy::Filter { allow, block } => {
+                let passes = |name: &str| (allow.is_empty() || allow.contains(&name)) && !block.contains(&name);
+                filter(offer, companions, passes, body, draft)
+            }
+        };
+    }
+    changed
+}
+
+fn withdraw(offer: &str, companions: &[&str], body: &Chunks, draft: &mut Draft) -> bool {
+    let mut changed = draft.remove_key(body, offer);
+    for companion in companions {
+        changed |= draft.remove_key(body, companion);
+    }
+    changed
+}
+
+fn filter(offer: &str, companions: &[&str], passes: impl Fn(&str) -> bool, body: &Chunks, draft: &mut Draft) -> bool {
+    let Some((position, item)) = draft.find(body, offer) else { return false };
+    let Some(mut tools) = inside(body, &item, Kind::Array) else { return false };
+    let refused = tools.items().filter(|(_, tool)| !name(body, tool).is_some_and(|name| passes(&name)));
+    let refused: Vec<usize> = refused.map(|(position, _)| position).collect();
+    if refused.is_empty() {
+        return false;
+    }
+    for tool in refused {
+        tools.remove(tool);
+    }
+    if tools.is_empty() {
+        return withdraw(offer, companions, body, draft);
+    }
+    draft.change(position, tools.into_edits());
+    // A choice that names what is not there any more would be an error of the client's, who made none.
+    let choice = draft.find(body, companions[0]).filter(|(_, choice)| choice.value.kind == Kind::Object);
+    if choice.is_some_and(|(_, choice)| !name(body, &choice).is_some_and(|name| passes(&name))) {
+        draft.remove_key(body, companions[0]);
+    }
+    true
+}
+
+/// The name of a tool or of a choice: `{"type":"function","function":{"name":…}}`, the same with `custom`, or flat. Empty
+/// where it has none, as a tool of the provider's own; `None` where two readers could see two names.
+fn name(body: &Chunks, item: &Item) -> Option<String> {
+    let once = |draft: &Draft, key: &str| draft.items().filter(|(_, item)| Draft::has_key(body, item, key)).count() < 2;
+    let Some(tool) = inside(body, item, Kind::Object) else { return Some(String::new()) };
+    if !once(&tool, "function") || !once(&tool, "custom") {
+        return None;
+    }
+    let nested = ["function", "custom"].iter().find_map(|key| tool.find(body, key));
+    let holder = match nested {
+        Some((_, item)) => inside(body, &item, Kind::Object)?,
+        None => tool,
+    };
+    if !once(&holder, "name") {
+        return None;
+    }
+    let Some((_, name)) = holder.find(body, "name") else { return Some(String::new()) };
+    serde_json::from_slice(&body.range(name.value.start..name.value.end)).ok()
+}
+
+fn inside(body: &Chunks, item: &Item, kind: Kind) -> Option<Draft> {
+    (item.value.kind == kind).then(|| Draft::of(body, item.value.start..item.value.end))?
+}

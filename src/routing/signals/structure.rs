@@ -1,0 +1,174 @@
+//! Signals that look at the user's text beside keywords: what can be counted in it, signs of events, what it asks for.
+
+use super::{Error, found::Found, literals, words::is_unspaced};
+use crate::table::{Automaton, EventSignal, Feature, Modality, SignalSet, StructureSignal, sure_at};
+use regex_automata::{
+    Input,
+    dfa::{Automaton as _, dense::DFA},
+};
+
+/// What counts for a structure signal.
+#[derive(Debug)]
+pub(super) enum Counter {
+    /// Nothing has to be counted.
+    None,
+    /// Keywords.
+    Words(Box<[literals::Scanner]>),
+    /// An expression.
+    Pattern(Box<DFA<&'static [u32]>>),
+}
+
+impl Counter {
+    pub(super) fn new(signal: &'static StructureSignal) -> Result<Self, Error> {
+        Ok(match &signal.feature {
+            Feature::Exists(_) | Feature::Bytes => Counter::None,
+            Feature::Words(automata) => {
+                let scanners = automata.iter().map(|automaton| match automaton {
+                    Automaton::Literals(automaton) => literals::Scanner::new(automaton),
+                    Automaton::Patterns(_) => Err(Error::Literals),
+                });
+                Counter::Words(scanners.collect::<Result<_, Error>>()?)
+            }
+            Feature::Pattern(dfa) => Counter::Pattern(Box::new(DFA::from_bytes(&dfa.bytes)?.0)),
+        })
+    }
+
+    fn count(&self, text: &str) -> usize {
+        match self {
+            Counter::None => 0,
+            Counter::Words(scanners) => scanners.iter().map(|scanner| count_words(scanner, text)).sum(),
+            Counter::Pattern(dfa) => count_matches(dfa, text),
+        }
+    }
+}
+
+/// Keywords are counted each for itself; two places of one keyword do not overlap.
+fn count_words(scanner: &literals::Scanner, text: &str) -> usize {
+    const STACK: usize = 64;
+    let (mut stack, mut heap) = ([0; STACK], Vec::new());
+    let ends: &mut [usize] = if scanner.terms() <= STACK {
+        &mut stack
+    } else {
+        heap.resize(scanner.terms(), 0);
+        &mut heap
+    };
+    let mut count = 0;
+    scanner.each(text, |index, chars, end| {
+        let start = text[..end].char_indices().rev().nth(chars - 1).map_or(0, |(start, _)| start);
+        if start >= ends[index] {
+            ends[index] = end;
+            count += 1;
+        }
+    });
+    count
+}
+
+/// Matches from left to right. An empty one counts, but not where the one before it ends.
+fn count_matches(dfa: &DFA<&'static [u32]>, text: &str) -> usize {
+    let (mut count, mut at, mut last_end) = (0, 0, None);
+    while at <= text.len() {
+        // It fails only for bytes or anchors that it was not built for, and it was built for all.
+        let Ok(Some(found)) = dfa.try_search_fwd(&Input::new(text).range(at..)) else { break };
+        let end = found.offset();
+        if end == at && last_end == Some(at) {
+            at += text[at..].chars().next().map_or(1, char::len_utf8);
+            continue;
+        }
+        count += 1;
+        last_end = Some(end);
+        at = end;
+    }
+    count
+}
+
+/// Words, and characters of scripts that do not set words apart.
+fn units(text: &str) -> usize {
+    let (mut units, mut in_word) = (0, false);
+    for c in text.chars() {
+        if is_unspaced(c) {
+            units += 1;
+            in_word = false;
+        } else if c.is_alphanumeric() {
+            units += usize::from(!in_word);
+            in_word = true;
+        } else {
+            in_word = false;
+        }
+    }
+    units
+}
+
+/// Inserts the structure signals that match.
+pub(super) fn structures(
+    signals: &[StructureSignal],
+    counters: &[Counter],
+    text: &str,
+    found: &Found<'_>,
+    set: &mut SignalSet,
+) {
+    if signals.is_empty() || text.trim().is_empty() {
+        return;
+    }
+    for (signal, counter) in signals.iter().zip(counters) {
+        let count = match &signal.feature {
+            Feature::Exists(terms) => usize::from(found.any(*terms)),
+            Feature::Bytes => text.len(),
+            Feature::Words(_) | Feature::Pattern(_) => counter.count(text),
+        } as f64;
+        let value = match signal.per_word.then(|| units(text)) {
+            None => count,
+            Some(0) => 0.0,
+            Some(units) => count / units as f64,
+        };
+        if !(signal.holds)(value) {
+            continue;
+        }
+        set.insert(signal.signal);
+        if let Some(measure) = signal.value {
+            set.note(measure, value);
+        }
+        if let Some((measure, bound)) = signal.confidence {
+            set.note(measure, sure_at(value - bound));
+        }
+    }
+}
+
+/// Inserts the events of which some criterion is met.
+pub(super) fn events(signals: &[EventSignal], found: &Found<'_>, set: &mut SignalSet) {
+    for event in signals {
+        let met = event.criteria.iter().filter(|terms| found.any(**terms)).count();
+        if met == 0 {
+            continue;
+        }
+        set.insert(event.signal);
+        if let Some(measure) = event.confidence {
+            set.note(measure, 0.5 + 0.5 * met as f64 / event.criteria.len() as f64);
+        }
+    }
+}
+
+/// Inserts what is asked for.
+pub(super) fn modality(modality: &Modality, found: &Found<'_>, set: &mut SignalSet) {
+    let signal = match (found.any(modality.image), found.any(modality.both)) {
+        (false, _) => modality.ar,
+        (true, false) => modality.diffusion,
+        (true, true) => modality.both_signal,
+    };
+    if let Some(signal) = signal {
+        set.insert(signal);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::units;
+
+    #[test]
+    fn words_and_characters_are_units() {
+        for (text, count) in
+            [("", 0), ("one two-three", 3), ("重构 code", 3), ("a1b2", 1), ("  ?! ", 0), ("使用GPT模型", 5)]
+        {
+            assert_eq!(units(text), count, "{text}");
+        }
+    }
+}
