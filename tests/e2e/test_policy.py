@@ -205,6 +205,8 @@ def tool(name: str) -> str:
 
 READ, LIST, WRITE = tool("read"), tool("list"), tool("write")
 FORCED = '"tool_choice":{"type":"function","function":{"name":"write"}},'
+AMONG = '"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[%s]}},'
+TWO_FACED = '{"type":"custom","function":{"name":"read"},"custom":{"name":"write"}}'
 PARALLEL = '"parallel_tool_calls":true,'
 
 
@@ -216,6 +218,10 @@ PARALLEL = '"parallel_tool_calls":true,'
         ("allow", f'"tools":[{READ}],"tool_choice":"auto",', f'"tools":[{READ}],"tool_choice":"auto",'),
         ("block", f'"tools":[{READ},{LIST},{WRITE}],{FORCED}', f'"tools":[{READ},{LIST}],'),
         ("block", f'"tools":[{WRITE}],"tool_choice":"required",', ""),
+        ("block", f'"tools":[{READ},{WRITE}],{AMONG % READ}', f'"tools":[{READ}],{AMONG % READ}'),
+        ("block", f'"tools":[{READ},{WRITE}],{AMONG % (READ + "," + WRITE)}', f'"tools":[{READ}],'),
+        ("block", f'"tools":[{READ},{TWO_FACED}],', f'"tools":[{READ}],'),
+        ("allow", f'"tools":[{TWO_FACED}],', ""),
         ("notools", f'"tools":[{READ}],{FORCED}{PARALLEL}', ""),
     ],
 )
@@ -389,6 +395,8 @@ def chosen(client, text: str, **more) -> tuple[str, str]:
         (200, {}, "medium"),
         (0, {"max_tokens": 500}, "medium"),
         (0, {"max_completion_tokens": 5000}, "large"),
+        (0, {"max_tokens": 500.0}, "medium"),
+        (0, {"max_tokens": 10**30}, "large"),
         (2000, {}, "large"),
         (5000, {"max_tokens": 5000}, "large"),
     ],

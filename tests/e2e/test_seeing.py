@@ -201,6 +201,20 @@ def test_eval_of_what_never_reaches_a_decision(policy):
     assert httpx.get(url).status_code == 405
 
 
+def test_eval_where_no_model_is_asked(policy):
+    url = f"{policy.management}/api/v1/eval"
+    own = httpx.post(url, json={"text": "greet", "user": "ann"}).json()
+    assert own["routing_decision"] == "greet" and "selected_model" not in own
+    assert "it answers itself" in own["selection_reason"]
+    intent = httpx.post(f"{policy.management}/api/v1/classify/intent", json={"text": "greet", "user": "ann"}).json()
+    assert intent["routing_decision"] == "greet" and intent["recommended_model"] == ""
+    assert explain("greet", "--user", "ann").stdout.splitlines()[0].endswith("-> its own answer")
+    beyond = httpx.post(url, json={"text": "refuse", "user": "ann"}).json()
+    assert beyond["routing_decision"] == "refuse" and "selected_model" not in beyond
+    assert beyond["selection_status"] == "unavailable" and "beyond its limits" in beyond["selection_reason"]
+    assert explain("refuse", "--user", "ann").stdout.splitlines()[0].endswith("-> nothing")
+
+
 def test_intents(policy):
     question = {"text": "formal", "user": "ann", "options": {"return_probabilities": True}}
     told = httpx.post(f"{policy.management}/api/v1/classify/intent", json=question).json()
