@@ -93,7 +93,7 @@ pub(super) fn intent(api: &Api, asked: &Asked<'_>) -> Answer {
         Ok(json(render(&Intent {
             classification: classification(api.tables, &explained, began),
             probabilities: question.options.return_probabilities.then(probabilities),
-            recommended_model: explained.plan.as_ref().map_or("", |plan| api.tables.model(plan.model).name),
+            recommended_model: explained.model(api.tables).unwrap_or_default(),
             routing_decision: won.map_or("", |(id, _)| api.tables.decision(id).name),
             matched_signals: matched_signals(api.tables, &explained),
             decision_result,

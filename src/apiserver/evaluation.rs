@@ -126,7 +126,7 @@ pub fn evaluation<'a>(
         }),
         eval_trace: trace.then(|| explained.decisions.iter().map(|one| decision_trace(tables, one)).collect()),
         recommended_models: decision.iter().flat_map(|d| d.models).map(|id| tables.model(*id).name).collect(),
-        selected_model: explained.plan.as_ref().map(|plan| tables.model(plan.model).name),
+        selected_model: explained.model(tables),
         selection_status,
         selection_method,
         selection_reason: explained.reason(tables),

@@ -90,7 +90,8 @@ fn estimate(raw: &Raw<'_>, messages: &[Message<'_>], tools: usize) -> u64 {
     for part in [raw.tools, raw.tool_choice, raw.response_format].into_iter().flatten() {
         structured += len(part.len());
     }
-    let reserve = raw.max_tokens.and_then(|n| serde_json::from_slice::<u64>(n).ok()).unwrap_or(0);
+    // Any spelling of a number counts, as `1e4`, and one beyond all bounds is the largest: `as` saturates.
+    let reserve = raw.max_tokens.and_then(|n| serde_json::from_slice::<f64>(n).ok()).map_or(0, |n| n as u64);
     text.div_ceil(BYTES_PER_TOKEN)
         .saturating_add(structured)
         .saturating_add(flat + PER_TOOL * len(tools))
@@ -279,6 +280,12 @@ mod tests {
         check(r#"[{"role":"tool","content":"12345"}]"#, "", 4 + 5);
         let raw = Raw { messages: b"[]", tools: Some(b"[{},{}]"), max_tokens: Some(b"100"), ..Raw::default() };
         assert_eq!(Prompt::read(&raw).unwrap().tokens, 7 + 16 + 100);
+        for (spelled, tokens) in [("1e2", 100), ("100.0", 100), ("-5", 0), ("null", 0), ("\"5\"", 0)] {
+            let raw = Raw { messages: b"[]", max_tokens: Some(spelled.as_bytes()), ..Raw::default() };
+            assert_eq!(Prompt::read(&raw).unwrap().tokens, tokens, "{spelled}");
+        }
+        let endless = Raw { messages: b"[]", max_tokens: Some(b"1000000000000000000000"), ..Raw::default() };
+        assert_eq!(Prompt::read(&endless).unwrap().tokens, u64::MAX);
     }
 
     #[test]

@@ -14,8 +14,11 @@ const MOST_PLACES: usize = 8;
 /// A plan and its reasons.
 #[derive(Debug)]
 pub struct Explanation {
-    /// What was settled; `None` where nothing was: no decision matched, and there is no default model.
+    /// What was settled; `None` where nothing was: no decision matched and there is no default model, or no model of the
+    /// decision is within its limits.
     pub plan: Option<Plan>,
+    /// The decision that won, also where none of its models can be had, and how sure it is.
+    won: Option<(DecisionId, f64)>,
     /// The text that signals looked at: what the user wrote last.
     pub text: String,
     /// Estimated length of the request in tokens.
@@ -80,10 +83,11 @@ impl Routing {
     /// Plans a request and says why. `name` is the model that it asks for.
     ///
     /// # Errors
-    /// Where the plan has one, but for [`Error::NothingSelected`]: there is no such model, or the request cannot be read.
+    /// Where the plan has one, but for [`Error::NothingSelected`] and [`Error::NoCandidate`], which are explained: there is no
+    /// such model, or the request cannot be read.
     pub fn explain(&self, name: &str, request: Request<'_>) -> Result<Explanation, Error> {
         let plan = match self.plan(name, || request) {
-            Err(Error::NothingSelected) => None,
+            Err(Error::NothingSelected | Error::NoCandidate) => None,
             plan => Some(plan?),
         };
         let prompt = Prompt::read(&request.body)?;
@@ -97,7 +101,9 @@ impl Routing {
         };
         let signals = matched.as_ref().map_or_else(Vec::new, |matched| self.noticed(&prompt.user_text, matched));
         let decisions = matched.as_ref().map_or_else(Vec::new, |matched| considered(self.tables, matched));
-        Ok(Explanation { plan, text: prompt.user_text.into_owned(), tokens: prompt.tokens, signals, decisions })
+        let won = matched.as_ref().and_then(|matched| (self.tables.decide)(matched));
+        let won = won.map(|won| (won.decision, won.confidence));
+        Ok(Explanation { plan, won, text: prompt.user_text.into_owned(), tokens: prompt.tokens, signals, decisions })
     }
 
     fn noticed(&self, text: &str, matched: &SignalSet) -> Vec<Noticed> {
@@ -121,21 +127,32 @@ impl Explanation {
     /// The decision that won, and how sure it is.
     #[must_use]
     pub fn won(&self) -> Option<(DecisionId, f64)> {
-        self.plan.as_ref()?.choice.as_ref()?.decision
+        self.won
+    }
+
+    /// The model that is asked; `None` where there is none, or none is needed.
+    #[must_use]
+    pub fn model(&self, tables: &'static Tables) -> Option<&'static str> {
+        let plan = self.plan.as_ref()?;
+        (!self.answers_itself(tables)).then(|| tables.model(plan.model).name)
+    }
+
+    /// Whether the decision is the answer.
+    #[must_use]
+    pub fn answers_itself(&self, tables: &'static Tables) -> bool {
+        self.won.is_some_and(|(id, _)| tables.decision(id).plugins.fast_response.is_some())
     }
 
     /// The model that was chosen, in a sentence with its reason.
     #[must_use]
     pub fn reason(&self, tables: &'static Tables) -> String {
-        let Some(plan) = &self.plan else {
-            return "no decision matched, and there is no default model".to_owned();
-        };
-        let model = tables.model(plan.model).name;
-        let Some(choice) = &plan.choice else {
-            return format!("the request names `{model}`");
-        };
-        let Some((id, _)) = choice.decision else {
-            return format!("no decision matched, and `{model}` is the default model");
+        let model = self.plan.as_ref().map(|plan| tables.model(plan.model).name);
+        let Some((id, _)) = self.won else {
+            return match (&self.plan, model) {
+                (Some(Plan { choice: None, .. }), Some(model)) => format!("the request names `{model}`"),
+                (_, Some(model)) => format!("no decision matched, and `{model}` is the default model"),
+                (_, None) => "no decision matched, and there is no default model".to_owned(),
+            };
         };
         let decision = tables.decision(id);
         let beside = match self.decisions.iter().filter(|one| one.matched && one.decision != id).count() {
@@ -143,10 +160,17 @@ impl Explanation {
             1 => "comes before the other one that matched".to_owned(),
             n => format!("comes before the {n} others that matched"),
         };
+        let name = decision.name;
+        if self.answers_itself(tables) {
+            return format!("`{name}` {beside}; it answers itself, and no model is asked");
+        }
+        let Some(model) = model else {
+            return format!("`{name}` {beside}; every one of its models is beyond its limits at the moment");
+        };
         match decision.models {
-            [] => format!("`{}` {beside}; it names no model, and `{model}` is the default", decision.name),
-            [_] => format!("`{}` {beside}; `{model}` is its model", decision.name),
-            _ => format!("`{}` {beside}; `{}` chose `{model}` of its models", decision.name, decision.algorithm.name()),
+            [] => format!("`{name}` {beside}; it names no model, and `{model}` is the default"),
+            [_] => format!("`{name}` {beside}; `{model}` is its model"),
+            _ => format!("`{name}` {beside}; `{}` chose `{model}` of its models", decision.algorithm.name()),
         }
     }
 }

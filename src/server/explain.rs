@@ -45,7 +45,8 @@ struct Tree<'a, W> {
 
 impl<W: Write> Tree<'_, W> {
     fn head(&mut self, name: &str, explained: &Explanation) -> io::Result<()> {
-        let model = explained.plan.as_ref().map_or("nothing", |plan| self.tables.model(plan.model).name);
+        let own = if explained.answers_itself(self.tables) { "its own answer" } else { "nothing" };
+        let model = explained.model(self.tables).unwrap_or(own);
         writeln!(self.out, "{name} -> {model}")?;
         writeln!(self.out, "  because {}", explained.reason(self.tables))?;
         writeln!(self.out, "  text: {:?}, request: about {} tokens", cut(&explained.text), explained.tokens)

@@ -135,6 +135,19 @@ def guarded(start, backends):
     router.check()
 
 
+@pytest.fixture(scope="session")
+def _shared_policy(start, backends):
+    a, b = backends
+    return start("policy", {"UP_A": a.url, "UP_B": b.url, "UP_KEY": UP_KEY})
+
+
+@pytest.fixture
+def policy(_shared_policy):
+    """The router whose decisions change requests and choose among models."""
+    yield _shared_policy
+    _shared_policy.check()
+
+
 def sdk(router: Router, kind=openai.OpenAI, **more):
     """An official client of this router. It does not retry: a failure should be seen."""
     options = {"base_url": f"{router.url}/v1", "api_key": CLIENT_KEY, "max_retries": 0, "timeout": 5.0}

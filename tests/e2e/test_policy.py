@@ -1,4 +1,4 @@
-"""What decisions do: to requests, byte for byte; to models, about reasoning; and which of several models they choose."""
+"""What decisions do to requests, byte for byte; what they tell models about reasoning; which models they choose."""
 
 import json
 import time
@@ -10,18 +10,6 @@ from upstream import answer, completion, stream
 
 WHO = {"x-user": "ann"}
 """Roles are asked for in this router, so everybody has to tell who it is."""
-
-
-@pytest.fixture(scope="module")
-def _shared(start, backends):
-    a, b = backends
-    return start("policy", {"UP_A": a.url, "UP_B": b.url, "UP_KEY": UP_KEY})
-
-
-@pytest.fixture
-def policy(_shared):
-    yield _shared
-    _shared.check()
 
 
 @pytest.fixture
@@ -37,7 +25,9 @@ def user(text: str) -> list[dict]:
 def body(text: str, more: str = "", messages: str = "") -> bytes:
     """A request with spaces and numbers that no JSON library would write so."""
     own = messages or '{"content" :"%s", "role":"user"}' % text
-    return ('{ "model" : "auto" ,"temperature":1.0,"x_own":[1E2, "ü\\u00fc"],%s "messages":[ %s ]\n}' % (more, own)).encode()
+    return (
+        '{ "model" : "auto" ,"temperature":1.0,"x_own":[1E2, "ü\\u00fc"],%s "messages":[ %s ]\n}' % (more, own)
+    ).encode()
 
 
 def forwarded(policy, upstream, sent: bytes, headers: dict | None = None) -> bytes:
@@ -205,6 +195,8 @@ def tool(name: str) -> str:
 
 READ, LIST, WRITE = tool("read"), tool("list"), tool("write")
 FORCED = '"tool_choice":{"type":"function","function":{"name":"write"}},'
+AMONG = '"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[%s]}},'
+TWO_FACED = '{"type":"custom","function":{"name":"read"},"custom":{"name":"write"}}'
 PARALLEL = '"parallel_tool_calls":true,'
 
 
@@ -216,6 +208,10 @@ PARALLEL = '"parallel_tool_calls":true,'
         ("allow", f'"tools":[{READ}],"tool_choice":"auto",', f'"tools":[{READ}],"tool_choice":"auto",'),
         ("block", f'"tools":[{READ},{LIST},{WRITE}],{FORCED}', f'"tools":[{READ},{LIST}],'),
         ("block", f'"tools":[{WRITE}],"tool_choice":"required",', ""),
+        ("block", f'"tools":[{READ},{WRITE}],{AMONG % READ}', f'"tools":[{READ}],{AMONG % READ}'),
+        ("block", f'"tools":[{READ},{WRITE}],{AMONG % (READ + "," + WRITE)}', f'"tools":[{READ}],'),
+        ("block", f'"tools":[{READ},{TWO_FACED}],', f'"tools":[{READ}],'),
+        ("allow", f'"tools":[{TWO_FACED}],', ""),
         ("notools", f'"tools":[{READ}],{FORCED}{PARALLEL}', ""),
     ],
 )
@@ -225,12 +221,13 @@ def test_tools(policy, a, word, before, after):
     assert compact(forwarded(policy, a, sent)) == compact(expected)
 
 
+CALLS = '[{"id":"1","type":"function","function":{"name":"read","arguments":"{}"}}]'
 HISTORY = [
     '{"role":"user","content":"look"}',
-    '{"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"read","arguments":"{}"}}]}',
+    '{"role":"assistant","content":null,"tool_calls":%s}' % CALLS,
     '{"role":"tool","tool_call_id":"1","content":"x"}',
-    '{"role":"assistant","content":"So it is.","tool_calls":[{"id":"2","type":"function","function":{"name":"read","arguments":"{}"}}]}',
-    '{"role":"tool","tool_call_id":"2","content":"y"}',
+    '{"role":"assistant","content":"So it is.","tool_calls":%s}' % CALLS,
+    '{"role":"tool","tool_call_id":"1","content":"y"}',
 ]
 
 
@@ -286,14 +283,14 @@ def test_what_is_odd_is_edited_too(policy, a):
         sent = sent.replace(b"%s", (HI % "params").encode())
         got = json.loads(forwarded(policy, a, sent))
         assert got == {"model": "plain", "messages": user("params")} | expected, sent
-    for messages in ['7, null, "x", ' + HI, "[], {}, " + HI]:
-        sent = body("", messages=messages % "insert")
-        got = ask(policy, sent, WHO)
-        assert got.status in (200, 400)
-        if got.status == 200:
-            assert a.last.json()["messages"] == [json.loads(SAY), *json.loads(f"[{messages % 'insert'}]")]
+    got = ask(policy, body("", messages='7, null, "x", ' + HI % "insert"), WHO)
+    assert got.status == 400 and got.json()["error"]["param"] == "messages"
+    got = json.loads(forwarded(policy, a, body("", messages="{}, " + HI % "insert")))
+    assert got["messages"] == [json.loads(SAY), {}, *user("insert")]
     for tools in ["null", "[]", "{}", '"x"', "[null, 7]"]:
-        got = json.loads(forwarded(policy, a, body("notools", f'"tools":{tools},"functions":[{READ}],"function_call":"auto",')))
+        got = json.loads(
+            forwarded(policy, a, body("notools", f'"tools":{tools},"functions":[{READ}],"function_call":"auto",'))
+        )
         assert not {"tools", "functions", "function_call"} & set(got)
 
 
@@ -344,6 +341,26 @@ def test_reasoning(client, a, word, model, told, reasoning):
     assert got == {"model": model, "messages": user(word)} | told
 
 
+def test_another_backend_is_told_in_its_own_words(policy, a, b):
+    a.script = lambda connection, _: connection.send(answer(b"{}", status=503))
+    prompt = [{"role": "system", "content": "Be brief."}]
+
+    def both():
+        a.requests.clear()
+        b.requests.clear()
+        got = ask(policy, {"model": "auto", "messages": user("either")}, WHO)
+        assert got.status == 200, got.body
+        return a.requests and b.requests
+
+    eventually(both)
+    same = {"model": "either", "messages": prompt + user("either")}
+    assert a.last.json() == same | {"chat_template_kwargs": {"reasoning_effort": "high"}}
+    assert b.last.json() == same | {"reasoning_effort": "high"}
+    for upstream in (a, b):
+        assert upstream.last.all("x-team") == ["red"]
+        assert upstream.last.header("content-length") == str(len(upstream.last.body))
+
+
 def test_what_the_client_tells_the_template_stays(policy, a):
     sent = body("think", '"chat_template_kwargs":{"x": 1E2,"enable_thinking":false},')
     expected = sent.replace(b'"auto"', b'"Qwen/Qwen3-8B"').replace(b":false", b":true")
@@ -389,6 +406,8 @@ def chosen(client, text: str, **more) -> tuple[str, str]:
         (200, {}, "medium"),
         (0, {"max_tokens": 500}, "medium"),
         (0, {"max_completion_tokens": 5000}, "large"),
+        (0, {"max_tokens": 500.0}, "medium"),
+        (0, {"max_tokens": 10**30}, "large"),
         (2000, {}, "large"),
         (5000, {"max_tokens": 5000}, "large"),
     ],

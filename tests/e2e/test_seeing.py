@@ -9,24 +9,12 @@ import jsonschema
 import openapi_spec_validator
 import pytest
 import yaml
-from conftest import UP_KEY, sdk
+from conftest import sdk
 from raw import Raw, ask, chat, request
 from router import binary
 
 ROOT = Path(__file__).parents[2]
 ANN = {"x-user": "ann", "x-vsr-debug": "true"}
-
-
-@pytest.fixture(scope="module")
-def _shared(start, backends):
-    a, b = backends
-    return start("policy", {"UP_A": a.url, "UP_B": b.url, "UP_KEY": UP_KEY})
-
-
-@pytest.fixture
-def policy(_shared):
-    yield _shared
-    _shared.check()
 
 
 TURNS = [{"role": "user", "content": "hm"}, {"role": "assistant", "content": "hm"}] * 3
@@ -105,7 +93,9 @@ def test_debug_labels_come_only_when_asked_for(policy, a, b):
     assert not [name for name, _ in b.last.headers if name.lower().startswith("x-vsr")]
 
 
-@pytest.mark.parametrize("who", [{}, {"x-user": ""}, {"x-user": " "}, {"x-authz-user-id": "root"}, {"x-groups": "platform"}])
+@pytest.mark.parametrize(
+    "who", [{}, {"x-user": ""}, {"x-user": " "}, {"x-authz-user-id": "root"}, {"x-groups": "platform"}]
+)
 def test_who_does_not_tell_who_it_is_gets_nothing(policy, a, b, who):
     got = ask(policy, chat("auto", "hm"), who)
     assert got.status == 403
@@ -193,12 +183,31 @@ def test_eval_of_what_never_reaches_a_decision(policy):
     explicit = httpx.post(url, json={"text": "greet", "model": "large"}).json()
     assert explicit["selected_model"] == "large" and explicit["selection_method"] == "explicit"
     assert "routing_decision" not in explicit
-    for question in [{}, {"text": 7}, {"text": "hm", "model": "larg", "user": "ann"}, {"text": "hm"}]:
+    for question, code, part in [
+        ({}, "INVALID_INPUT", "text or messages"),
+        ({"text": 7}, "INVALID_INPUT", "expected"),
+        ({"text": "hm", "model": "larg", "user": "ann"}, "INVALID_ROUTING_MODEL", "did you mean `large`?"),
+        ({"text": "hm"}, "INVALID_INPUT", "does not tell who"),
+    ]:
         got = httpx.post(url, json=question)
-        assert got.status_code in (400, 403, 404), got.text
-        assert got.json()["error"]["message"]
+        assert got.status_code == 400, got.text
+        assert got.json()["error"]["code"] == code and part in got.json()["error"]["message"]
     assert httpx.post(url, content=b"{").status_code == 400
     assert httpx.get(url).status_code == 405
+
+
+def test_eval_where_no_model_is_asked(policy):
+    url = f"{policy.management}/api/v1/eval"
+    own = httpx.post(url, json={"text": "greet", "user": "ann"}).json()
+    assert own["routing_decision"] == "greet" and "selected_model" not in own
+    assert "it answers itself" in own["selection_reason"]
+    intent = httpx.post(f"{policy.management}/api/v1/classify/intent", json={"text": "greet", "user": "ann"}).json()
+    assert intent["routing_decision"] == "greet" and intent["recommended_model"] == ""
+    assert explain("greet", "--user", "ann").stdout.splitlines()[0].endswith("-> its own answer")
+    beyond = httpx.post(url, json={"text": "refuse", "user": "ann"}).json()
+    assert beyond["routing_decision"] == "refuse" and "selected_model" not in beyond
+    assert beyond["selection_status"] == "unavailable" and "beyond its limits" in beyond["selection_reason"]
+    assert explain("refuse", "--user", "ann").stdout.splitlines()[0].endswith("-> nothing")
 
 
 def test_intents(policy):

@@ -126,6 +126,30 @@ fn tools_are_filtered() {
 
 /// Two readers of one body must not see two different things.
 #[test]
+fn a_choice_among_tools_stays_while_all_of_them_do() {
+    let of = |name: &str| {
+        let tools = r#"{"tools":[{"function":{"name":"read"}},{"function":{"name":"write"}}]"#;
+        let choice = r#""tool_choice":{"type":"allowed_tools","allowed_tools":{"tools":[{"function":{"name":"#;
+        format!("{tools},{choice}\"{name}\"}}}}]}}}}}}")
+    };
+    let left = r#"{"tools":[{"function":{"name":"read"}}]}"#;
+    for policy in [filter(&["read"], &[]), filter(&[], &["write"])] {
+        check(&policy, &of("read"), &of("read").replace(r#",{"function":{"name":"write"}}"#, ""));
+        check(&policy, &of("write"), left);
+    }
+}
+
+#[test]
+fn nothing_gets_past_by_being_of_two_kinds() {
+    let read = r#"{"tools":[{"function":{"name":"read"}}]}"#;
+    for other in [r#""custom":{"name":"write"}"#, r#""name":"write""#] {
+        let two = format!(r#"{{"tools":[{{"function":{{"name":"read"}},{other}}},{{"function":{{"name":"read"}}}}]}}"#);
+        check(&filter(&["read"], &[]), &two, read);
+        check(&filter(&[], &["write"]), &two, read);
+    }
+}
+
+#[test]
 fn nothing_gets_past_by_standing_twice() {
     let twice = r#"{"tools":[{"function":{"name":"read","name":"write"}},{"function":{"name":"read"}}]}"#;
     let once = r#"{"tools":[{"function":{"name":"read"}}]}"#;

@@ -49,10 +49,20 @@ fn filter(offer: &str, companions: &[&str], passes: impl Fn(&str) -> bool, body:
     draft.change(position, tools.into_edits());
     // A choice that names what is not there any more would be an error of the client's, who made none.
     let choice = draft.find(body, companions[0]).filter(|(_, choice)| choice.value.kind == Kind::Object);
-    if choice.is_some_and(|(_, choice)| !name(body, &choice).is_some_and(|name| passes(&name))) {
+    let stays = |item: &Item| name(body, item).is_some_and(|name| passes(&name));
+    if choice
+        .is_some_and(|(_, choice)| listed(body, &choice).map_or_else(|| !stays(&choice), |of| !of.iter().all(stays)))
+    {
         draft.remove_key(body, companions[0]);
     }
     true
+}
+
+/// The tools among which a choice lets the model choose: `{"type":"allowed_tools","allowed_tools":{"tools":[…]}}`.
+fn listed(body: &Chunks, choice: &Item) -> Option<Vec<Item>> {
+    let allowed = inside(body, choice, Kind::Object)?.find(body, "allowed_tools")?.1;
+    let tools = inside(body, &allowed, Kind::Object)?.find(body, "tools")?.1;
+    Some(inside(body, &tools, Kind::Array)?.items().map(|(_, tool)| tool).collect())
 }
 
 /// The name of a tool or of a choice: `{"type":"function","function":{"name":…}}`, the same with `custom`, or flat. Empty
@@ -63,10 +73,12 @@ fn name(body: &Chunks, item: &Item) -> Option<String> {
     if !once(&tool, "function") || !once(&tool, "custom") {
         return None;
     }
-    let nested = ["function", "custom"].iter().find_map(|key| tool.find(body, key));
-    let holder = match nested {
-        Some((_, item)) => inside(body, &item, Kind::Object)?,
-        None => tool,
+    let mut holders = ["function", "custom"].iter().filter_map(|key| tool.find(body, key));
+    let holder = match (holders.next(), holders.next()) {
+        (Some(_), Some(_)) => return None,
+        (Some(_), None) if tool.find(body, "name").is_some() => return None,
+        (Some((_, item)), None) => inside(body, &item, Kind::Object)?,
+        (None, _) => tool,
     };
     if !once(&holder, "name") {
         return None;
