@@ -3,7 +3,7 @@
 use wide::i8x16;
 
 /// Bytes that are looked at together.
-const BLOCK: usize = 32;
+const BLOCK: usize = 64;
 
 /// Length of `\u00e9`.
 const UNICODE_ESCAPE: usize = 6;
@@ -77,17 +77,17 @@ fn is_special(byte: u8) -> bool {
 }
 
 /// The special bytes of a block, as bits.
-fn special(block: &[u8; BLOCK]) -> u32 {
+fn special(block: &[u8; BLOCK]) -> u64 {
     const LANES: usize = 16;
     let mut marked = 0;
-    for (half, bytes) in block.as_chunks::<LANES>().0.iter().enumerate() {
+    for (part, bytes) in block.as_chunks::<LANES>().0.iter().enumerate() {
         let bytes = i8x16::new(bytes.map(u8::cast_signed));
         let backslash = bytes.simd_eq(i8x16::splat(b'\\'.cast_signed()));
         // With bit 1 turned over, the quote (0x22) and the control characters are 0x00..=0x20, and nothing else is. Lanes are
         // signed: with the top bit turned over, too, those are the lowest values.
         let turned = bytes ^ i8x16::splat(0x82_u8.cast_signed());
         let quote_or_control = turned.simd_lt(i8x16::splat(i8::MIN + 0x21));
-        marked |= (backslash | quote_or_control).to_bitmask() << (half * LANES);
+        marked |= u64::from((backslash | quote_or_control).to_bitmask()) << (part * LANES);
     }
     marked
 }
