@@ -102,9 +102,17 @@ pub struct Model {
     pub context_window: Option<u64>,
     /// 0 to 1.
     pub quality: Option<f64>,
+    pub protocol: Protocol,
     pub pricing: Option<Pricing>,
     pub reliability: Reliability,
     pub backends: Vec<Backend>,
+}
+
+/// `hardwire::table::Protocol`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    Chat,
+    Messages,
 }
 
 /// Pico-units of the currency per token.

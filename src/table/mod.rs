@@ -25,7 +25,7 @@ pub use families::{
     RoleSignal, Roles, StructureSignal, Terms, sure_at, sure_within,
 };
 pub use listener::{Limits, Listener, Management};
-pub use model::{Balance, Ejection, HealthCheck, Model, ModelId, Pricing, Reliability, RetryOn};
+pub use model::{Balance, Ejection, HealthCheck, Model, ModelId, Pricing, Protocol, Reliability, RetryOn};
 pub use plugin::{BodyChange, HeaderChange, PluginKind, Plugins, Reasoning, RequestParams, SystemPrompt, ToolPolicy};
 pub use reason::{Bounds, Number, Reasons, Rule};
 pub use signal::{

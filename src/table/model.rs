@@ -20,12 +20,23 @@ pub struct Model {
     pub context_window: Option<u64>,
     /// How good it is, 0 to 1, where the card says so.
     pub quality: Option<f64>,
+    /// What its backends speak.
+    pub protocol: Protocol,
     /// What its tokens cost, where the document says so.
     pub pricing: Option<Pricing>,
     /// Balancing, retries and health of its backends.
     pub reliability: Reliability,
     /// Where it is served, at least one.
     pub backends: &'static [Backend],
+}
+
+/// What a backend speaks, and a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// OpenAI's Chat Completions.
+    Chat,
+    /// Anthropic's Messages.
+    Messages,
 }
 
 /// Prices in pico-units of the currency per token: 0.18 USD per million tokens is 180,000.

@@ -38,6 +38,7 @@ const fn model(name: &'static str, description: &'static str, backends: &'static
         lora: None,
         context_window: None,
         quality: None,
+        protocol: hardwire::table::Protocol::Chat,
         pricing: None,
         reliability: RELIABILITY,
         backends,

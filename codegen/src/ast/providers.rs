@@ -54,7 +54,7 @@ section! {
         /// The same by `type` of backend; wins over `provider_model_id`.
         external_model_ids: Dict<Leaf> as NAME,
         /// The protocol of the backends: `openai`.
-        api_format: Leaf as words(&["openai"]),
+        api_format: Leaf as words(&["openai", "anthropic"]),
         /// What its tokens cost. Default: unknown.
         pricing: Pricing,
         /// Balancing, retries and health of its backends.

@@ -54,6 +54,7 @@ const TABLE: &[&str] = &[
     "Piece",
     "Plugins",
     "Pricing",
+    "Protocol",
     "Reasoning",
     "Reasons",
     "Reliability",

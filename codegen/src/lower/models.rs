@@ -125,9 +125,8 @@ fn declare(leaf: &Leaf, auto_names: &[String], out: &mut Models, cx: &mut Cx<'_>
 }
 
 fn model(item: &Model, name: Option<String>, cx: &mut Cx<'_>) -> ir::Model {
-    if let Some(format) = &item.api_format {
-        cx.choice(format, "api_format", &[("openai", ())], &["anthropic"]);
-    }
+    let formats = &[("openai", ir::Protocol::Chat), ("anthropic", ir::Protocol::Messages)];
+    let protocol = item.api_format.as_ref().and_then(|format| cx.choice(format, "api_format", formats, &[]));
     let shown = name.clone().unwrap_or_else(|| "?".to_owned());
     let backends = backend::all(item, &shown, cx);
     if item.backend_refs.as_ref().map_or(item.whole, |list| list.written == 0) {
@@ -140,6 +139,7 @@ fn model(item: &Model, name: Option<String>, cx: &mut Cx<'_>) -> ir::Model {
         lora_of: None,
         context_window: None,
         quality: None,
+        protocol: protocol.unwrap_or(ir::Protocol::Chat),
         pricing: item.pricing.as_ref().map(|section| pricing::lower(section, cx)),
         reliability: reliability::lower(item.reliability.as_ref(), cx),
         backends,

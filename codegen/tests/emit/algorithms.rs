@@ -4,8 +4,8 @@ use ::hardwire::table::{
     Algorithm, Automaton, Backend, BackendId, Balance, Ceilings, Config, ContextSignal,
     Decision, DecisionId, Edge, Endpoint, EnvVar, Families, KeywordOperator,
     KeywordSignal, Limits, Listener, Literals, Management, Matched, Model, ModelId,
-    MultiFactor, Number, Otherwise, Plugins, Pricing, Reasons, Reliability, RetryOn,
-    Rule, Signal, SignalId, SignalKind, SignalSet, Tables, Target, Term,
+    MultiFactor, Number, Otherwise, Plugins, Pricing, Protocol, Reasons, Reliability,
+    RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet, Tables, Target, Term,
 };
 use ::std::time::Duration;
 
@@ -97,6 +97,7 @@ static MODELS: [Model; 4] = [
         lora: None,
         context_window: Some(100),
         quality: Some(0.4),
+        protocol: Protocol::Chat,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 100_000,
@@ -119,6 +120,7 @@ static MODELS: [Model; 4] = [
         lora: None,
         context_window: Some(1000),
         quality: Some(0.7),
+        protocol: Protocol::Chat,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 500_000,
@@ -141,6 +143,7 @@ static MODELS: [Model; 4] = [
         lora: None,
         context_window: Some(8000),
         quality: Some(0.9),
+        protocol: Protocol::Chat,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 3_000_000,
@@ -163,6 +166,7 @@ static MODELS: [Model; 4] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

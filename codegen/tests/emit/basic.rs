@@ -4,8 +4,8 @@ use ::hardwire::table::{
     Algorithm, Auth, Automaton, Backend, BackendId, Balance, Config, ContextSignal,
     Decision, DecisionId, Ejection, Endpoint, EnvSlot, EnvVar, Families, HealthCheck,
     Http, KeywordSignal, Limits, Listener, Management, Matched, Model, ModelId, Number,
-    Piece, Plugins, Pricing, Reasons, Reliability, RetryOn, Rule, Signal, SignalSet,
-    Tables, Target, Text, Url,
+    Piece, Plugins, Pricing, Protocol, Reasons, Reliability, RetryOn, Rule, Signal,
+    SignalSet, Tables, Target, Text, Url,
 };
 use ::std::time::Duration;
 
@@ -133,6 +133,7 @@ static MODELS: [Model; 3] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -149,6 +150,7 @@ static MODELS: [Model; 3] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 2_500_000,
@@ -177,6 +179,7 @@ static MODELS: [Model; 3] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 180_000,

@@ -3,9 +3,9 @@
 use ::hardwire::table::{
     Algorithm, Automaton, Backend, BackendId, Balance, Config, ContextSignal, Decision,
     DecisionId, Edge, Endpoint, EnvVar, Families, KeywordOperator, KeywordSignal, Limits,
-    Listener, Literals, Management, Matched, Model, ModelId, Number, Plugins, Reasons,
-    Reliability, RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet, Tables, Target,
-    Term,
+    Listener, Literals, Management, Matched, Model, ModelId, Number, Plugins, Protocol,
+    Reasons, Reliability, RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet, Tables,
+    Target, Term,
 };
 use ::std::time::Duration;
 
@@ -93,6 +93,7 @@ static MODELS: [Model; 2] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -109,6 +110,7 @@ static MODELS: [Model; 2] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

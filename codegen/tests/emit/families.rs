@@ -5,9 +5,9 @@ use ::hardwire::table::{
     ContextSignal, ConversationSignal, Decision, DecisionId, Edge, Endpoint, EnvVar,
     EventSignal, Families, Feature, KeywordOperator, KeywordSignal, Limits, Listener,
     Literals, Management, Matched, MeasureId, MetadataSignal, MetadataTest, Modality,
-    Model, ModelId, Number, Patterns, Plugins, Reasons, Reliability, RetryOn, RoleSignal,
-    Roles, Rule, Signal, SignalId, SignalKind, SignalSet, StructureSignal, Tables,
-    Target, Term, Terms, best, sure_within,
+    Model, ModelId, Number, Patterns, Plugins, Protocol, Reasons, Reliability, RetryOn,
+    RoleSignal, Roles, Rule, Signal, SignalId, SignalKind, SignalSet, StructureSignal,
+    Tables, Target, Term, Terms, best, sure_within,
 };
 use ::std::time::Duration;
 
@@ -106,6 +106,7 @@ static MODELS: [Model; 2] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -122,6 +123,7 @@ static MODELS: [Model; 2] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

@@ -4,9 +4,9 @@ use ::hardwire::table::{
     Algorithm, Auth, Automaton, Backend, BackendId, Balance, BodyChange, Config,
     ContextSignal, Decision, DecisionId, Edge, Endpoint, EnvSlot, EnvVar, Families,
     HeaderChange, Http, KeywordOperator, KeywordSignal, Limits, Listener, Literals,
-    Management, Matched, Model, ModelId, Number, Piece, Plugins, Reasoning, Reasons,
-    Reliability, RequestParams, RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet,
-    SystemPrompt, Tables, Target, Term, Text, ToolPolicy, Url,
+    Management, Matched, Model, ModelId, Number, Piece, Plugins, Protocol, Reasoning,
+    Reasons, Reliability, RequestParams, RetryOn, Rule, Signal, SignalId, SignalKind,
+    SignalSet, SystemPrompt, Tables, Target, Term, Text, ToolPolicy, Url,
 };
 use ::std::time::Duration;
 
@@ -136,6 +136,7 @@ static MODELS: [Model; 6] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -152,6 +153,7 @@ static MODELS: [Model; 6] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -168,6 +170,7 @@ static MODELS: [Model; 6] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -184,6 +187,7 @@ static MODELS: [Model; 6] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -200,6 +204,7 @@ static MODELS: [Model; 6] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -216,6 +221,7 @@ static MODELS: [Model; 6] = [
         lora: Some("\"cs-expert\""),
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

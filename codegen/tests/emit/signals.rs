@@ -4,8 +4,8 @@ use ::hardwire::table::{
     Algorithm, AlignedBytes, Automaton, Backend, BackendId, Balance, Config,
     ContextSignal, Decision, DecisionId, Edge, Endpoint, EnvVar, Families,
     KeywordOperator, KeywordSignal, Limits, Listener, Literals, Management, Matched,
-    Model, ModelId, Number, Patterns, Plugins, Reasons, Reliability, RetryOn, Rule,
-    Signal, SignalId, SignalKind, SignalSet, Tables, Target, Term,
+    Model, ModelId, Number, Patterns, Plugins, Protocol, Reasons, Reliability, RetryOn,
+    Rule, Signal, SignalId, SignalKind, SignalSet, Tables, Target, Term,
 };
 use ::std::time::Duration;
 
@@ -95,6 +95,7 @@ static MODELS: [Model; 3] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -111,6 +112,7 @@ static MODELS: [Model; 3] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -127,6 +129,7 @@ static MODELS: [Model; 3] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

@@ -1,0 +1,1 @@
+//! OpenAI's Chat Completions: what its bodies and streams mean.

@@ -1,0 +1,1 @@
+//! Anthropic's Messages: what its bodies and streams mean.
