@@ -4,6 +4,7 @@
 //! (`hardwire-codegen`) wrote from `router-config.yaml`, and serves them. See `ARCHITECTURE.md` for the map.
 
 pub mod apiserver;
+pub mod dispatch;
 pub mod env;
 pub mod ingress;
 pub mod openapi;

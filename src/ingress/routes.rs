@@ -1,5 +1,6 @@
 //! The table of public endpoints: dispatch and the description of the API are both read off it.
 
+use crate::dispatch::Client;
 use crate::openapi::{Answer, Body, Operation};
 use http::Method;
 
@@ -8,6 +9,8 @@ use http::Method;
 pub(super) enum Endpoint {
     /// A chat completion.
     Chat,
+    /// Anthropic's Messages.
+    Messages,
     /// The list of models.
     Models,
     /// One model.
@@ -19,7 +22,7 @@ struct Route {
     operation: Operation,
 }
 
-static ROUTES: [Route; 3] = [
+static ROUTES: [Route; 4] = [
     Route {
         endpoint: Endpoint::Chat,
         operation: Operation {
@@ -27,6 +30,16 @@ static ROUTES: [Route; 3] = [
             path: "/v1/chat/completions",
             summary: "A chat completion, plain or streamed",
             body: Some(Body::Chat),
+            answer: Answer::JsonOrEvents,
+        },
+    },
+    Route {
+        endpoint: Endpoint::Messages,
+        operation: Operation {
+            method: "POST",
+            path: "/v1/messages",
+            summary: "A message, plain or streamed, as Anthropic's API has it",
+            body: Some(Body::Messages),
             answer: Answer::JsonOrEvents,
         },
     },
@@ -62,6 +75,11 @@ pub(super) fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
         ("GET", _) => Found::Methods("GET, HEAD"),
         (only, _) => Found::Methods(only),
     }
+}
+
+/// Whose errors are given at a path.
+pub(super) fn client(path: &str) -> Client {
+    if path.starts_with("/v1/messages") { Client::Messages } else { Client::Chat }
 }
 
 /// What is served here.

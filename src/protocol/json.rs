@@ -33,10 +33,12 @@ pub enum Field {
     MaxCompletionTokens,
     /// `metadata`
     Metadata,
+    /// `stream_options`
+    StreamOptions,
 }
 
 impl Field {
-    const COUNT: usize = 9;
+    const COUNT: usize = 10;
 
     fn from_key(key: &[u8]) -> Option<Field> {
         Some(match key {
@@ -49,6 +51,7 @@ impl Field {
             b"max_tokens" => Field::MaxTokens,
             b"max_completion_tokens" => Field::MaxCompletionTokens,
             b"metadata" => Field::Metadata,
+            b"stream_options" => Field::StreamOptions,
             _ => return None,
         })
     }
@@ -66,6 +69,7 @@ impl Field {
             Field::MaxTokens => "max_tokens",
             Field::MaxCompletionTokens => "max_completion_tokens",
             Field::Metadata => "metadata",
+            Field::StreamOptions => "stream_options",
         }
     }
 }

@@ -1,9 +1,7 @@
 //! Every error that the router itself gives a client, in the client's protocol: the one place that renders them.
 
-use super::answer::ResponseBody;
-use super::body::ReceiveError;
+use super::client::Client;
 use super::labels;
-use crate::protocol::json;
 use crate::protocol::openai::{ErrorBody, ErrorDetail};
 use crate::telemetry::metrics::ErrorReason;
 use crate::{routing, upstream};
@@ -13,26 +11,26 @@ use std::borrow::Cow;
 
 /// An error response in the making.
 #[derive(Debug)]
-pub(super) struct ApiError {
-    pub(super) status: StatusCode,
-    pub(super) message: Cow<'static, str>,
+pub struct ApiError {
+    pub(crate) status: StatusCode,
+    pub(crate) message: Cow<'static, str>,
     /// The request field to blame.
-    pub(super) param: Option<&'static str>,
+    pub(crate) param: Option<&'static str>,
     /// For programs.
-    pub(super) code: Option<&'static str>,
-    pub(super) reason: ErrorReason,
+    pub(crate) code: Option<&'static str>,
+    pub(crate) reason: ErrorReason,
     /// For 405: the methods that are allowed.
-    pub(super) allow: Option<&'static str>,
+    pub(crate) allow: Option<&'static str>,
     /// The request body was not read to its end, so the connection cannot go on.
-    pub(super) close: bool,
+    pub(crate) close: bool,
 }
 
 impl ApiError {
-    fn new(status: StatusCode, reason: ErrorReason, message: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(status: StatusCode, reason: ErrorReason, message: impl Into<Cow<'static, str>>) -> Self {
         ApiError { status, message: message.into(), param: None, code: None, reason, allow: None, close: false }
     }
 
-    fn code(self, code: &'static str) -> Self {
+    pub(crate) fn code(self, code: &'static str) -> Self {
         ApiError { code: Some(code), ..self }
     }
 
@@ -41,19 +39,19 @@ impl ApiError {
     }
 
     /// A field of the request that is missing or of the wrong type.
-    pub(super) fn invalid(param: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn invalid(param: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, ErrorReason::ParseError, message).param(param)
     }
 
     /// No or a wrong key.
-    pub(super) fn unauthorized() -> Self {
+    pub(crate) fn unauthorized() -> Self {
         let message = "missing or wrong API key: send `Authorization: Bearer <key>`";
         ApiError { close: true, ..Self::new(StatusCode::UNAUTHORIZED, ErrorReason::Unauthorized, message) }
             .code("invalid_api_key")
     }
 
     /// There is nothing at this path.
-    pub(super) fn no_endpoint(method: &http::Method, path: &str) -> Self {
+    pub(crate) fn no_endpoint(method: &http::Method, path: &str) -> Self {
         let path = routing::nearest::shortened(path);
         let message = format!("endpoint not found: {method} {path}");
         ApiError { close: true, ..Self::new(StatusCode::NOT_FOUND, ErrorReason::NotFound, message) }
@@ -61,7 +59,7 @@ impl ApiError {
     }
 
     /// The path is right, the method is not.
-    pub(super) fn wrong_method(allow: &'static str) -> Self {
+    pub(crate) fn wrong_method(allow: &'static str) -> Self {
         let message = format!("method not allowed: use {allow}");
         ApiError {
             close: true,
@@ -72,7 +70,7 @@ impl ApiError {
     }
 
     /// `GET /v1/models/{id}` for a name that is not there.
-    pub(super) fn no_model(name: &str) -> Self {
+    pub(crate) fn no_model(name: &str) -> Self {
         let message = format!("the model `{}` does not exist", routing::nearest::shortened(name));
         Self::new(StatusCode::NOT_FOUND, ErrorReason::ModelNotFound, message).param("model").code("model_not_found")
     }
@@ -86,13 +84,24 @@ impl ApiError {
     }
 
     /// As OpenAI's API shows errors.
-    pub(super) fn body(&self) -> ErrorBody<'_> {
+    pub(crate) fn body(&self) -> ErrorBody<'_> {
         let error = ErrorDetail { message: &self.message, r#type: self.family(), param: self.param, code: self.code };
         ErrorBody { error }
     }
 
-    pub(super) fn into_response(self) -> Response<ResponseBody> {
-        let mut response = Response::new(ResponseBody::full(Bytes::from(self.body().to_json())));
+    /// As an event of a stream, which ends with it.
+    pub(crate) fn to_event(&self, client: Client) -> Vec<u8> {
+        match client {
+            Client::Chat | Client::Messages => self.body().to_event(),
+        }
+    }
+
+    /// As the answer to a request.
+    pub(crate) fn into_response(self, client: Client) -> Response<Bytes> {
+        let body = match client {
+            Client::Chat | Client::Messages => self.body().to_json(),
+        };
+        let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -108,31 +117,6 @@ impl ApiError {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
-    }
-}
-
-impl From<ReceiveError> for ApiError {
-    fn from(error: ReceiveError) -> Self {
-        let message = error.to_string();
-        match error {
-            ReceiveError::Json(json::Error::Duplicate { field, .. }) => ApiError::invalid(field.key(), message),
-            ReceiveError::Json(_) => Self::new(StatusCode::BAD_REQUEST, ErrorReason::ParseError, message),
-            ReceiveError::TooLarge { .. } => ApiError {
-                close: true,
-                ..Self::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorReason::BodyTooLarge, message).code("request_too_large")
-            },
-            ReceiveError::Timeout => ApiError {
-                close: true,
-                ..Self::new(StatusCode::REQUEST_TIMEOUT, ErrorReason::BodyIncomplete, message).code("request_timeout")
-            },
-            ReceiveError::Broken(_) => {
-                ApiError { close: true, ..Self::new(StatusCode::BAD_REQUEST, ErrorReason::BodyIncomplete, message) }
-            }
-            ReceiveError::Encoded => ApiError {
-                close: true,
-                ..Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorReason::ParseError, message)
-            },
-        }
     }
 }
 
@@ -207,8 +191,14 @@ impl From<&upstream::BodyError> for ApiError {
 }
 
 impl ApiError {
+    /// An answer that had to be there whole to be translated, and is too large for that.
+    pub(crate) fn answer_too_large() -> Self {
+        let message = "the backend's answer is too large";
+        Self::new(StatusCode::BAD_GATEWAY, ErrorReason::UpstreamBroken, message).code("upstream_too_large")
+    }
+
     /// An event stream that ended properly as far as HTTP goes, but in the middle.
-    pub(super) fn truncated_stream() -> Self {
+    pub(crate) fn truncated_stream() -> Self {
         let message = "the backend ended its stream before it was complete";
         Self::new(StatusCode::BAD_GATEWAY, ErrorReason::UpstreamBroken, message).code("upstream_reset")
     }

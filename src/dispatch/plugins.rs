@@ -1,38 +1,32 @@
 //! What the decision that won does to a request: its plugins, and how its model is told to reason.
 
-use super::Ingress;
-use super::answer::ResponseBody;
-use super::body::Received;
+use super::Dispatch;
+use super::request::Received;
 use crate::protocol::draft::Draft;
-use crate::protocol::json::Kind;
 use crate::protocol::openai::Reply;
 use crate::protocol::rewrite::Rewrite;
 use crate::routing::Plan;
 use crate::routing::plugins::{self, Effect};
 use crate::table::{DecisionId, HeaderChange, PluginKind};
 use crate::telemetry::metrics::Limit;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use std::ops::Range;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The router's own answer, where the decision has one.
-pub(super) fn reply(
-    ingress: &Ingress,
-    plan: &Plan,
-    received: &Received,
-    stream: bool,
-) -> Option<Response<ResponseBody>> {
+pub(super) fn reply(dispatch: &Dispatch, plan: &Plan, received: &Received, stream: bool) -> Option<Response<Bytes>> {
     let decision = decision(plan)?;
-    let message = ingress.tables.decision(decision).plugins.fast_response?;
-    ingress.recorder.plugins.ran(decision, PluginKind::FastResponse, true);
+    let message = dispatch.tables.decision(decision).plugins.fast_response?;
+    dispatch.recorder.plugins.ran(decision, PluginKind::FastResponse, true);
     let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let reply = Reply { message, created };
     let (body, content_type) = if stream {
-        (reply.to_stream(wants_usage(received)), "text/event-stream")
+        (reply.to_stream(received.wants_usage()), "text/event-stream")
     } else {
         (reply.to_completion(), "application/json")
     };
-    let mut response = Response::new(ResponseBody::full(body));
+    let mut response = Response::new(body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     if stream {
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -40,19 +34,9 @@ pub(super) fn reply(
     Some(response)
 }
 
-/// `stream_options.include_usage`
-fn wants_usage(received: &Received) -> bool {
-    let body = &received.body;
-    let member = |range: Range<usize>, key: &str| Some(Draft::of(body, range)?.find(body, key)?.1.value);
-    member(0..body.len(), "stream_options")
-        .filter(|options| options.kind == Kind::Object)
-        .and_then(|options| member(options.start..options.end, "include_usage"))
-        .is_some_and(|value| *body.range(value.start..value.end) == *b"true")
-}
-
 /// Changes the headers of the request, and says how its body is to change.
 pub(super) fn apply(
-    ingress: &Ingress,
+    dispatch: &Dispatch,
     plan: &Plan,
     received: &Received,
     model: Range<usize>,
@@ -60,11 +44,11 @@ pub(super) fn apply(
 ) -> Rewrite {
     let rewrite = Rewrite::of_model(model);
     let Some(id) = decision(plan) else { return rewrite };
-    let decision = ingress.tables.decision(id);
+    let decision = dispatch.tables.decision(id);
     let plugins = &decision.plugins;
     if !plugins.headers.is_empty() {
         change_headers(plugins.headers, headers);
-        ingress.recorder.plugins.ran(id, PluginKind::HeaderMutation, true);
+        dispatch.recorder.plugins.ran(id, PluginKind::HeaderMutation, true);
     }
     let candidate = plan.choice.as_ref().map_or(0, |choice| choice.candidate);
     let reasoning = decision.reasoning.get(candidate).and_then(Option::as_ref).map_or(&[][..], |told| told.changes);
@@ -73,7 +57,7 @@ pub(super) fn apply(
     }
     // The body was scanned when it came in, so there is an object.
     let Some(mut draft) = Draft::of(&received.body, 0..received.body.len()) else { return rewrite };
-    let counts = &ingress.recorder.plugins;
+    let counts = &dispatch.recorder.plugins;
     plugins::edit(plugins, &received.body, &mut draft, |effect| match effect {
         Effect::Ran(plugin, changed) => counts.ran(id, plugin, changed),
         Effect::Blocked(position) => counts.blocked(id, position),

@@ -11,17 +11,17 @@ use std::time::Instant;
 
 /// One request and its answer.
 #[derive(Debug)]
-pub(super) struct Exchange {
+pub struct Exchange {
     recorder: Arc<Recorder>,
     tables: &'static Tables,
     began: Instant,
     first_byte: Option<Instant>,
-    pub(super) request_id: HeaderValue,
+    pub(crate) request_id: HeaderValue,
     method: Method,
     path: String,
-    pub(super) requested_model: String,
-    pub(super) stream: bool,
-    pub(super) bytes_in: u64,
+    pub(crate) requested_model: String,
+    pub(crate) stream: bool,
+    pub(crate) bytes_in: u64,
     selected: Option<Selected>,
     backend: Option<&'static Backend>,
     attempts: u32,
@@ -42,7 +42,7 @@ struct Selected {
 }
 
 impl Exchange {
-    pub(super) fn new(
+    pub(crate) fn new(
         recorder: Arc<Recorder>,
         tables: &'static Tables,
         request_id: HeaderValue,
@@ -72,40 +72,40 @@ impl Exchange {
     }
 
     /// A model was chosen: the request counts as under way there.
-    pub(super) fn selected(&mut self, model: ModelId, decision: Option<&'static str>) {
+    pub(crate) fn selected(&mut self, model: ModelId, decision: Option<&'static str>) {
         let in_flight = Some(self.recorder.begin(model));
         self.selected = Some(Selected { model: Some(model), decision, in_flight });
     }
 
     /// The request is measured from here on.
-    pub(super) fn measured(&mut self, passage: Option<Passage>) {
+    pub(crate) fn measured(&mut self, passage: Option<Passage>) {
         self.passage = passage;
     }
 
     /// Bytes of a backend's answer come by.
-    pub(super) fn came(&mut self, bytes: &[u8], is_event_stream: bool) {
+    pub(crate) fn came(&mut self, bytes: &[u8], is_event_stream: bool) {
         if let Some(passage) = &mut self.passage {
             passage.came(bytes, is_event_stream);
         }
     }
 
     /// A decision won that answers itself: no model has anything to do.
-    pub(super) fn answers_itself(&mut self, decision: &'static str) {
+    pub(crate) fn answers_itself(&mut self, decision: &'static str) {
         self.selected = Some(Selected { model: None, decision: Some(decision), in_flight: None });
     }
 
-    pub(super) fn tried(&mut self, backend: &'static Backend, attempts: u32) {
+    pub(crate) fn tried(&mut self, backend: &'static Backend, attempts: u32) {
         self.backend = Some(backend);
         self.attempts = attempts;
     }
 
     /// The head of the answer goes out.
-    pub(super) fn answered(&mut self, status: u16) {
+    pub(crate) fn answered(&mut self, status: u16) {
         self.status = Some(status);
     }
 
     /// Bytes of the answer's body go out.
-    pub(super) fn sent(&mut self, bytes: usize) {
+    pub(crate) fn sent(&mut self, bytes: usize) {
         if self.first_byte.is_none() {
             self.first_byte = Some(Instant::now());
             if let Some(in_flight) = self.selected.as_mut().and_then(|selected| selected.in_flight.as_mut()) {
@@ -116,7 +116,7 @@ impl Exchange {
     }
 
     /// Something went wrong. The first reason is the one that is told.
-    pub(super) fn failed(&mut self, reason: ErrorReason) {
+    pub(crate) fn failed(&mut self, reason: ErrorReason) {
         if self.error.is_some() {
             return;
         }
@@ -130,7 +130,7 @@ impl Exchange {
     }
 
     /// The last byte of the answer was handed over.
-    pub(super) fn complete(&mut self) {
+    pub(crate) fn complete(&mut self) {
         self.over = true;
         if let Some(passage) = self.passage.take() {
             passage.complete();

@@ -4,9 +4,9 @@ use crate::routing::Plan;
 use crate::table::{DecisionId, SignalKind, Tables};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-pub(super) const SCHEMA_VERSION: HeaderName = HeaderName::from_static("x-vsr-schema-version");
-pub(super) const SCHEMA_VERSION_VALUE: HeaderValue = HeaderValue::from_static("2");
-pub(super) const RESPONSE_PATH: HeaderName = HeaderName::from_static("x-vsr-response-path");
+pub(crate) const SCHEMA_VERSION: HeaderName = HeaderName::from_static("x-vsr-schema-version");
+pub(crate) const SCHEMA_VERSION_VALUE: HeaderValue = HeaderValue::from_static("2");
+pub(crate) const RESPONSE_PATH: HeaderName = HeaderName::from_static("x-vsr-response-path");
 const SELECTED_MODEL: HeaderName = HeaderName::from_static("x-vsr-selected-model");
 const SELECTED_DECISION: HeaderName = HeaderName::from_static("x-vsr-selected-decision");
 const SELECTED_CONFIDENCE: HeaderName = HeaderName::from_static("x-vsr-selected-confidence");
@@ -33,19 +33,19 @@ const DEBUG: HeaderName = HeaderName::from_static("x-vsr-debug");
 
 /// Header values that are the same for every request, made once.
 #[derive(Debug)]
-pub(super) struct Labels {
+pub(crate) struct Labels {
     tables: &'static Tables,
     models: Vec<HeaderValue>,
     decisions: Vec<HeaderValue>,
 }
 
 /// Whether a client asks for the labels that explain a decision.
-pub(super) fn wants_debug(headers: &HeaderMap) -> bool {
+pub(crate) fn wants_debug(headers: &HeaderMap) -> bool {
     headers.get(DEBUG).is_some_and(|value| value == "true")
 }
 
 impl Labels {
-    pub(super) fn new(tables: &'static Tables) -> Self {
+    pub(crate) fn new(tables: &'static Tables) -> Self {
         Labels {
             tables,
             models: tables.models.iter().map(|model| value(model.name)).collect(),
@@ -54,7 +54,7 @@ impl Labels {
     }
 
     /// Sets the labels of a response that the decision itself gave.
-    pub(super) fn set_own(&self, headers: &mut HeaderMap, plan: &Plan, debug: bool) {
+    pub(crate) fn set_own(&self, headers: &mut HeaderMap, plan: &Plan, debug: bool) {
         self.set(headers, plan, debug);
         headers.insert(RESPONSE_PATH, HeaderValue::from_static("fast_response"));
         headers.insert(FAST_RESPONSE, HeaderValue::from_static("true"));
@@ -71,7 +71,7 @@ impl Labels {
     }
 
     /// Sets the labels of a response that a backend gave.
-    pub(super) fn set(&self, headers: &mut HeaderMap, plan: &Plan, debug: bool) {
+    pub(crate) fn set(&self, headers: &mut HeaderMap, plan: &Plan, debug: bool) {
         headers.insert(SCHEMA_VERSION, SCHEMA_VERSION_VALUE);
         headers.insert(RESPONSE_PATH, HeaderValue::from_static("upstream"));
         headers.insert(SELECTED_MODEL, self.models[usize::from(plan.model.0)].clone());
