@@ -22,6 +22,8 @@ pub struct Answering {
     pub(super) client: Client,
     pub(super) backend: Protocol,
     pub(super) plan: Plan,
+    /// The router asked for the usage of the stream, the client did not.
+    pub(super) hides_usage: bool,
     /// The client wants to know how it was routed.
     pub(super) debug: bool,
 }

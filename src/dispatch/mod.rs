@@ -22,7 +22,7 @@ use crate::protocol::prompt::Raw;
 use crate::protocol::rewrite::Rewrite;
 use crate::protocol::splice::Chunks;
 use crate::routing::{self, Plan, Routing};
-use crate::table::Tables;
+use crate::table::{Protocol, Tables};
 use crate::telemetry::metrics::Recorder;
 use crate::upstream::strip_request;
 use bytes::Bytes;
@@ -97,8 +97,19 @@ impl Dispatch {
         }
         let rewrite = plugins::apply(self, &plan, &received, model.start..model.end, &mut headers);
         headers.insert(REQUEST_ID, exchange.request_id.clone());
-        let backend = self.tables.model(plan.model).protocol;
-        let answering = Answering { client, backend, plan: plan.clone(), debug };
+        let model = self.tables.model(plan.model);
+        let backend = model.protocol;
+        // What a request costs is known from its usage alone.
+        let asks_for_usage = exchange.stream
+            && model.pricing.is_some()
+            && (client.protocol(), backend) == (Protocol::Chat, Protocol::Chat)
+            && !received.wants_usage();
+        let rewrite = if asks_for_usage {
+            rewrite.asking_for_usage(&received.body, received.fields.get(Field::StreamOptions))
+        } else {
+            rewrite
+        };
+        let answering = Answering { client, backend, plan: plan.clone(), debug, hides_usage: asks_for_usage };
         Ok(Settled::Ask(Ask { plan, headers, body: received.body, rewrite, answering }))
     }
 

@@ -86,6 +86,19 @@ impl Chunks {
             .filter(|piece| !piece.is_empty())
     }
 
+    /// Where the bracket stands that ends an object. `None` where it is none.
+    #[must_use]
+    pub fn end_of_object(&self) -> Option<usize> {
+        let mut end = self.len;
+        for chunk in self.chunks.iter().rev() {
+            match chunk.iter().rposition(|byte| !byte.is_ascii_whitespace()) {
+                Some(at) => return (chunk[at] == b'}').then_some(end - chunk.len() + at),
+                None => end -= chunk.len(),
+            }
+        }
+        None
+    }
+
     /// This body with one range replaced. The range must lie within the body.
     #[must_use]
     pub fn splice(&self, range: Range<usize>, replacement: Bytes) -> Chunks {
