@@ -15,7 +15,7 @@ pub struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) message: Cow<'static, str>,
     /// The request field to blame.
-    pub(crate) param: Option<&'static str>,
+    pub(crate) param: Option<Cow<'static, str>>,
     /// For programs.
     pub(crate) code: Option<&'static str>,
     pub(crate) reason: ErrorReason,
@@ -34,12 +34,12 @@ impl ApiError {
         ApiError { code: Some(code), ..self }
     }
 
-    fn param(self, param: &'static str) -> Self {
-        ApiError { param: Some(param), ..self }
+    fn param(self, param: impl Into<Cow<'static, str>>) -> Self {
+        ApiError { param: Some(param.into()), ..self }
     }
 
     /// A field of the request that is missing or of the wrong type.
-    pub(crate) fn invalid(param: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn invalid(param: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, ErrorReason::ParseError, message).param(param)
     }
 
@@ -85,7 +85,12 @@ impl ApiError {
 
     /// As OpenAI's API shows errors.
     pub(crate) fn body(&self) -> ErrorBody<'_> {
-        let error = ErrorDetail { message: &self.message, r#type: self.family(), param: self.param, code: self.code };
+        let error = ErrorDetail {
+            message: &self.message,
+            r#type: self.family(),
+            param: self.param.as_deref(),
+            code: self.code,
+        };
         ErrorBody { error }
     }
 
@@ -160,6 +165,12 @@ impl From<upstream::Error> for ApiError {
                 ErrorReason::UpstreamUnreachable,
                 "no backend of the model can be reached in time",
                 "upstream_timeout",
+            ),
+            Error::Reset(Some(cause)) if cause.is_malformed() => (
+                StatusCode::BAD_GATEWAY,
+                ErrorReason::UpstreamBroken,
+                "the backend's answer is not valid HTTP",
+                "upstream_malformed",
             ),
             Error::Reset(_) => (
                 StatusCode::BAD_GATEWAY,
