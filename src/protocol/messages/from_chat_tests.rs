@@ -1,0 +1,1 @@
+//! Chat requests and the Messages requests that they become, row by row.

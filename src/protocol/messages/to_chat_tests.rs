@@ -1,0 +1,1 @@
+//! Messages requests and the Chat requests that they become, row by row.
