@@ -9,6 +9,7 @@ pub mod env;
 pub mod ingress;
 pub mod openapi;
 pub mod protocol;
+pub mod responses;
 pub mod routing;
 pub mod server;
 pub mod table;

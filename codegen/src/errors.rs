@@ -141,6 +141,8 @@ errors! {
         "write `endpoint: host:port`, or `base_url: https://host/path`";
     NEEDS_BASE_URL = Error "needs-base-url",
         "`provider: {0}` needs a `base_url`", "has no default address", "as in `base_url: {1}`";
+    PROVIDER_PROTOCOL = Error "provider-protocol",
+        "`provider: {0}` does not speak the protocol of its model", "`{1}` says otherwise", "";
     BAD_URL = Error "bad-url",
         "`{0}` is not an address that can be used", "{1}", "";
     PROTOCOL_CONFLICT = Error "protocol-conflict",

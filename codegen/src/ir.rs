@@ -103,6 +103,9 @@ pub struct Model {
     /// 0 to 1.
     pub quality: Option<f64>,
     pub protocol: Protocol,
+    /// In tokens, at least 1.
+    pub max_output_tokens: u64,
+    pub takes_effort: bool,
     pub pricing: Option<Pricing>,
     pub reliability: Reliability,
     pub backends: Vec<Backend>,
@@ -464,6 +467,7 @@ pub enum BodyChange {
     Set(String, String),
     SetWithin(String, String, String),
     MoveInto(String, String, String),
+    Think(Option<u8>),
 }
 
 /// `hardwire::table::Plugins`. Texts are as written, not yet JSON.

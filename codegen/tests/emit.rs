@@ -38,6 +38,11 @@ fn plugins_and_reasoning() {
 }
 
 #[test]
+fn backends_that_speak_messages() {
+    expect_file!["emit/messages.rs"].assert_eq(&output("messages.yaml").rust);
+}
+
+#[test]
 fn algorithms() {
     expect_file!["emit/algorithms.rs"].assert_eq(&output("algorithms.yaml").rust);
 }

@@ -84,9 +84,9 @@ impl Dispatch {
     ) -> Result<Settled, ApiError> {
         exchange.bytes_in = received.body.len() as u64;
         let model = request::read(&received, exchange)?;
-        let plan = self.plan(&headers, &received, exchange)?;
+        let plan = self.plan(client, &headers, &received, exchange)?;
         let debug = labels::wants_debug(&headers);
-        if let Some(mut response) = plugins::reply(self, &plan, &received, exchange.stream) {
+        if let Some(mut response) = plugins::reply(self, client, &plan, &received, exchange.stream) {
             self.labels.set_own(response.headers_mut(), &plan, debug);
             return Ok(Settled::Own(response));
         }
@@ -95,7 +95,7 @@ impl Dispatch {
             headers.remove(roles.user_header);
             headers.remove(roles.groups_header);
         }
-        let rewrite = plugins::apply(self, &plan, &received, model.start..model.end, &mut headers);
+        let rewrite = plugins::apply(self, client, &plan, &received, model.start..model.end, &mut headers);
         headers.insert(REQUEST_ID, exchange.request_id.clone());
         let model = self.tables.model(plan.model);
         let backend = model.protocol;
@@ -114,7 +114,13 @@ impl Dispatch {
     }
 
     /// Chooses the model, and counts the choice.
-    fn plan(&self, headers: &HeaderMap, received: &Received, exchange: &mut Exchange) -> Result<Plan, ApiError> {
+    fn plan(
+        &self,
+        client: Client,
+        headers: &HeaderMap,
+        received: &Received,
+        exchange: &mut Exchange,
+    ) -> Result<Plan, ApiError> {
         let part = |field| received.part(field);
         // Only a virtual name has the messages read, so only then are pieces put together.
         let mut parts = None;
@@ -127,11 +133,13 @@ impl Dispatch {
                 part(Field::ResponseFormat),
                 part(Field::MaxCompletionTokens).or_else(|| part(Field::MaxTokens)),
                 part(Field::Metadata),
+                part(Field::System),
             ]);
-            let [messages, tools, tool_choice, response_format, max_tokens, metadata] =
+            let [messages, tools, tool_choice, response_format, max_tokens, metadata, system] =
                 parts.each_ref().map(Option::as_deref);
             let messages = messages.unwrap_or(b"[]");
-            let body = Raw { messages, tools, tool_choice, response_format, max_tokens, metadata };
+            let protocol = client.protocol();
+            let body = Raw { protocol, system, messages, tools, tool_choice, response_format, max_tokens, metadata };
             match &self.tables.families.roles {
                 None => routing::Request { body, ..routing::Request::default() },
                 Some(roles) => routing::Request {

@@ -1,13 +1,15 @@
 //! What the decision that won does to a request: its plugins, and how its model is told to reason.
 
 use super::Dispatch;
+use super::client::Client;
 use super::request::Received;
 use crate::protocol::draft::Draft;
+use crate::protocol::messages::said::Said;
 use crate::protocol::openai::Reply;
 use crate::protocol::rewrite::Rewrite;
 use crate::routing::Plan;
 use crate::routing::plugins::{self, Effect};
-use crate::table::{DecisionId, HeaderChange, PluginKind};
+use crate::table::{DecisionId, HeaderChange, PluginKind, Protocol};
 use crate::telemetry::metrics::Limit;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
@@ -15,17 +17,27 @@ use std::ops::Range;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The router's own answer, where the decision has one.
-pub(super) fn reply(dispatch: &Dispatch, plan: &Plan, received: &Received, stream: bool) -> Option<Response<Bytes>> {
+pub(super) fn reply(
+    dispatch: &Dispatch,
+    client: Client,
+    plan: &Plan,
+    received: &Received,
+    stream: bool,
+) -> Option<Response<Bytes>> {
     let decision = decision(plan)?;
     let message = dispatch.tables.decision(decision).plugins.fast_response?;
     dispatch.recorder.plugins.ran(decision, PluginKind::FastResponse, true);
     let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let reply = Reply { message, created };
-    let (body, content_type) = if stream {
-        (reply.to_stream(received.wants_usage()), "text/event-stream")
-    } else {
-        (reply.to_completion(), "application/json")
+    let id = format!("msg_fast_{created}");
+    let said = Said { id: &id, model: r#""router""#, input_tokens: 0, output_tokens: 0 };
+    let body = match (client.protocol(), stream) {
+        (Protocol::Chat, false) => reply.to_completion(),
+        (Protocol::Chat, true) => reply.to_stream(received.wants_usage()),
+        (Protocol::Messages, false) => said.message(message).into(),
+        (Protocol::Messages, true) => said.stream([message].into_iter()).concat().into(),
     };
+    let content_type = if stream { "text/event-stream" } else { "application/json" };
     let mut response = Response::new(body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     if stream {
@@ -37,6 +49,7 @@ pub(super) fn reply(dispatch: &Dispatch, plan: &Plan, received: &Received, strea
 /// Changes the headers of the request, and says how its body is to change.
 pub(super) fn apply(
     dispatch: &Dispatch,
+    client: Client,
     plan: &Plan,
     received: &Received,
     model: Range<usize>,
@@ -58,7 +71,7 @@ pub(super) fn apply(
     // The body was scanned when it came in, so there is an object.
     let Some(mut draft) = Draft::of(&received.body, 0..received.body.len()) else { return rewrite };
     let counts = &dispatch.recorder.plugins;
-    plugins::edit(plugins, &received.body, &mut draft, |effect| match effect {
+    plugins::edit(client.protocol(), plugins, &received.body, &mut draft, |effect| match effect {
         Effect::Ran(plugin, changed) => counts.ran(id, plugin, changed),
         Effect::Blocked(position) => counts.blocked(id, position),
         Effect::MaxTokensCapped => counts.limited(id, Limit::MaxTokens),

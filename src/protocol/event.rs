@@ -8,8 +8,9 @@ use super::out::JsonText;
 
 /// One thing that happens in an answer. Texts borrow from what came in.
 ///
-/// The order: `Start` once, then contents in the order of the answer, `Usage` whenever something new is known, `Stop` once,
-/// `End` once. `Failure` may come at any point in place of the rest and is the last event then.
+/// The order: `Start` once, then contents in the order of the answer, `Stop` once, `End` once. `Usage` comes whenever something
+/// new is known: before `Start`, too, and behind `Stop`. `Failure` may come at any point in place of the rest and is the last
+/// event then.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
     /// The answer begins.
@@ -49,6 +50,63 @@ pub enum Event<'a> {
     End,
     /// The backend reports an error in place of the rest.
     Failure(&'a Failure),
+}
+
+/// The kinds of text that an answer is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delta {
+    /// See [`Event::Text`].
+    Text,
+    /// See [`Event::Refusal`].
+    Refusal,
+    /// See [`Event::Thinking`].
+    Thinking,
+    /// See [`Event::ToolInput`].
+    ToolInput,
+}
+
+impl Delta {
+    /// More of this kind.
+    #[must_use]
+    pub fn event(self, text: JsonText<'_>) -> Event<'_> {
+        match self {
+            Delta::Text => Event::Text(text),
+            Delta::Refusal => Event::Refusal(text),
+            Delta::Thinking => Event::Thinking(text),
+            Delta::ToolInput => Event::ToolInput(text),
+        }
+    }
+}
+
+/// Tells events, and remembers whether a text was all there was to tell.
+pub(super) struct Teller<'a, 'e, F> {
+    emit: &'e mut F,
+    count: usize,
+    last: Option<(Delta, JsonText<'a>)>,
+}
+
+impl<'a, 'e, F: FnMut(Event<'_>)> Teller<'a, 'e, F> {
+    pub(super) fn new(emit: &'e mut F) -> Self {
+        Teller { emit, count: 0, last: None }
+    }
+
+    pub(super) fn event(&mut self, event: Event<'_>) {
+        self.count += 1;
+        (self.emit)(event);
+    }
+
+    /// An empty text is nothing to tell.
+    pub(super) fn delta(&mut self, delta: Delta, text: JsonText<'a>) {
+        if !text.is_empty() {
+            self.last = Some((delta, text));
+            self.event(delta.event(text));
+        }
+    }
+
+    /// The one text, if nothing else was told.
+    pub(super) fn only_text(&self) -> Option<(Delta, JsonText<'a>)> {
+        self.last.filter(|_| self.count == 1)
+    }
 }
 
 /// Tokens, in disjoint counts.

@@ -42,6 +42,24 @@ pub enum FailureKind {
     Overloaded,
 }
 
+impl Failure {
+    /// An error of the backend itself.
+    #[must_use]
+    pub fn of_backend(message: &str) -> Failure {
+        Failure { kind: FailureKind::Api, message: message.to_owned(), code: None, param: None }
+    }
+
+    /// An event of a stream is not what its protocol says.
+    pub(super) fn malformed_event() -> Failure {
+        Failure::of_backend("the backend sent an event that cannot be read")
+    }
+
+    /// A stream has ended before its answer was complete.
+    pub(super) fn truncated() -> Failure {
+        Failure::of_backend("the backend ended its answer before it was complete")
+    }
+}
+
 impl FailureKind {
     /// Every sort.
     pub const ALL: [FailureKind; 11] = [

@@ -5,7 +5,7 @@
 //! Checked is the grammar of RFC 8259 with nesting up to [`MAX_DEPTH`]; *not* checked is UTF-8 inside strings: whoever reads
 //! a string's content does that.
 
-mod strings;
+pub(super) mod strings;
 
 use std::fmt;
 
@@ -35,10 +35,12 @@ pub enum Field {
     Metadata,
     /// `stream_options`
     StreamOptions,
+    /// `system`
+    System,
 }
 
 impl Field {
-    const COUNT: usize = 10;
+    const COUNT: usize = 11;
 
     fn from_key(key: &[u8]) -> Option<Field> {
         Some(match key {
@@ -52,6 +54,7 @@ impl Field {
             b"max_completion_tokens" => Field::MaxCompletionTokens,
             b"metadata" => Field::Metadata,
             b"stream_options" => Field::StreamOptions,
+            b"system" => Field::System,
             _ => return None,
         })
     }
@@ -70,6 +73,7 @@ impl Field {
             Field::MaxCompletionTokens => "max_completion_tokens",
             Field::Metadata => "metadata",
             Field::StreamOptions => "stream_options",
+            Field::System => "system",
         }
     }
 }

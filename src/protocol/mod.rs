@@ -16,4 +16,6 @@ pub mod prompt;
 pub mod responses;
 pub mod rewrite;
 pub mod splice;
+pub mod sse;
+pub mod stream;
 pub mod tail;

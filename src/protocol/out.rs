@@ -28,9 +28,15 @@ impl<'a> JsonText<'a> {
         JsonText { raw: &bytes[range], within: Some(bytes) }
     }
 
+    /// A text that stands in these bytes.
+    #[must_use]
+    pub fn part(bytes: &'a Bytes, raw: &'a [u8]) -> Self {
+        JsonText { raw, within: Some(bytes) }
+    }
+
     /// A text of its own: what stands between the quotes of a JSON string.
     #[must_use]
-    pub fn raw(raw: &'a [u8]) -> Self {
+    pub const fn raw(raw: &'a [u8]) -> Self {
         JsonText { raw, within: None }
     }
 
@@ -46,6 +52,15 @@ impl<'a> JsonText<'a> {
         self.raw.is_empty()
     }
 
+    /// As it is written between its quotes, to be kept: a slice where it is large.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        match self.within {
+            Some(within) if self.raw.len() >= LARGE => within.slice_ref(self.raw),
+            _ => self.raw.to_vec().into(),
+        }
+    }
+
     /// The text itself, escapes undone. `None` where it is no valid JSON string or no UTF-8.
     #[must_use]
     pub fn unescape(&self) -> Option<String> {
@@ -54,12 +69,21 @@ impl<'a> JsonText<'a> {
     }
 }
 
+/// Room for what is written at first: some events of a stream.
+const ROOM: usize = 4096;
+
 /// Where translators write.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Out {
     written: BytesMut,
     /// Complete pieces that go before what is in `written`.
     pieces: VecDeque<Bytes>,
+}
+
+impl Default for Out {
+    fn default() -> Self {
+        Out { written: BytesMut::with_capacity(ROOM), pieces: VecDeque::new() }
+    }
 }
 
 impl Out {
@@ -119,6 +143,16 @@ impl Out {
             return (!self.written.is_empty()).then(|| self.written.split().freeze());
         }
         self.pieces.pop_front()
+    }
+
+    /// Everything that was written, in one.
+    #[must_use]
+    pub fn into_vec(mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        while let Some(piece) = self.take() {
+            all.extend_from_slice(&piece);
+        }
+        all
     }
 
     /// Whether nothing waits to be taken.

@@ -118,7 +118,17 @@ impl Writer {
         chunks
     }
 
-    fn value(&mut self, write: impl FnOnce(&mut Out)) -> &mut Self {
+    /// A string of pieces that were escaped already, one behind the other.
+    pub fn pieces(&mut self, pieces: impl IntoIterator<Item = Bytes>) -> &mut Self {
+        self.value(|out| {
+            out.write(b"\"");
+            pieces.into_iter().for_each(|piece| out.pass(piece));
+            out.write(b"\"");
+        })
+    }
+
+    /// A value that is written by something else.
+    pub fn value(&mut self, write: impl FnOnce(&mut Out)) -> &mut Self {
         self.begin();
         write(&mut self.out);
         self.follows = true;

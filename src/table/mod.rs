@@ -13,6 +13,7 @@ mod listener;
 mod model;
 mod plugin;
 mod reason;
+mod responses;
 mod signal;
 mod text;
 
@@ -28,6 +29,7 @@ pub use listener::{Limits, Listener, Management};
 pub use model::{Balance, Ejection, HealthCheck, Model, ModelId, Pricing, Protocol, Reliability, RetryOn};
 pub use plugin::{BodyChange, HeaderChange, PluginKind, Plugins, Reasoning, RequestParams, SystemPrompt, ToolPolicy};
 pub use reason::{Bounds, Number, Reasons, Rule};
+pub use responses::{FileStore, MemoryStore, RedisStore, StoreBounds};
 pub use signal::{
     AlignedBytes, Automaton, ContextSignal, Edge, KeywordOperator, KeywordSignal, Literals, Patterns, Signal, SignalId,
     SignalKind, Term,

@@ -22,6 +22,10 @@ pub struct Model {
     pub quality: Option<f64>,
     /// What its backends speak.
     pub protocol: Protocol,
+    /// Most tokens of an answer where the protocol asks for a bound (Messages) and the client has none. At least 1.
+    pub max_output_tokens: u64,
+    /// Of Messages: whether its backends take `output_config.effort`, and not a budget of tokens to think with.
+    pub takes_effort: bool,
     /// What its tokens cost, where the document says so.
     pub pricing: Option<Pricing>,
     /// Balancing, retries and health of its backends.
@@ -31,9 +35,10 @@ pub struct Model {
 }
 
 /// What a backend speaks, and a client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Protocol {
     /// OpenAI's Chat Completions.
+    #[default]
     Chat,
     /// Anthropic's Messages.
     Messages,

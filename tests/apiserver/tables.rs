@@ -39,6 +39,8 @@ const fn model(name: &'static str, description: &'static str, backends: &'static
         context_window: None,
         quality: None,
         protocol: hardwire::table::Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: RELIABILITY,
         backends,

@@ -39,8 +39,20 @@ pub(super) fn default_model(router: &Router, names: &Names) -> TokenStream {
 }
 
 fn model(model: &Model, backends: &Ident) -> TokenStream {
-    let Model { name, description, pricing, reliability, lora_of, context_window, quality, protocol, backends: _ } =
-        model;
+    let Model {
+        name,
+        description,
+        pricing,
+        reliability,
+        lora_of,
+        context_window,
+        quality,
+        protocol,
+        max_output_tokens,
+        takes_effort,
+        backends: _,
+    } = model;
+    let max_output_tokens = int(*max_output_tokens);
     let context_window = option(*context_window, int);
     let quality = option(quality.map(Literal::f64_unsuffixed), |quality| quote!(#quality));
     let lora = option(lora_of.map(|_| plugins::quoted(name)), |json| quote!(#json));
@@ -58,6 +70,8 @@ fn model(model: &Model, backends: &Ident) -> TokenStream {
             context_window: #context_window,
             quality: #quality,
             protocol: #protocol,
+            max_output_tokens: #max_output_tokens,
+            takes_effort: #takes_effort,
             pricing: #pricing,
             reliability: #reliability,
             backends: &#backends,

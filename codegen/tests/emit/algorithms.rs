@@ -98,6 +98,8 @@ static MODELS: [Model; 4] = [
         context_window: Some(100),
         quality: Some(0.4),
         protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 100_000,
@@ -121,6 +123,8 @@ static MODELS: [Model; 4] = [
         context_window: Some(1000),
         quality: Some(0.7),
         protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 500_000,
@@ -144,6 +148,8 @@ static MODELS: [Model; 4] = [
         context_window: Some(8000),
         quality: Some(0.9),
         protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 3_000_000,
@@ -167,6 +173,8 @@ static MODELS: [Model; 4] = [
         context_window: None,
         quality: None,
         protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

@@ -134,6 +134,8 @@ static MODELS: [Model; 3] = [
         context_window: None,
         quality: None,
         protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -151,6 +153,8 @@ static MODELS: [Model; 3] = [
         context_window: None,
         quality: None,
         protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 2_500_000,
@@ -180,6 +184,8 @@ static MODELS: [Model; 3] = [
         context_window: None,
         quality: None,
         protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 180_000,

@@ -107,6 +107,8 @@ static MODELS: [Model; 2] = [
         context_window: None,
         quality: None,
         protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -124,6 +126,8 @@ static MODELS: [Model; 2] = [
         context_window: None,
         quality: None,
         protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

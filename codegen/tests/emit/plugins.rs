@@ -137,6 +137,8 @@ static MODELS: [Model; 6] = [
         context_window: None,
         quality: None,
         protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -154,6 +156,8 @@ static MODELS: [Model; 6] = [
         context_window: None,
         quality: None,
         protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -171,6 +175,8 @@ static MODELS: [Model; 6] = [
         context_window: None,
         quality: None,
         protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -188,6 +194,8 @@ static MODELS: [Model; 6] = [
         context_window: None,
         quality: None,
         protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -205,6 +213,8 @@ static MODELS: [Model; 6] = [
         context_window: None,
         quality: None,
         protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -222,6 +232,8 @@ static MODELS: [Model; 6] = [
         context_window: None,
         quality: None,
         protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

@@ -96,6 +96,8 @@ static MODELS: [Model; 3] = [
         context_window: None,
         quality: None,
         protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -113,6 +115,8 @@ static MODELS: [Model; 3] = [
         context_window: None,
         quality: None,
         protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -130,6 +134,8 @@ static MODELS: [Model; 3] = [
         context_window: None,
         quality: None,
         protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

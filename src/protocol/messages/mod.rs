@@ -1,1 +1,5 @@
 //! Anthropic's Messages: what its bodies and streams mean.
+
+pub mod decode;
+pub mod encode;
+pub mod usage;

@@ -1,1 +1,21 @@
-//! OpenAI's Responses: requests as chat requests, and answers of any backend as responses.
+//! OpenAI's Responses API, over backends that know nothing of it: a request becomes a chat request with the history that is
+//! stored, an answer is told in the API's own objects and events.
+//!
+//! It must not know where responses are stored, nor which model answers.
+
+mod assistant;
+mod custom;
+mod echo;
+pub mod encode;
+mod frames;
+pub mod ids;
+pub mod input;
+pub mod invalid;
+mod item;
+pub mod list;
+mod object;
+mod parts;
+pub mod request;
+pub mod resource;
+pub mod to_chat;
+mod tools;

@@ -56,6 +56,11 @@ pub mod plugins {
     baked!("plugins");
 }
 
+/// Backends that speak Anthropic's Messages.
+pub mod messages {
+    baked!("messages");
+}
+
 /// Random documents: signals of every family, and rules over them.
 pub mod random {
     include!(concat!(env!("OUT_DIR"), "/random.rs"));

@@ -145,7 +145,9 @@ fn document<'a>(
             content(&inner, &at, warnings, out)?;
         }
         _ => {
-            return Err(at.key("type").refuse("must be base64, text or content: this model's provider fetches nothing"));
+            return Err(at
+                .key("type")
+                .refuse("must be base64, text or content: this model's provider fetches nothing"));
         }
     }
     Ok(())

@@ -1,0 +1,1 @@
+//! Plain answers of both protocols, and what each becomes in the other one.

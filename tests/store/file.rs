@@ -1,0 +1,207 @@
+//! The store in a file.
+
+use crate::common;
+use hardwire::responses::store::{Id, OpenError, Store, StoreError, Stores, file};
+use hardwire::table::{FileStore, StoreBounds, Text};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const MANY: StoreBounds = StoreBounds { responses: 1 << 20, bytes: 1 << 30 };
+
+/// A folder that is empty, and gone in the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("store-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.join("responses.redb")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn open(path: &Path, bounds: StoreBounds) -> Result<Stores, OpenError> {
+    let path = Text::Baked(path.to_str().unwrap().to_owned().leak());
+    let settings = FileStore { path, ttl: Duration::from_secs(3600), bounds };
+    file::open(&settings, &common::place(&common::env()))
+}
+
+#[test]
+fn chains() {
+    let folder = Folder::new("chains");
+    common::on_worker(common::chains(&open(&folder.path(), MANY).unwrap().worker()));
+}
+
+#[test]
+fn expiry() {
+    let folder = Folder::new("expiry");
+    common::on_worker(common::expiry(&open(&folder.path(), MANY).unwrap().worker()));
+}
+
+#[test]
+fn workers_and_another_start() {
+    let folder = Folder::new("workers");
+    common::workers(&open(&folder.path(), MANY).unwrap());
+    common::workers(&open(&folder.path(), MANY).unwrap());
+}
+
+async fn there(store: &Store, ids: &[Id]) -> Vec<bool> {
+    let mut out = Vec::new();
+    for id in ids {
+        out.push(store.get(*id).await.unwrap().is_some());
+    }
+    out
+}
+
+#[test]
+fn the_oldest_make_room_also_for_those_of_another_start() {
+    let folder = Folder::new("bounds");
+    let few = StoreBounds { responses: 5, bytes: 1 << 20 };
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let stores = open(&folder.path(), few).unwrap();
+        common::on_worker(async {
+            let store = stores.worker();
+            for _ in 0..4 {
+                let record = common::record(&store, None, 30);
+                store.put(&record).await.unwrap();
+                ids.push(record.id);
+            }
+            let first = ids.len().saturating_sub(5);
+            assert_eq!(there(&store, &ids[..first]).await, vec![false; first]);
+            assert!(there(&store, &ids[first..]).await.iter().all(|there| *there));
+        });
+    }
+    let little = StoreBounds { responses: 5, bytes: 1500 };
+    let stores = open(&folder.path(), little).unwrap();
+    common::on_worker(async {
+        let store = stores.worker();
+        assert_eq!(store.put(&common::record(&store, None, 3000)).await, Err(StoreError::TooLarge));
+        let record = common::record(&store, None, 900);
+        store.put(&record).await.unwrap();
+        assert_eq!(there(&store, &ids).await, vec![false; 8]);
+        assert_eq!(store.get(record.id).await, Ok(Some(record)));
+    });
+}
+
+#[test]
+fn a_file_serves_one_process() {
+    let folder = Folder::new("one");
+    let stores = open(&folder.path(), MANY).unwrap();
+    let error = open(&folder.path(), MANY).unwrap_err();
+    assert!(matches!(&error, OpenError::InUse(path) if *path == folder.path()), "{error}");
+    let mut child = child(&folder.path());
+    assert!(!child.wait().unwrap().success());
+    drop(stores);
+    open(&folder.path(), MANY).unwrap();
+}
+
+#[test]
+fn a_file_that_is_none_is_told_at_once() {
+    let folder = Folder::new("none");
+    for path in [folder.0.clone(), folder.0.join("no/such/folder")] {
+        assert!(matches!(open(&path, MANY), Err(OpenError::File { .. })), "{}", path.display());
+    }
+    std::fs::write(folder.path(), "This is a letter, not a database. ".repeat(500)).unwrap();
+    let error = open(&folder.path(), MANY).unwrap_err();
+    assert!(matches!(error, OpenError::File { .. }), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_else_may_read_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new("private");
+    drop(open(&folder.path(), MANY).unwrap());
+    assert_eq!(std::fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+/// Writes as fast as it can, and tells every id that it was told is safe.
+#[test]
+#[ignore = "run by the tests that kill it"]
+fn child_that_writes() {
+    let stores = open(Path::new(&std::env::var("HARDWIRE_TEST_STORE").unwrap()), MANY).unwrap();
+    let write = || {
+        on_worker_many(&stores, 64);
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(write);
+        }
+    });
+}
+
+/// Endless.
+fn on_worker_many(stores: &Stores, tasks: usize) {
+    use std::io::Write;
+    common::on_worker(async {
+        let mut set = tokio::task::JoinSet::new();
+        for _ in 0..tasks {
+            let store = stores.worker();
+            set.spawn_local(async move {
+                loop {
+                    let record = common::record(&store, None, 3000);
+                    store.put(&record).await.unwrap();
+                    // One write each: a line is there whole, or not at all.
+                    std::io::stdout().lock().write_all(format!("stored {}\n", record.id).as_bytes()).unwrap();
+                }
+            });
+        }
+        set.join_next().await;
+    });
+}
+
+fn child(path: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "file::child_that_writes", "--ignored", "--nocapture"])
+        .env("HARDWIRE_TEST_STORE", path)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn what_was_acknowledged_survives_kill_9() {
+    let folder = Folder::new("kill");
+    let mut told = Vec::new();
+    // Twice: the second process begins with what the first has left behind.
+    for _ in 0..2 {
+        let mut child = child(&folder.path());
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let (mut line, mut since) = (String::new(), None);
+        while lines.read_line(&mut line).unwrap() > 0 {
+            if let Some(id) = line.strip_suffix('\n').and_then(|line| line.rsplit_once("stored ")) {
+                told.push(id.1.parse::<Id>().unwrap());
+                // In the midst of it.
+                if since.get_or_insert_with(Instant::now).elapsed() > Duration::from_millis(700) {
+                    child.kill().unwrap();
+                }
+            }
+            line.clear();
+        }
+        assert!(!child.wait().unwrap().success());
+        assert!(since.is_some(), "the child has written nothing");
+    }
+    let stores = open(&folder.path(), MANY).unwrap();
+    common::on_worker(async {
+        let store = stores.worker();
+        assert!(told.len() > 100, "{}", told.len());
+        for id in &told {
+            let record = store.get(*id).await.unwrap().unwrap_or_else(|| panic!("{id} is lost"));
+            assert!(record.response.starts_with(format!("{{\"response\":\"{id}\"}}").as_bytes()));
+        }
+        common::chains(&store).await;
+    });
+}
