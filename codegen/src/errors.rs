@@ -125,6 +125,9 @@ errors! {
     ADDRESS_TAKEN = Error "address-taken",
         "two listeners on {0}", "second listener", "give it another port";
 
+    STORE_KEY_UNUSED = Warning "store-key-unused",
+        "`{0}` has no effect with `store_backend: {1}`", "belongs to another store", "";
+
     // Models and backends.
     DUPLICATE_NAME = Error "duplicate-name",
         "{0} `{1}` is declared twice", "second declaration", "names are unique: rename or remove one of the two";

@@ -23,6 +23,8 @@ pub struct Router {
     pub management: (String, u16),
     /// Bounds and timeouts.
     pub limits: Limits,
+    /// Where responses are stored; `None`: there is no Responses API.
+    pub responses: Option<ResponseStore>,
     /// Virtual names.
     pub auto_names: Vec<String>,
     /// `global.router.include_config_models_in_list`.
@@ -89,6 +91,46 @@ pub struct Limits {
     pub first_byte_timeout: Option<Duration>,
     pub idle_timeout: Duration,
     pub drain_timeout: Duration,
+}
+
+/// Where responses are stored.
+#[derive(Debug, Clone)]
+pub enum ResponseStore {
+    /// `hardwire::table::MemoryStore`.
+    Memory {
+        ttl: Duration,
+        bounds: StoreBounds,
+    },
+    /// `hardwire::table::FileStore`.
+    File {
+        path: Text,
+        ttl: Duration,
+        bounds: StoreBounds,
+    },
+    Redis(RedisStore),
+}
+
+/// `hardwire::table::RedisStore`.
+#[derive(Debug, Clone)]
+pub struct RedisStore {
+    pub addresses: Vec<Text>,
+    pub cluster: bool,
+    pub db: u32,
+    pub password: Option<Text>,
+    pub tls: bool,
+    pub key_prefix: Text,
+    pub max_retries: u32,
+    pub dial_timeout: Duration,
+    pub read_timeout: Duration,
+    pub write_timeout: Duration,
+    pub ttl: Duration,
+}
+
+/// `hardwire::table::StoreBounds`.
+#[derive(Debug, Clone)]
+pub struct StoreBounds {
+    pub responses: u64,
+    pub bytes: u64,
 }
 
 /// `hardwire::table::Model`.

@@ -43,6 +43,16 @@ fn backends_that_speak_messages() {
 }
 
 #[test]
+fn a_store_in_a_file() {
+    expect_file!["emit/store_file.rs"].assert_eq(&output("store_file.yaml").rust);
+}
+
+#[test]
+fn a_store_in_redis() {
+    expect_file!["emit/store_redis.rs"].assert_eq(&output("store_redis.yaml").rust);
+}
+
+#[test]
 fn algorithms() {
     expect_file!["emit/algorithms.rs"].assert_eq(&output("algorithms.yaml").rust);
 }

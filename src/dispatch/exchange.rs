@@ -1,9 +1,11 @@
 //! What is noted about one request from its first byte to the last byte of its answer, and told when it is over: one access
 //! log event, and the counters. Dropped before its end, the client has left.
 
+use crate::protocol::event::Usage;
 use crate::routing::live::Passage;
 use crate::table::{Backend, ModelId, Tables};
 use crate::telemetry::access::Access;
+use crate::telemetry::cost;
 use crate::telemetry::metrics::{ErrorReason, InFlight, Recorder};
 use http::{HeaderValue, Method};
 use std::sync::Arc;
@@ -31,6 +33,8 @@ pub struct Exchange {
     over: bool,
     /// What is measured of the model, where a decision chooses by it.
     passage: Option<Passage>,
+    /// As far as the backend told.
+    usage: Usage,
 }
 
 #[derive(Debug)]
@@ -68,6 +72,7 @@ impl Exchange {
             error: None,
             over: false,
             passage: None,
+            usage: Usage::default(),
         }
     }
 
@@ -87,6 +92,11 @@ impl Exchange {
         if let Some(passage) = &mut self.passage {
             passage.came(bytes, is_event_stream);
         }
+    }
+
+    /// The backend tells how many tokens it took. What it tells later counts.
+    pub(crate) fn used(&mut self, usage: Usage) {
+        self.usage.update(usage);
     }
 
     /// A decision won that answers itself: no model has anything to do.
@@ -135,9 +145,18 @@ impl Exchange {
         if let Some(passage) = self.passage.take() {
             passage.complete();
         }
+        if let (true, Some(tokens), Some(model), Some(first_byte)) =
+            (self.stream && self.error.is_none(), self.usage.output, self.model(), self.first_byte)
+        {
+            self.recorder.usage.streamed(model, tokens, first_byte.elapsed());
+        }
         if let Some(in_flight) = self.selected.as_mut().and_then(|selected| selected.in_flight.take()) {
             in_flight.complete();
         }
+    }
+
+    fn model(&self) -> Option<ModelId> {
+        self.selected.as_ref().and_then(|selected| selected.model)
     }
 }
 
@@ -147,6 +166,13 @@ impl Drop for Exchange {
             let panicking = std::thread::panicking();
             self.failed(if panicking { ErrorReason::Internal } else { ErrorReason::ClientClosed });
         }
+        let model = self.model();
+        let mut cost = None;
+        if let Some(model) = model.filter(|_| !self.usage.is_unknown()) {
+            self.recorder.usage.used(model, &self.usage);
+            let pricing = self.tables.model(model).pricing.as_ref();
+            cost = pricing.map(|pricing| (cost::in_units(cost::cost(pricing, &self.usage)), pricing.currency));
+        }
         if !tracing::enabled!(target: "access", tracing::Level::INFO) {
             return;
         }
@@ -155,11 +181,7 @@ impl Drop for Exchange {
             method: self.method.as_str(),
             path: &self.path,
             requested_model: (!self.requested_model.is_empty()).then_some(self.requested_model.as_str()),
-            selected_model: self
-                .selected
-                .as_ref()
-                .and_then(|selected| selected.model)
-                .map(|model| self.tables.model(model).name),
+            selected_model: model.map(|model| self.tables.model(model).name),
             decision: self.selected.as_ref().and_then(|selected| selected.decision),
             backend: self.backend.map(|backend| backend.name),
             status: self.status,
@@ -169,6 +191,8 @@ impl Drop for Exchange {
             first_byte: self.first_byte.map(|at| at - self.began),
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
+            usage: self.usage,
+            cost,
             error: self.error,
         }
         .emit();

@@ -3,6 +3,7 @@
 use super::failure::{Failure, FailureKind};
 use http::StatusCode;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 /// Longer bodies are not looked into.
@@ -88,6 +89,7 @@ fn is_prose(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 1024
         && !text.starts_with(['<', '{', '['])
+        && serde_json::from_str::<IgnoredAny>(text).is_err()
         && !text.chars().any(|c| c.is_control() && !c.is_ascii_whitespace())
 }
 

@@ -40,6 +40,7 @@ pub const UNSUPPORTED: &[(&str, &[&str])] = &[
     ),
     ("global.services", &["ratelimit"]),
     ("global.services.authz", &["providers"]),
+    ("global.services.response_api.redis", &["config_path"]),
     ("global.services.management_api", &["remote_exposure"]),
     ("global.services.management_api.auth", &["tokens"]),
 ];

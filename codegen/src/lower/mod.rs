@@ -29,6 +29,7 @@ mod reach;
 mod reasoning;
 mod regex;
 mod reliability;
+mod responses;
 mod roles;
 mod rules;
 mod signals;
@@ -61,6 +62,7 @@ pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Path
     let listeners = listeners::ingress(document.listeners.as_ref(), cx);
     let management = listeners::management(document.global.as_ref(), &listeners, cx);
     let limits = limits::lower(document.hardwire.as_ref(), cx);
+    let responses = responses::lower(document.global.as_ref(), cx);
     let auto_names = names::auto_names(document.global.as_ref(), cx);
     let list_models = names::list_models(document.global.as_ref(), cx);
     let models = models::lower(document, root, &auto_names, cx);
@@ -79,6 +81,7 @@ pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Path
         listeners: listeners.into_iter().map(|(listener, _)| listener).collect(),
         management,
         limits,
+        responses,
         auto_names,
         list_models,
         default_model: models.default,

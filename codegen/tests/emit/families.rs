@@ -4,10 +4,10 @@ use ::hardwire::table::{
     Algorithm, AlignedBytes, Automaton, Backend, BackendId, Balance, Bounds, Config,
     ContextSignal, ConversationSignal, Decision, DecisionId, Edge, Endpoint, EnvVar,
     EventSignal, Families, Feature, KeywordOperator, KeywordSignal, Limits, Listener,
-    Literals, Management, Matched, MeasureId, MetadataSignal, MetadataTest, Modality,
-    Model, ModelId, Number, Patterns, Plugins, Protocol, Reasons, Reliability, RetryOn,
-    RoleSignal, Roles, Rule, Signal, SignalId, SignalKind, SignalSet, StructureSignal,
-    Tables, Target, Term, Terms, best, sure_within,
+    Literals, Management, Matched, MeasureId, MemoryStore, MetadataSignal, MetadataTest,
+    Modality, Model, ModelId, Number, Patterns, Plugins, Protocol, Reasons, Reliability,
+    RetryOn, RoleSignal, Roles, Rule, Signal, SignalId, SignalKind, SignalSet,
+    StoreBounds, StructureSignal, Tables, Target, Term, Terms, best, sure_within,
 };
 use ::std::time::Duration;
 
@@ -91,6 +91,23 @@ static LISTENERS: [Listener; 1] = [
         api_keys: &[],
     },
 ];
+
+// === Stored responses ===
+
+/// Opens the store of the Responses API; there is none where it is switched off.
+#[allow(unreachable_pub, dead_code)]
+pub static RESPONSES: Option<::hardwire::responses::store::Open> = Some(|place| ::hardwire::responses::store::memory::open(
+    &RESPONSE_STORE,
+    place,
+));
+
+static RESPONSE_STORE: MemoryStore = MemoryStore {
+    ttl: Duration::from_secs(86_400),
+    bounds: StoreBounds {
+        responses: 1000,
+        bytes: 67_108_864,
+    },
+};
 
 // === Models and their backends ===
 

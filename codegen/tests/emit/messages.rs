@@ -4,9 +4,9 @@ use ::hardwire::table::{
     Algorithm, Auth, Automaton, Backend, BackendId, Balance, BodyChange, Config,
     ContextSignal, Decision, DecisionId, Edge, Endpoint, EnvSlot, EnvVar, Families, Http,
     KeywordOperator, KeywordSignal, Limits, Listener, Literals, Management, Matched,
-    Model, ModelId, Number, Piece, Plugins, Pricing, Protocol, Reasoning, Reasons,
-    Reliability, RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet, Tables, Target,
-    Term, Text, Url,
+    MemoryStore, Model, ModelId, Number, Piece, Plugins, Pricing, Protocol, Reasoning,
+    Reasons, Reliability, RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet,
+    StoreBounds, Tables, Target, Term, Text, Url,
 };
 use ::std::time::Duration;
 
@@ -108,6 +108,23 @@ static LISTENERS: [Listener; 1] = [
         api_keys: &[],
     },
 ];
+
+// === Stored responses ===
+
+/// Opens the store of the Responses API; there is none where it is switched off.
+#[allow(unreachable_pub, dead_code)]
+pub static RESPONSES: Option<::hardwire::responses::store::Open> = Some(|place| ::hardwire::responses::store::memory::open(
+    &RESPONSE_STORE,
+    place,
+));
+
+static RESPONSE_STORE: MemoryStore = MemoryStore {
+    ttl: Duration::from_secs(86_400),
+    bounds: StoreBounds {
+        responses: 1000,
+        bytes: 67_108_864,
+    },
+};
 
 // === Models and their backends ===
 

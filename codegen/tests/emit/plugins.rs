@@ -4,9 +4,10 @@ use ::hardwire::table::{
     Algorithm, Auth, Automaton, Backend, BackendId, Balance, BodyChange, Config,
     ContextSignal, Decision, DecisionId, Edge, Endpoint, EnvSlot, EnvVar, Families,
     HeaderChange, Http, KeywordOperator, KeywordSignal, Limits, Listener, Literals,
-    Management, Matched, Model, ModelId, Number, Piece, Plugins, Protocol, Reasoning,
-    Reasons, Reliability, RequestParams, RetryOn, Rule, Signal, SignalId, SignalKind,
-    SignalSet, SystemPrompt, Tables, Target, Term, Text, ToolPolicy, Url,
+    Management, Matched, MemoryStore, Model, ModelId, Number, Piece, Plugins, Protocol,
+    Reasoning, Reasons, Reliability, RequestParams, RetryOn, Rule, Signal, SignalId,
+    SignalKind, SignalSet, StoreBounds, SystemPrompt, Tables, Target, Term, Text,
+    ToolPolicy, Url,
 };
 use ::std::time::Duration;
 
@@ -113,6 +114,23 @@ static LISTENERS: [Listener; 1] = [
         api_keys: &[],
     },
 ];
+
+// === Stored responses ===
+
+/// Opens the store of the Responses API; there is none where it is switched off.
+#[allow(unreachable_pub, dead_code)]
+pub static RESPONSES: Option<::hardwire::responses::store::Open> = Some(|place| ::hardwire::responses::store::memory::open(
+    &RESPONSE_STORE,
+    place,
+));
+
+static RESPONSE_STORE: MemoryStore = MemoryStore {
+    ttl: Duration::from_secs(86_400),
+    bounds: StoreBounds {
+        responses: 1000,
+        bytes: 67_108_864,
+    },
+};
 
 // === Models and their backends ===
 

@@ -60,7 +60,7 @@ pub fn translate(body: &Bytes, options: &Options) -> Result<Translated, RequestE
     let room = told.unwrap_or(options.max_tokens);
     let thinking = thinking::Thinking::read(&mut request, options, room, &tools, &conversation, &mut warnings)?;
     // What the client wants to be thought comes on top of what is usual for an answer, since it counts.
-    let max_tokens = told.unwrap_or(room.saturating_add(thinking.told_budget()));
+    let max_tokens = told.unwrap_or_else(|| room.saturating_add(thinking.told_budget()));
     if format.wants_any_object() {
         conversation.instruct(sampling::ANY_OBJECT);
     }

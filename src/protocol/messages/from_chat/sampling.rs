@@ -104,7 +104,9 @@ pub(super) fn write(
     }
     stop(request, w, warnings)?;
     let (user, safety) = (request.take("user"), request.take("safety_identifier"));
-    if let Some((user, name)) = user.map(|view| (view, "user")).or(safety.map(|view| (view, "safety_identifier"))) {
+    if let Some((user, name)) =
+        user.map(|view| (view, "user")).or_else(|| safety.map(|view| (view, "safety_identifier")))
+    {
         let text = user.expect_text(&root.key(name))?;
         w.key("metadata").open_object().key("user_id").text(text.json()).close_object();
     }

@@ -144,7 +144,7 @@ pub(super) fn blocks<'a>(message: &mut Object<'a>, path: &Path<'_>) -> Result<Ve
     let blocks = message.take("thinking_blocks");
     if let Some(details) = details {
         let at = path.key("reasoning_details");
-        return Ok(from_details(details.expect_array(&at)?, &at)?.into_iter().map(Block::from).collect());
+        return Ok(from_details(&details.expect_array(&at)?, &at)?.into_iter().map(Block::from).collect());
     }
     let Some(view) = blocks else { return Ok(Vec::new()) };
     let at = path.key("thinking_blocks");
@@ -186,7 +186,7 @@ struct Pieces<'a> {
 
 /// A client may hand back one item for each block, or all the pieces in which they came: those with the same `index` belong
 /// together.
-fn from_details<'a>(details: Vec<View<'a>>, path: &Path<'_>) -> Result<Vec<What<'a>>, RequestError> {
+fn from_details<'a>(details: &[View<'a>], path: &Path<'_>) -> Result<Vec<What<'a>>, RequestError> {
     let mut all: Vec<Pieces<'a>> = Vec::new();
     for (n, view) in details.iter().enumerate() {
         let mut item = view.expect_object(&path.index(n))?;
@@ -206,9 +206,9 @@ fn from_details<'a>(details: Vec<View<'a>>, path: &Path<'_>) -> Result<Vec<What<
         let pieces = &mut all[at];
         if is(r#type, "reasoning.text") {
             pieces.texts.extend(signed(item.take("text")));
-            pieces.signature = signed(item.take("signature")).or(pieces.signature.take());
+            pieces.signature = signed(item.take("signature")).or_else(|| pieces.signature.take());
         } else if is(r#type, "reasoning.encrypted") {
-            pieces.redacted = signed(item.take("data")).or(pieces.redacted.take());
+            pieces.redacted = signed(item.take("data")).or_else(|| pieces.redacted.take());
         }
     }
     let whole = |pieces: Pieces<'a>| match pieces {

@@ -44,7 +44,7 @@ impl<'a> Part<'a> {
             }
             Part::File { name, media_type, data } => {
                 w.json("\"file\"").key("file").open_object().key("filename");
-                w.text(name.as_ref().map_or(raw(b"document.pdf"), Text::json)).key("file_data");
+                w.text(name.as_ref().map_or_else(|| raw(b"document.pdf"), Text::json)).key("file_data");
                 w.texts([raw(b"data:"), media_type.json(), raw(b";base64,"), data.json()]).close_object();
             }
         }
