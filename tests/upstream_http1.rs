@@ -8,8 +8,8 @@ use hardwire::env::Env;
 use hardwire::protocol::rewrite::Rewrite;
 use hardwire::protocol::splice::Chunks;
 use hardwire::table::{
-    Backend, BackendId, Balance, Config, Endpoint, Http, Limits, Listener, Management, Model, ModelId, Protocol, Reasons,
-    Reliability, RetryOn, Tables, Target, Url,
+    Backend, BackendId, Balance, Config, Endpoint, Http, Limits, Listener, Management, Model, ModelId, Protocol,
+    Reasons, Reliability, RetryOn, Tables, Target, Url,
 };
 use hardwire::telemetry::metrics::Recorder;
 use hardwire::upstream::{Body, BodyError, Error, Fleet, Outbound, Outcome, Upstream};

@@ -1,31 +1,48 @@
-//! What is done with the answer of a backend on its way to the client.
-//!
-//! A stream that breaks is never made to look complete: between two events an error event is appended, in the middle of one
-//! the connection is cut; `[DONE]` is never added.
+//! What is done with the answer of a backend, as its head tells; and answers that are needed whole.
 
 use super::client::Client;
-use super::error::ApiError;
 use super::exchange::Exchange;
-use super::{Dispatch, REQUEST_ID};
+use super::passing::{Passing, Stream};
+use super::request::Received;
+use super::{Dispatch, REQUEST_ID, labels};
+use crate::protocol::answer::Answer;
+use crate::protocol::event::Event;
+use crate::protocol::failure::Failure;
 use crate::protocol::out::Out;
-use crate::protocol::tail::Tail;
+use crate::protocol::stream::{Context, Encoder, Translator};
+use crate::protocol::tap::Tap;
+use crate::protocol::translated::Warnings;
+use crate::protocol::{chat, error_body, messages};
 use crate::routing::Plan;
-use crate::table::Protocol;
+use crate::table::{Protocol, Tables};
 use crate::telemetry::metrics::ErrorReason;
 use crate::upstream::strip_response;
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header, response};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header, response};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Anthropic's SDKs read the id of a request from here.
+const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// How an answer will be dealt with, as far as that is known with the request.
 #[derive(Debug)]
 pub struct Answering {
-    pub(super) client: Client,
-    pub(super) backend: Protocol,
-    pub(super) plan: Plan,
-    /// The router asked for the usage of the stream, the client did not.
+    client: Client,
+    /// What the backend speaks.
+    backend: Protocol,
+    /// The model's name as clients know it.
+    model: &'static str,
+    plan: Plan,
+    /// The client asked for a stream.
+    stream: bool,
+    /// The client asked for the usage of its stream.
+    include_usage: bool,
+    /// The router asks for the usage of the stream, the client did not.
     pub(super) hides_usage: bool,
     /// The client wants to know how it was routed.
-    pub(super) debug: bool,
+    debug: bool,
+    /// What the translation of the request has dropped.
+    pub(super) warnings: Warnings,
 }
 
 /// What is done with the body of an answer.
@@ -34,10 +51,42 @@ pub enum Handling {
     /// It is passed on while it arrives.
     Pass(Passing),
     /// It is needed whole.
-    Whole(Whole),
+    Whole(Box<Whole>),
 }
 
 impl Answering {
+    pub(super) fn new(
+        client: Client,
+        tables: &'static Tables,
+        plan: Plan,
+        received: &Received,
+        debug: bool,
+        exchange: &Exchange,
+    ) -> Self {
+        let model = tables.model(plan.model);
+        let is_chat = client.protocol() == Protocol::Chat;
+        let include_usage = is_chat && exchange.stream && received.wants_usage();
+        // What a request costs is known from its usage alone.
+        let hides_usage =
+            is_chat && exchange.stream && !include_usage && model.protocol == Protocol::Chat && model.pricing.is_some();
+        Answering {
+            client,
+            backend: model.protocol,
+            model: model.name,
+            plan,
+            stream: exchange.stream,
+            include_usage,
+            hides_usage,
+            debug,
+            warnings: Warnings::default(),
+        }
+    }
+
+    /// Whether client and backend speak differently.
+    pub(super) fn translates(&self) -> bool {
+        self.client.protocol() != self.backend
+    }
+
     /// Makes of the head of a backend's answer what the client gets, and tells what is done with its body.
     pub fn head(self, dispatch: &Dispatch, head: &mut response::Parts, exchange: &mut Exchange) -> Handling {
         let status = head.status;
@@ -49,105 +98,135 @@ impl Answering {
         strip_response(headers);
         dispatch.labels.set(headers, &self.plan, self.debug);
         headers.entry(REQUEST_ID).or_insert_with(|| exchange.request_id.clone());
-        let is_event_stream = status.is_success() && headers.get(header::CONTENT_TYPE).is_some_and(is_event_stream);
-        if !is_event_stream {
-            return Handling::Pass(Passing::Plain);
+        if self.client == Client::Messages {
+            headers.entry(ANTHROPIC_REQUEST_ID).or_insert_with(|| exchange.request_id.clone());
         }
-        // An error event may have to be added.
+        if self.translates() {
+            labels::set_protocols(headers, self.client.protocol(), self.backend, &self.warnings);
+        }
+        let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+        let is_event_stream = status.is_success() && is_media_type(content_type, b"text/event-stream");
+        // What is no JSON is no error that a client can read.
+        let is_foreign = status_reason(status).is_some() && !is_media_type(content_type, b"application/json");
+        if is_foreign || (self.translates() && !(is_event_stream && self.stream)) {
+            return Handling::Whole(Box::new(Whole { answering: self, is_event_stream }));
+        }
+        let tap = Tap::new(self.backend);
+        if !is_event_stream {
+            return Handling::Pass(Passing::Plain(tap));
+        }
+        // It becomes another, or an error event may have to be added.
         headers.remove(header::CONTENT_LENGTH);
-        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
-        headers.entry("x-accel-buffering").or_insert(HeaderValue::from_static("no"));
-        Handling::Pass(Passing::Stream { tail: Tail::default(), client: self.client })
+        set_stream_headers(headers);
+        if self.translates() {
+            let encoder = self.encoder();
+            return Handling::Pass(Passing::Translate(Box::new(Translator::new(self.backend, encoder))));
+        }
+        Handling::Pass(Passing::Stream(Stream::new(tap, self.hides_usage, self.client)))
+    }
+
+    fn context(&self) -> Context {
+        Context {
+            model: self.model.to_owned(),
+            id: match self.client.protocol() {
+                Protocol::Chat => format!("chatcmpl-{:024x}", fastrand::u128(..) >> 32),
+                Protocol::Messages => format!("msg_{:024x}", fastrand::u128(..) >> 32),
+            },
+            created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            include_usage: self.include_usage,
+        }
+    }
+
+    fn encoder(&self) -> Encoder {
+        let context = self.context();
+        match self.client.protocol() {
+            Protocol::Chat => Encoder::Chat(Box::new(chat::encode::Encoder::new(context))),
+            Protocol::Messages => Encoder::Messages(Box::new(messages::encode::Encoder::new(context))),
+        }
     }
 }
 
-fn is_event_stream(content_type: &HeaderValue) -> bool {
-    const EVENT_STREAM: &[u8] = b"text/event-stream";
-    content_type.as_bytes().get(..EVENT_STREAM.len()).is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
+fn set_stream_headers(headers: &mut http::HeaderMap) {
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
+    headers.entry("x-accel-buffering").or_insert(HeaderValue::from_static("no"));
+}
+
+fn is_media_type(content_type: &[u8], expected: &[u8]) -> bool {
+    content_type.get(..expected.len()).is_some_and(|start| start.eq_ignore_ascii_case(expected))
 }
 
 /// An answer that can only be dealt with when all of it is there.
 #[derive(Debug)]
 pub struct Whole {
     answering: Answering,
+    is_event_stream: bool,
 }
 
 impl Whole {
     /// Makes the client's answer of the backend's.
-    pub fn finish(self, head: response::Parts, body: &Bytes, exchange: &mut Exchange) -> Response<Bytes> {
-        let _ = (self.answering, exchange);
-        Response::from_parts(head, body.clone())
-    }
-}
-
-/// A body on its way through.
-#[derive(Debug)]
-pub enum Passing {
-    /// Bytes go by, and nobody looks at them.
-    Plain,
-    /// The events of a stream go by as they are.
-    Stream {
-        /// How it ends.
-        tail: Tail,
-        /// Who reads it.
-        client: Client,
-    },
-}
-
-/// How a body ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// As it should.
-    Complete,
-    /// The client was told of an error in the stream: what was written goes out, and then the body ends.
-    Told,
-    /// Only cutting the connection tells the client that the answer is incomplete.
-    Cut,
-}
-
-impl Passing {
-    /// Takes bytes of the backend's answer. Returns them where they go by as they are, and else writes to `out`.
-    #[inline]
-    pub fn push(&mut self, chunk: Bytes, out: &mut Out) -> Option<Bytes> {
-        let _ = out;
-        if let Passing::Stream { tail, .. } = self {
-            tail.push(&chunk);
+    pub fn finish(self, mut head: response::Parts, body: &Bytes, exchange: &mut Exchange) -> Response<Bytes> {
+        head.headers.remove(header::CONTENT_LENGTH);
+        if status_reason(head.status).is_some() {
+            let failure = error_body::read(head.status, body);
+            return self.fail(head, &failure, exchange);
         }
-        Some(chunk)
-    }
-
-    /// The backend's body has ended, or broken off.
-    pub fn finish(&mut self, broken: Option<&ApiError>, exchange: &mut Exchange, out: &mut Out) -> Ending {
-        let Passing::Stream { tail, client } = self else {
-            let Some(error) = broken else { return Ending::Complete };
-            exchange.failed(error.reason);
-            return Ending::Cut;
+        let answering = &self.answering;
+        let answer = self.read(body);
+        exchange.used(answer.usage);
+        let (content_type, body) = match &answer.failure {
+            Some(failure) => return self.fail(head, failure, exchange),
+            None if answering.stream => {
+                set_stream_headers(&mut head.headers);
+                ("text/event-stream", tell(answering.backend, body, answering.encoder()))
+            }
+            None => match answer.write(answering.client.protocol(), &answering.context()) {
+                Ok(body) => ("application/json", body.to_bytes()),
+                Err(failure) => return self.fail(head, &failure, exchange),
+            },
         };
-        if tail.is_done() {
-            // Everything that matters has arrived.
-            return Ending::Complete;
+        head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        Response::from_parts(head, body)
+    }
+
+    fn read(&self, body: &Bytes) -> Answer {
+        if !self.is_event_stream {
+            return Answer::read(self.answering.backend, body);
         }
-        let truncated;
-        let error = match broken {
-            Some(error) => error,
-            None => {
-                truncated = ApiError::truncated_stream();
-                &truncated
+        let mut translator = Translator::new(self.answering.backend, Encoder::Collect(Box::default()));
+        let mut out = Out::default();
+        translator.push(body.clone(), &mut out);
+        translator.finish(&mut out);
+        translator.into_answer().unwrap_or_default()
+    }
+
+    /// The backend's error, as the client reads errors.
+    fn fail(&self, mut head: response::Parts, failure: &Failure, exchange: &mut Exchange) -> Response<Bytes> {
+        let body = match self.answering.client.protocol() {
+            Protocol::Chat => {
+                head.status = chat::error::status(head.status, failure);
+                chat::error::body(failure)
+            }
+            Protocol::Messages => {
+                head.status = messages::error::status(head.status, failure);
+                messages::error::body(failure, exchange.request_id.to_str().ok())
             }
         };
-        exchange.failed(error.reason);
-        if !tail.at_boundary() {
-            return Ending::Cut;
-        }
-        out.write(&error.to_event(*client));
-        Ending::Told
+        exchange.answered(head.status.as_u16());
+        exchange.failed(status_reason(head.status).unwrap_or(ErrorReason::UpstreamBroken));
+        head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Response::from_parts(head, body.into())
     }
+}
 
-    /// Whether this is a stream of events.
-    #[must_use]
-    pub fn is_event_stream(&self) -> bool {
-        !matches!(self, Passing::Plain)
+/// A plain answer to a client that wants a stream.
+fn tell(backend: Protocol, body: &Bytes, mut encoder: Encoder) -> Bytes {
+    let mut out = Out::default();
+    let mut emit = |event: Event<'_>| encoder.event(event, &mut out);
+    match backend {
+        Protocol::Chat => chat::answer::read(body, &mut emit),
+        Protocol::Messages => messages::answer::read(body, &mut emit),
     }
+    std::iter::from_fn(|| out.take()).collect::<Vec<Bytes>>().concat().into()
 }
 
 /// Why an answer of a backend counts as an error, if it does.

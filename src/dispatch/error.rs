@@ -2,7 +2,10 @@
 
 use super::client::Client;
 use super::labels;
+use crate::protocol::failure::{Failure, FailureKind};
+use crate::protocol::messages;
 use crate::protocol::openai::{ErrorBody, ErrorDetail};
+use crate::table::Protocol;
 use crate::telemetry::metrics::ErrorReason;
 use crate::{routing, upstream};
 use bytes::Bytes;
@@ -41,6 +44,11 @@ impl ApiError {
     /// A field of the request that is missing or of the wrong type.
     pub(crate) fn invalid(param: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, ErrorReason::ParseError, message).param(param)
+    }
+
+    /// A request that cannot be understood, for which no one field is to blame.
+    pub(crate) fn malformed(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, ErrorReason::ParseError, message)
     }
 
     /// No or a wrong key.
@@ -94,17 +102,29 @@ impl ApiError {
         ErrorBody { error }
     }
 
+    /// The same, in no protocol's terms.
+    pub(crate) fn to_failure(&self) -> Failure {
+        Failure {
+            kind: FailureKind::of_status(self.status),
+            message: self.message.to_string(),
+            code: self.code.map(str::to_owned),
+            param: self.param.as_deref().map(str::to_owned),
+        }
+    }
+
     /// As an event of a stream, which ends with it.
-    pub(crate) fn to_event(&self, client: Client) -> Vec<u8> {
-        match client {
-            Client::Chat | Client::Messages => self.body().to_event(),
+    pub(crate) fn to_event(&self, client: Client, request_id: &HeaderValue) -> Vec<u8> {
+        match client.protocol() {
+            Protocol::Chat => self.body().to_event(),
+            Protocol::Messages => messages::error::event(&self.to_failure(), request_id.to_str().ok()),
         }
     }
 
     /// As the answer to a request.
-    pub(crate) fn into_response(self, client: Client) -> Response<Bytes> {
-        let body = match client {
-            Client::Chat | Client::Messages => self.body().to_json(),
+    pub(crate) fn into_response(self, client: Client, request_id: &HeaderValue) -> Response<Bytes> {
+        let body = match client.protocol() {
+            Protocol::Chat => self.body().to_json(),
+            Protocol::Messages => messages::error::body(&self.to_failure(), request_id.to_str().ok()),
         };
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = self.status;

@@ -1,7 +1,8 @@
 //! The `x-vsr-*` headers of a response: what was decided, for the client to see.
 
+use crate::protocol::translated::Warnings;
 use crate::routing::Plan;
-use crate::table::{DecisionId, SignalKind, Tables};
+use crate::table::{DecisionId, Protocol, SignalKind, Tables};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub(crate) const SCHEMA_VERSION: HeaderName = HeaderName::from_static("x-vsr-schema-version");
@@ -27,6 +28,10 @@ const MATCHED: [HeaderName; SignalKind::ALL.len()] = [
     HeaderName::from_static("x-vsr-matched-projections"),
 ];
 const CONTEXT_TOKEN_COUNT: HeaderName = HeaderName::from_static("x-vsr-context-token-count");
+
+const CLIENT_PROTOCOL: HeaderName = HeaderName::from_static("x-vsr-client-protocol");
+const UPSTREAM_PROTOCOL: HeaderName = HeaderName::from_static("x-vsr-upstream-protocol");
+const PROTOCOL_WARNINGS: HeaderName = HeaderName::from_static("x-vsr-protocol-warnings");
 
 /// A request with this header set to `true` gets the labels that explain a decision.
 const DEBUG: HeaderName = HeaderName::from_static("x-vsr-debug");
@@ -101,6 +106,23 @@ impl Labels {
             }
         }
     }
+}
+
+/// Sets what is told of a translation.
+pub(super) fn set_protocols(headers: &mut HeaderMap, client: Protocol, upstream: Protocol, warnings: &Warnings) {
+    headers.insert(CLIENT_PROTOCOL, protocol_name(client));
+    headers.insert(UPSTREAM_PROTOCOL, protocol_name(upstream));
+    if !warnings.is_empty() {
+        headers.insert(PROTOCOL_WARNINGS, value(&warnings.to_header()));
+    }
+}
+
+/// As `api_format` has it.
+fn protocol_name(protocol: Protocol) -> HeaderValue {
+    HeaderValue::from_static(match protocol {
+        Protocol::Chat => "openai",
+        Protocol::Messages => "anthropic",
+    })
 }
 
 fn confidence_value(confidence: f64) -> HeaderValue {

@@ -8,13 +8,16 @@ mod client;
 pub mod error;
 pub mod exchange;
 pub mod labels;
+mod passing;
 mod plugins;
 mod request;
+mod translate;
 
-pub use answer::{Answering, Ending, Handling, Passing, Whole};
+pub use answer::{Answering, Handling, Whole};
 pub use client::Client;
 pub use error::ApiError;
 pub use exchange::Exchange;
+pub use passing::{Ending, Passing, Stream};
 pub use request::Received;
 
 use crate::protocol::json::Field;
@@ -22,7 +25,7 @@ use crate::protocol::prompt::Raw;
 use crate::protocol::rewrite::Rewrite;
 use crate::protocol::splice::Chunks;
 use crate::routing::{self, Plan, Routing};
-use crate::table::{Protocol, Tables};
+use crate::table::Tables;
 use crate::telemetry::metrics::Recorder;
 use crate::upstream::strip_request;
 use bytes::Bytes;
@@ -95,22 +98,28 @@ impl Dispatch {
             headers.remove(roles.user_header);
             headers.remove(roles.groups_header);
         }
-        let rewrite = plugins::apply(self, client, &plan, &received, model.start..model.end, &mut headers);
+        let changes = plugins::apply(self, client, &plan, &received, &mut headers);
         headers.insert(REQUEST_ID, exchange.request_id.clone());
-        let model = self.tables.model(plan.model);
-        let backend = model.protocol;
-        // What a request costs is known from its usage alone.
-        let asks_for_usage = exchange.stream
-            && model.pricing.is_some()
-            && (client.protocol(), backend) == (Protocol::Chat, Protocol::Chat)
-            && !received.wants_usage();
-        let rewrite = if asks_for_usage {
-            rewrite.asking_for_usage(&received.body, received.fields.get(Field::StreamOptions))
+        let mut answering = Answering::new(client, self.tables, plan.clone(), &received, debug, exchange);
+        let name = model.start..model.end;
+        let (body, rewrite) = if answering.translates() {
+            translate::headers(client, &mut headers);
+            let edited = changes.draft.map(|draft| received.body.edited(&draft.into_edits()));
+            let body = edited.as_ref().unwrap_or(&received.body);
+            let (translated, place) = translate::request(client, self.tables.model(plan.model), body, name)?;
+            answering.warnings = translated.warnings;
+            let rewrite = Rewrite::of_model(place).told(&translated.body, None, changes.by_backend);
+            (translated.body, rewrite)
         } else {
-            rewrite
+            let rewrite = Rewrite::of_model(name).told(&received.body, changes.draft, changes.by_backend);
+            let rewrite = if answering.hides_usage {
+                rewrite.asking_for_usage(&received.body, received.fields.get(Field::StreamOptions))
+            } else {
+                rewrite
+            };
+            (received.body, rewrite)
         };
-        let answering = Answering { client, backend, plan: plan.clone(), debug, hides_usage: asks_for_usage };
-        Ok(Settled::Ask(Ask { plan, headers, body: received.body, rewrite, answering }))
+        Ok(Settled::Ask(Ask { plan, headers, body, rewrite, answering }))
     }
 
     /// Chooses the model, and counts the choice.

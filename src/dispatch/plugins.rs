@@ -6,14 +6,12 @@ use super::request::Received;
 use crate::protocol::draft::Draft;
 use crate::protocol::messages::said::Said;
 use crate::protocol::openai::Reply;
-use crate::protocol::rewrite::Rewrite;
 use crate::routing::Plan;
 use crate::routing::plugins::{self, Effect};
-use crate::table::{DecisionId, HeaderChange, PluginKind, Protocol};
+use crate::table::{BodyChange, DecisionId, HeaderChange, PluginKind, Protocol};
 use crate::telemetry::metrics::Limit;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
-use std::ops::Range;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The router's own answer, where the decision has one.
@@ -46,17 +44,24 @@ pub(super) fn reply(
     Some(response)
 }
 
+/// What the decision that won makes of a request.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// To the body, in the protocol of the client.
+    pub(super) draft: Option<Draft>,
+    /// Then, to what the n-th backend gets, in its own protocol: how the model is told to reason.
+    pub(super) by_backend: &'static [&'static [BodyChange]],
+}
+
 /// Changes the headers of the request, and says how its body is to change.
 pub(super) fn apply(
     dispatch: &Dispatch,
     client: Client,
     plan: &Plan,
     received: &Received,
-    model: Range<usize>,
     headers: &mut HeaderMap,
-) -> Rewrite {
-    let rewrite = Rewrite::of_model(model);
-    let Some(id) = decision(plan) else { return rewrite };
+) -> Changes {
+    let Some(id) = decision(plan) else { return Changes::default() };
     let decision = dispatch.tables.decision(id);
     let plugins = &decision.plugins;
     if !plugins.headers.is_empty() {
@@ -64,12 +69,12 @@ pub(super) fn apply(
         dispatch.recorder.plugins.ran(id, PluginKind::HeaderMutation, true);
     }
     let candidate = plan.choice.as_ref().map_or(0, |choice| choice.candidate);
-    let reasoning = decision.reasoning.get(candidate).and_then(Option::as_ref).map_or(&[][..], |told| told.changes);
-    if !plugins.edit_body() && reasoning.is_empty() {
-        return rewrite;
+    let by_backend = decision.reasoning.get(candidate).and_then(Option::as_ref).map_or(&[][..], |told| told.changes);
+    if !plugins.edit_body() {
+        return Changes { draft: None, by_backend };
     }
     // The body was scanned when it came in, so there is an object.
-    let Some(mut draft) = Draft::of(&received.body, 0..received.body.len()) else { return rewrite };
+    let Some(mut draft) = Draft::of(&received.body, 0..received.body.len()) else { return Changes::default() };
     let counts = &dispatch.recorder.plugins;
     plugins::edit(client.protocol(), plugins, &received.body, &mut draft, |effect| match effect {
         Effect::Ran(plugin, changed) => counts.ran(id, plugin, changed),
@@ -78,7 +83,7 @@ pub(super) fn apply(
         Effect::MaxNCapped => counts.limited(id, Limit::MaxN),
         Effect::UnknownStripped => counts.limited(id, Limit::Unknown),
     });
-    rewrite.further(draft, reasoning)
+    Changes { draft: Some(draft), by_backend }
 }
 
 fn decision(plan: &Plan) -> Option<DecisionId> {

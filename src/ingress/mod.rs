@@ -93,6 +93,7 @@ impl Ingress {
         let path = request.uri().path();
         match routes::find(request.method(), path) {
             Found::Endpoint(Endpoint::Chat | Endpoint::Messages, _) => chat::ask(self, client, request, exchange).await,
+            Found::Endpoint(Endpoint::CountTokens, _) => chat::count(self, client, request, exchange).await,
             Found::Endpoint(Endpoint::Models, _) => json(self.catalog.list.clone(), exchange),
             Found::Endpoint(Endpoint::Model, id) => self.model(id, exchange),
             Found::Methods(methods) => self.refuse(ApiError::wrong_method(methods), client, exchange),
@@ -113,7 +114,7 @@ impl Ingress {
 
     fn refuse(&self, error: ApiError, client: Client, mut exchange: Box<Exchange>) -> Response<ResponseBody> {
         exchange.failed(error.reason);
-        own(error.into_response(client), exchange)
+        own(error.into_response(client, &exchange.request_id), exchange)
     }
 }
 

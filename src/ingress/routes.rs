@@ -11,6 +11,8 @@ pub(super) enum Endpoint {
     Chat,
     /// Anthropic's Messages.
     Messages,
+    /// The tokens of a request for Anthropic's Messages.
+    CountTokens,
     /// The list of models.
     Models,
     /// One model.
@@ -22,7 +24,7 @@ struct Route {
     operation: Operation,
 }
 
-static ROUTES: [Route; 4] = [
+static ROUTES: [Route; 5] = [
     Route {
         endpoint: Endpoint::Chat,
         operation: Operation {
@@ -41,6 +43,16 @@ static ROUTES: [Route; 4] = [
             summary: "A message, plain or streamed, as Anthropic's API has it",
             body: Some(Body::Messages),
             answer: Answer::JsonOrEvents,
+        },
+    },
+    Route {
+        endpoint: Endpoint::CountTokens,
+        operation: Operation {
+            method: "POST",
+            path: "/v1/messages/count_tokens",
+            summary: "The tokens of a message request, estimated",
+            body: Some(Body::Messages),
+            answer: Answer::Json,
         },
     },
     Route { endpoint: Endpoint::Models, operation: get("/v1/models", "The models that clients may ask for") },

@@ -40,6 +40,19 @@ impl Rewrite {
         Rewrite { further: Some(Box::new(Further { draft, by_backend })), ..self }
     }
 
+    /// What was drafted for this body, and what the n-th backend is told besides.
+    #[must_use]
+    pub fn told(self, body: &Chunks, draft: Option<Draft>, by_backend: &'static [&'static [BodyChange]]) -> Rewrite {
+        if draft.is_none() && by_backend.is_empty() {
+            return self;
+        }
+        match draft.or_else(|| Draft::of(body, 0..body.len())) {
+            Some(draft) => self.further(draft, by_backend),
+            // Whoever brings a body has scanned it, so there is an object.
+            None => self,
+        }
+    }
+
     /// The backend is asked for the usage of the stream as well. The options of the stream stand in this place, if there are
     /// any.
     #[must_use]

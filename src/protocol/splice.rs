@@ -96,6 +96,16 @@ impl Chunks {
             .filter(|piece| !piece.is_empty())
     }
 
+    /// All of it in one piece: without a copy where it is one.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        match self.chunks.as_slice() {
+            [] => Bytes::new(),
+            [one] => one.clone(),
+            many => many.concat().into(),
+        }
+    }
+
     /// Where the bracket stands that ends an object. `None` where it is none.
     #[must_use]
     pub fn end_of_object(&self) -> Option<usize> {

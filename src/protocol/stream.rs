@@ -3,6 +3,7 @@
 //! What is complete leaves at once; nothing else is waited for. A stream that breaks off is never made to look complete: what
 //! comes last then is an error, and no finish reason, `[DONE]` or `message_stop`.
 
+use super::answer::Answer;
 use super::event::{Delta, Event, Usage};
 use super::failure::Failure;
 use super::out::Out;
@@ -41,13 +42,17 @@ pub enum Encoder {
     Chat(Box<chat::encode::Encoder>),
     /// As an Anthropic message.
     Messages(Box<messages::encode::Encoder>),
+    /// Not at all: the answer is collected, for a client that did not ask for a stream.
+    Collect(Box<Answer>),
 }
 
 impl Encoder {
-    fn event(&mut self, event: Event<'_>, out: &mut Out) {
+    /// Writes what an event means.
+    pub fn event(&mut self, event: Event<'_>, out: &mut Out) {
         match self {
             Encoder::Chat(encoder) => encoder.event(event, out),
             Encoder::Messages(encoder) => encoder.event(event, out),
+            Encoder::Collect(answer) => answer.event(event),
         }
     }
 }
@@ -153,6 +158,15 @@ impl Translator {
     #[must_use]
     pub fn usage(&self) -> Usage {
         self.teller.usage
+    }
+
+    /// The answer, where it was collected.
+    #[must_use]
+    pub fn into_answer(self) -> Option<Answer> {
+        match self.teller.encoder {
+            Encoder::Collect(answer) => Some(*answer),
+            _ => None,
+        }
     }
 
     /// What writes to the client.

@@ -24,7 +24,8 @@ pub struct Model {
     pub protocol: Protocol,
     /// Most tokens of an answer where the protocol asks for a bound (Messages) and the client has none. At least 1.
     pub max_output_tokens: u64,
-    /// Of Messages: whether its backends take `output_config.effort`, and not a budget of tokens to think with.
+    /// Whether its backends take an effort in words: `reasoning_effort` of Chat, `output_config.effort` of Messages in place of
+    /// a budget of tokens to think with.
     pub takes_effort: bool,
     /// What its tokens cost, where the document says so.
     pub pricing: Option<Pricing>,

@@ -90,7 +90,7 @@ pub(super) fn lower(document: &Document, root: &Node, auto_names: &[String], cx:
         let mut model = model(item, name, cx);
         let messages = model.protocol == ir::Protocol::Messages;
         let reasoner = out.families.reasoner(item.reasoning_family.as_ref(), messages, hosts(item, &model), cx);
-        model.takes_effort = messages && reasoner.as_ref().is_some_and(|reasoner| out.families.takes_effort(reasoner));
+        model.takes_effort = reasoner.as_ref().is_some_and(|reasoner| out.families.takes_effort(reasoner));
         out.reasoners.push(reasoner);
         out.models.push(model);
     }

@@ -86,7 +86,7 @@ impl Families {
         out
     }
 
-    /// Whether the models of a family, which speak Messages, take an effort in words.
+    /// Whether the models of a family take an effort in words.
     pub(super) fn takes_effort(&self, reasoner: &Reasoner) -> bool {
         let entry = reasoner.family.as_ref().and_then(|family| self.by_name.get(family));
         entry.is_some_and(|entry| entry.how != How::Switch)

@@ -399,11 +399,8 @@ impl Encoder {
 impl Open {
     /// As its first event shows it.
     fn as_new(&self) -> Item {
-        let call = |call_id: &Bytes, name: &Bytes| Call {
-            id: call_id.clone(),
-            name: name.clone(),
-            arguments: Bytes::new(),
-        };
+        let call =
+            |call_id: &Bytes, name: &Bytes| Call { id: call_id.clone(), name: name.clone(), arguments: Bytes::new() };
         let kind = match &self.kind {
             OpenKind::Message { .. } => ItemKind::Message(Vec::new()),
             OpenKind::Function { call_id, name } => ItemKind::Function(call(call_id, name)),

@@ -157,11 +157,7 @@ impl<'a> Object<'a> {
     }
 
     /// The same of a member that must be there.
-    pub(super) fn need<T>(
-        &self,
-        key: &str,
-        read: impl FnOnce(Value<'a>) -> Result<T, Invalid>,
-    ) -> Result<T, Invalid> {
+    pub(super) fn need<T>(&self, key: &str, read: impl FnOnce(Value<'a>) -> Result<T, Invalid>) -> Result<T, Invalid> {
         self.read(key, read)?.ok_or_else(|| Invalid::missing(key))
     }
 

@@ -51,7 +51,8 @@ fn string_or_parts() -> Invalid {
 }
 
 fn unknown(kind: &str, expected: &str) -> Invalid {
-    Invalid::new("type", format!("parts of type `{kind}` cannot stand here: expected {expected}")).coded("invalid_value")
+    Invalid::new("type", format!("parts of type `{kind}` cannot stand here: expected {expected}"))
+        .coded("invalid_value")
 }
 
 /// Writes a content: a string where it is one text.

@@ -209,9 +209,7 @@ fn refuse(fields: &Object<'_>) -> Result<(), Invalid> {
 
 /// Names of fields that nothing is known of.
 fn unknown(fields: &Object<'_>) -> Vec<String> {
-    let known = |key: &str| {
-        KNOWN.contains(&key) || NUMBERS.contains(&key) || STRINGS.contains(&key)
-    };
+    let known = |key: &str| KNOWN.contains(&key) || NUMBERS.contains(&key) || STRINGS.contains(&key);
     let unknown = fields.members().filter(|(key, value)| !known(key) && !value.is_null());
     unknown.map(|(key, _)| key.to_owned()).collect()
 }
@@ -227,7 +225,9 @@ fn read_includes(value: Value<'_>) -> Result<Vec<&'static str>, Invalid> {
     let read = |(n, value): (usize, Value<'_>)| {
         let word = value.string().map_err(|error| error.at(n))?;
         let known = INCLUDES.into_iter().find(|known| *known == word);
-        known.ok_or_else(|| Invalid::new("", format!("nothing of this name can be included; known are {INCLUDES:?}")).at(n))
+        known.ok_or_else(|| {
+            Invalid::new("", format!("nothing of this name can be included; known are {INCLUDES:?}")).at(n)
+        })
     };
     value.array()?.into_iter().enumerate().map(read).collect()
 }
