@@ -5,6 +5,7 @@ use super::labels;
 use crate::protocol::failure::{Failure, FailureKind};
 use crate::protocol::messages;
 use crate::protocol::openai::{ErrorBody, ErrorDetail};
+use crate::protocol::view::RequestError;
 use crate::table::Protocol;
 use crate::telemetry::metrics::ErrorReason;
 use crate::{routing, upstream};
@@ -44,11 +45,6 @@ impl ApiError {
     /// A field of the request that is missing or of the wrong type.
     pub(crate) fn invalid(param: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, ErrorReason::ParseError, message).param(param)
-    }
-
-    /// A request that cannot be understood, for which no one field is to blame.
-    pub(crate) fn malformed(message: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, ErrorReason::ParseError, message)
     }
 
     /// No or a wrong key.
@@ -142,6 +138,15 @@ impl ApiError {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+}
+
+impl From<RequestError> for ApiError {
+    fn from(error: RequestError) -> Self {
+        match error.param {
+            Some(param) => ApiError::invalid(param, error.message),
+            None => Self::new(StatusCode::BAD_REQUEST, ErrorReason::ParseError, error.message),
+        }
     }
 }
 

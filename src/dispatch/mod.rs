@@ -21,6 +21,7 @@ pub use passing::{Ending, Passing, Stream};
 pub use request::Received;
 
 use crate::protocol::json::Field;
+use crate::protocol::messages;
 use crate::protocol::prompt::Raw;
 use crate::protocol::rewrite::Rewrite;
 use crate::protocol::splice::Chunks;
@@ -29,7 +30,7 @@ use crate::table::Tables;
 use crate::telemetry::metrics::Recorder;
 use crate::upstream::strip_request;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use labels::Labels;
 use std::sync::Arc;
 use std::time::Instant;
@@ -120,6 +121,17 @@ impl Dispatch {
             (received.body, rewrite)
         };
         Ok(Settled::Ask(Ask { plan, headers, body, rewrite, answering }))
+    }
+
+    /// Answers how many tokens a request for Anthropic's Messages has, by estimate. No backend is asked.
+    pub fn count_tokens(&self, received: &Received, exchange: &mut Exchange) -> Result<Response<Bytes>, ApiError> {
+        exchange.bytes_in = received.body.len() as u64;
+        request::read(received, exchange)?;
+        self.routing.knows(&exchange.requested_model)?;
+        let tokens = messages::count::count(&received.body.to_bytes())?;
+        let mut response = Response::new(Bytes::from(messages::count::body(tokens)));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(response)
     }
 
     /// Chooses the model, and counts the choice.

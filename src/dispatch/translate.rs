@@ -34,10 +34,7 @@ pub(super) fn request(
             to_chat::translate(&body, &to_chat::Options { bound, takes_effort: model.takes_effort })
         }
     };
-    let translated = translated.map_err(|error| match error.param {
-        Some(param) => ApiError::invalid(param, error.message),
-        None => ApiError::malformed(error.message),
-    })?;
+    let translated = translated?;
     let start = BEFORE_MODEL.len();
     let place = start..start + name.len();
     debug_assert_eq!(*translated.body.range(0..start), *BEFORE_MODEL, "the model comes first");

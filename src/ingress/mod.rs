@@ -4,9 +4,9 @@
 //! is reached, nor the other faces.
 
 mod answer;
+mod ask;
 mod auth;
 mod body;
-mod chat;
 mod linger;
 mod listener;
 mod patience;
@@ -92,8 +92,8 @@ impl Ingress {
         }
         let path = request.uri().path();
         match routes::find(request.method(), path) {
-            Found::Endpoint(Endpoint::Chat | Endpoint::Messages, _) => chat::ask(self, client, request, exchange).await,
-            Found::Endpoint(Endpoint::CountTokens, _) => chat::count(self, client, request, exchange).await,
+            Found::Endpoint(Endpoint::Chat | Endpoint::Messages, _) => ask::ask(self, client, request, exchange).await,
+            Found::Endpoint(Endpoint::CountTokens, _) => ask::count(self, client, request, exchange).await,
             Found::Endpoint(Endpoint::Models, _) => json(self.catalog.list.clone(), exchange),
             Found::Endpoint(Endpoint::Model, id) => self.model(id, exchange),
             Found::Methods(methods) => self.refuse(ApiError::wrong_method(methods), client, exchange),

@@ -24,6 +24,21 @@ pub(super) async fn ask(
     }
 }
 
+/// Tells how many tokens a request has.
+pub(super) async fn count(
+    ingress: &Ingress,
+    client: Client,
+    request: Request<Incoming>,
+    mut exchange: Box<Exchange>,
+) -> Response<ResponseBody> {
+    let (head, incoming) = request.into_parts();
+    let received = receive(&head.headers, incoming, &ingress.tables.limits).await.map_err(ApiError::from);
+    match received.and_then(|received| ingress.dispatch.count_tokens(&received, &mut exchange)) {
+        Ok(response) => super::own(response, exchange),
+        Err(error) => ingress.refuse(error, client, exchange),
+    }
+}
+
 /// Who answers.
 #[allow(clippy::large_enum_variant, reason = "the large one is what there nearly always is, and is moved once")]
 enum Answer {
