@@ -161,6 +161,34 @@ impl Framer {
         Some(JsonText::within(&self.chunk, start..start + len))
     }
 
+    /// The next piece of the stream that is whole events, comments included. `hide` is told the data of each event, and
+    /// decides whether it is left out. `None`: more bytes are needed.
+    pub fn next_piece(&mut self, hide: impl Fn(&[u8]) -> bool) -> Result<Option<Bytes>, TooLarge> {
+        let mut piece: Option<Range<usize>> = None;
+        let chunk = self.chunk.clone();
+        loop {
+            let Some(block) = self.next_block()? else {
+                return Ok(piece.map(|range| chunk.slice(range)));
+            };
+            let Block { is_joined, start, read } = block;
+            let source = if is_joined { &self.joined } else { &self.chunk };
+            let all = start..start + read.len;
+            let is_hidden = read.data.is_some_and(|data| hide(&source[data.start + start..data.end + start]));
+            match (is_hidden, is_joined) {
+                (true, _) if piece.is_none() => {}
+                (true, _) => return Ok(piece.map(|range| chunk.slice(range))),
+                (false, true) => return Ok(Some(self.joined.clone())),
+                (false, false) => piece = Some(piece.map_or(all.start, |piece| piece.start)..all.end),
+            }
+        }
+    }
+
+    /// What was kept of an event that is not whole.
+    pub fn rest(&mut self) -> Bytes {
+        self.join();
+        std::mem::take(&mut self.joined)
+    }
+
     /// The stream has ended: its last event, if no blank line came behind it.
     pub fn finish(&mut self) -> Option<Frame<'_>> {
         if self.held == 0 {
@@ -168,7 +196,7 @@ impl Framer {
         }
         self.join();
         let read = read(&self.joined, !self.has_begun, true)?;
-        let found = self.found(read, true, 0)?;
+        let found = self.found(Block { is_joined: true, start: 0, read })?;
         Some(self.frame(found))
     }
 
@@ -192,6 +220,16 @@ impl Framer {
     }
 
     fn find(&mut self) -> Result<Option<Found>, TooLarge> {
+        while let Some(block) = self.next_block()? {
+            if let Some(found) = self.found(block) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next lines up to a blank one, be they an event or not.
+    fn next_block(&mut self) -> Result<Option<Block>, TooLarge> {
         loop {
             self.skip_lf();
             if !self.joined.is_empty() {
@@ -203,18 +241,18 @@ impl Framer {
                 self.at = 0;
                 return Ok(None);
             }
-            let (read, is_joined) = if self.held > 0 {
+            let is_joined = self.held > 0;
+            if is_joined {
                 let Some(len) = frame_end(self.last, &self.chunk[self.at..]) else {
                     self.hold(self.chunk.len())?;
                     continue;
                 };
                 self.hold(self.at + len)?;
                 self.join();
-                (read(&self.joined, !self.has_begun, false), true)
-            } else {
-                (read(&self.chunk[self.at..], !self.has_begun, false), false)
-            };
-            let Some(read) = read else {
+            }
+            let start = if is_joined { 0 } else { self.at };
+            let source = if is_joined { &self.joined } else { &self.chunk };
+            let Some(read) = read(&source[start..], !self.has_begun, false) else {
                 self.hold(self.chunk.len())?;
                 continue;
             };
@@ -222,20 +260,17 @@ impl Framer {
                 return Err(TooLarge { limit: self.limit });
             }
             self.has_begun = true;
-            let start = if is_joined { 0 } else { self.at };
-            let source = if is_joined { &self.joined } else { &self.chunk };
             self.skip_lf = source[start + read.len - 1] == b'\r';
             if !is_joined {
                 self.at += read.len;
             }
-            if let Some(found) = self.found(read, is_joined, start) {
-                return Ok(Some(found));
-            }
+            return Ok(Some(Block { is_joined, start, read }));
         }
     }
 
-    /// The place of an event that was read at `start`. `None` where it has no data.
-    fn found(&mut self, read: Read, is_joined: bool, start: usize) -> Option<Found> {
+    /// Where an event stands. `None` where there is no data.
+    fn found(&mut self, block: Block) -> Option<Found> {
+        let Block { is_joined, start, read } = block;
         let data = read.data?;
         let shift = |range: Range<usize>| range.start + start..range.end + start;
         if !read.is_torn {
@@ -291,6 +326,13 @@ impl Framer {
         }
         self.held = 0;
     }
+}
+
+/// Lines up to a blank one.
+struct Block {
+    is_joined: bool,
+    start: usize,
+    read: Read,
 }
 
 /// What stands in an event, by its place in it.
