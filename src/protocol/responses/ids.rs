@@ -53,7 +53,9 @@ mod tests {
 
     #[test]
     fn other_ids_lead_nowhere() {
-        for id in ["", "_", "msg", "msg_", "msg_12", "msg_abx1", "msg_o", "msg_o99999999999999999999999", "\u{e9}_\u{e9}"] {
+        for id in
+            ["", "_", "msg", "msg_", "msg_12", "msg_abx1", "msg_o", "msg_o99999999999999999999999", "\u{e9}_\u{e9}"]
+        {
             assert_eq!(parse_item_id(id), None, "{id}");
         }
         assert_eq!(parse_item_id("msg_o1"), Some(("resp_".to_owned(), Place::Output(1))));
