@@ -18,6 +18,7 @@ pub use routes::operations;
 
 use crate::dispatch::{ApiError, Client, Dispatch, Exchange};
 use crate::env::Env;
+use crate::responses::store::Stores;
 use crate::routing::Routing;
 use crate::routing::catalog::{Catalog, decode_id};
 use crate::table::{Listener, Tables};
@@ -53,6 +54,8 @@ pub struct Shared {
     pub routing: Arc<Routing>,
     /// `/v1/models`.
     pub catalog: Arc<Catalog>,
+    /// Where responses are stored; `None`: there is no Responses API.
+    pub stores: Option<Arc<Stores>>,
 }
 
 impl Ingress {

@@ -214,6 +214,15 @@ impl<'a> View<'a> {
     }
 }
 
+/// Whether this is an object, and can stand where so much has been opened around it: documents may nest only so deep, and in
+/// another protocol a value may stand deeper than where it comes from.
+#[must_use]
+pub fn fits(before: &'static str, object: &str, behind: &'static str) -> bool {
+    let mut scanner = Scanner::new();
+    let mut push = |text: &str| scanner.push(text.as_bytes()).is_ok();
+    object.trim_start().starts_with('{') && push(before) && push(object) && push(behind) && scanner.finish().is_ok()
+}
+
 /// The members of an object that were not taken yet.
 #[derive(Debug)]
 pub struct Object<'a>(Vec<(Cow<'a, str>, View<'a>)>);
@@ -333,6 +342,15 @@ mod tests {
         let first = at.index(0);
         assert_eq!(elements[0].expect_bool(&first.key("b")).unwrap_err().param.unwrap(), "a[0].b");
         assert_eq!(elements[1].expect_string(&at.index(1)).unwrap_err().param.unwrap(), "a[1]");
+    }
+
+    #[test]
+    fn objects_fit_up_to_a_depth() {
+        let nested = |depth: usize| format!("{}{}", "{\"a\":".repeat(depth - 1) + "{", "}".repeat(depth));
+        assert!(fits(r#"{"a":["#, &nested(125), "]}") && !fits(r#"{"a":["#, &nested(126), "]}"));
+        for object in ["", "[]", "{", "{}{}", "{}]}", "{},{}", "7"] {
+            assert!(!fits(r#"{"a":"#, object, "}"), "{object}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::apiserver::Api;
 use crate::env::{Env, Missing};
 use crate::ingress::{self, Shared};
 use crate::openapi::{self, Face};
+use crate::responses::store::{Open, OpenError, Place};
 use crate::routing::catalog::Catalog;
 use crate::routing::{self, Routing, signals};
 use crate::table::Tables;
@@ -44,6 +45,8 @@ enum Error {
     #[error(transparent)]
     Bind(#[from] BindError),
     #[error(transparent)]
+    Store(#[from] OpenError),
+    #[error(transparent)]
     Log(#[from] LogError),
     #[error("the baked signals cannot be used on this machine: {0}")]
     Signals(#[from] signals::Error),
@@ -62,9 +65,9 @@ impl Error {
     }
 }
 
-/// Runs the command line of a baked router.
-pub fn main(tables: &'static Tables) -> ExitCode {
-    match command(tables) {
+/// Runs the command line of a baked router, which opens its store of responses with `responses` if it has one.
+pub fn main(tables: &'static Tables, responses: Option<Open>) -> ExitCode {
+    match command(tables, responses) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to tell if this fails.
@@ -74,7 +77,7 @@ pub fn main(tables: &'static Tables) -> ExitCode {
     }
 }
 
-fn command(tables: &'static Tables) -> Result<(), Error> {
+fn command(tables: &'static Tables, responses: Option<Open>) -> Result<(), Error> {
     let mut out = io::stdout().lock();
     match flags::parse(std::env::args_os().skip(1))? {
         Command::Help => write!(out, "{}", flags::HELP)?,
@@ -91,7 +94,7 @@ fn command(tables: &'static Tables) -> Result<(), Error> {
         Command::Explain(question) => explain::explain(tables, &question, &mut out)?,
         Command::Serve(options) => {
             drop(out);
-            serve(tables, &options)?;
+            serve(tables, responses, &options)?;
         }
     }
     Ok(())
@@ -104,12 +107,14 @@ fn settle_allocator() {
     drop(std::hint::black_box(vec![0_u8; 512 * 1024]));
 }
 
-fn serve(tables: &'static Tables, options: &Options) -> Result<(), Error> {
+fn serve(tables: &'static Tables, responses: Option<Open>, options: &Options) -> Result<(), Error> {
     settle_allocator();
     let log_format = log::init(options.log)?;
     let env = Arc::new(Env::read(tables, |name| std::env::var(name).ok())?);
     let fleet = Arc::new(Fleet::new(tables, &env, options.ca_file.as_deref())?);
     let routing = Arc::new(Routing::new(tables)?);
+    let place = Place { env: &env, ca_file: options.ca_file.as_deref() };
+    let stores = responses.map(|open| open(&place)).transpose()?.map(Arc::new);
     let workers = options.workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
     let public = sockets::bind_public(tables, options.listen, workers)?;
     let management = sockets::bind_management(tables, options.management)?;
@@ -124,7 +129,7 @@ fn serve(tables: &'static Tables, options: &Options) -> Result<(), Error> {
     let started = SystemTime::now();
     let catalog = Arc::new(Catalog::new(tables, started));
     let reasons = Arc::clone(&routing);
-    let shared = Shared { tables, routing, catalog: Arc::clone(&catalog) };
+    let shared = Shared { tables, routing, catalog: Arc::clone(&catalog), stores };
     let banner = Banner {
         tables,
         listeners: &public.iter().map(|bound| bound.address).collect::<Vec<_>>(),

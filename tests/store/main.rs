@@ -5,3 +5,4 @@
 mod common;
 mod file;
 mod memory;
+mod redis;

@@ -17,7 +17,7 @@ use ::std::time::Duration;
 pub static TABLES: Tables = Tables {
     config: Config {
         source: "messages.yaml",
-        sha256: "61a4a8c44ea018829c8a979abdc4ba57893212ad31bd6f3d9145770a46121ce9",
+        sha256: "e49c4131eeb8d26a1a7133efe01445b744fef7ea4a39230a94c2b53bda4e6405",
         json: include_str!("config.json"),
     },
     env: &ENV,
@@ -72,8 +72,12 @@ const ENV_ANTHROPIC_API_KEY: EnvSlot = EnvSlot(0);
 const ENV_AZURE_KEY: EnvSlot = EnvSlot(1);
 /// `ANTHROPIC_URL`, wanted by `providers.models[1].backend_refs[0].base_url`.
 const ENV_ANTHROPIC_URL: EnvSlot = EnvSlot(2);
+/// `LOCAL_KEY`, wanted by `providers.models[2].backend_refs[0].api_key_env`.
+const ENV_LOCAL_KEY: EnvSlot = EnvSlot(3);
+/// `LOCAL`, wanted by `providers.models[2].backend_refs[0].endpoint`.
+const ENV_LOCAL: EnvSlot = EnvSlot(4);
 
-static ENV: [EnvVar; 3] = [
+static ENV: [EnvVar; 5] = [
     EnvVar {
         name: "ANTHROPIC_API_KEY",
         default: None,
@@ -94,6 +98,20 @@ static ENV: [EnvVar; 3] = [
         empty_is_unset: true,
         secret: false,
         wanted_by: &["providers.models[1].backend_refs[0].base_url"],
+    },
+    EnvVar {
+        name: "LOCAL_KEY",
+        default: None,
+        empty_is_unset: true,
+        secret: true,
+        wanted_by: &["providers.models[2].backend_refs[0].api_key_env"],
+    },
+    EnvVar {
+        name: "LOCAL",
+        default: Some("127.0.0.1:8000"),
+        empty_is_unset: true,
+        secret: false,
+        wanted_by: &["providers.models[2].backend_refs[0].endpoint"],
     },
 ];
 
@@ -313,7 +331,7 @@ static BACKENDS_OPUS: [Backend; 1] = [
                 query: None,
             },
             headers: &[
-                ("anthropic-version", Text::Baked("2023-06-01")),
+                ("anthropic-version", Text::Baked("2024-01-01")),
                 ("anthropic-beta", Text::Baked("context-1m-2025-08-07")),
             ],
             auth: None,
@@ -329,15 +347,19 @@ static BACKENDS_LOCAL: [Backend; 1] = [
         weight: 1,
         model_id: "local",
         endpoint: Endpoint::Http(Http {
-            url: Url::Baked {
+            url: Url::Env {
+                base: Text::Env(&[Piece::Var(ENV_LOCAL)]),
                 tls: false,
-                host: "127.0.0.1",
-                port: 8000,
-                authority: "127.0.0.1:8000",
-                path: "/v1/messages",
+                suffix: "/v1/messages",
+                replace_path: false,
+                query: None,
             },
             headers: &[],
-            auth: None,
+            auth: Some(Auth {
+                header: "authorization",
+                prefix: "Bearer",
+                key: Text::Env(&[Piece::Var(ENV_LOCAL_KEY)]),
+            }),
         }),
     },
 ];

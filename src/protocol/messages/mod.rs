@@ -11,3 +11,8 @@ pub mod said;
 pub mod to_chat;
 pub mod tool_id;
 pub mod usage;
+
+#[cfg(test)]
+mod both_ways_tests;
+#[cfg(test)]
+mod traffic_tests;

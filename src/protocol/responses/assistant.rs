@@ -1,9 +1,9 @@
 //! What the assistant did in one turn, as one message of the Chat protocol: what a response leaves behind in its chain, and
 //! what a client's own account of a turn becomes.
 
-use super::invalid::Invalid;
-use super::object::Value;
+use super::request::text;
 use crate::protocol::out::Out;
+use crate::protocol::view::{Path, View};
 use bytes::Bytes;
 
 /// One turn of the assistant. All texts are bodies of JSON strings.
@@ -153,33 +153,35 @@ impl Thinking {
     pub(super) fn seal(&self) -> Bytes {
         let mut out = Out::default();
         Thinking::write_all(std::slice::from_ref(self), &mut out);
-        let mut sealed = Vec::new();
+        let mut sealed = br#"{\"reasoning_details\":"#.to_vec();
         while let Some(piece) = out.take() {
             super::custom::escape(&piece, &mut sealed);
         }
+        sealed.push(b'}');
         sealed.into()
     }
 
     /// Reads what [`seal`](Thinking::seal) wrote, its escapes undone. `None` where somebody else wrote it.
     pub(super) fn unseal(sealed: &str) -> Option<Vec<Thinking>> {
         let source = Bytes::from(sealed.to_owned());
-        let details = Value::parse(&source).and_then(|value| value.array()).ok()?;
-        details.iter().map(|detail| Thinking::read(detail).ok().flatten()).collect()
+        let details = View::of(&source).ok()?.members().take("reasoning_details")?;
+        details.elements().iter().map(Thinking::read).collect()
     }
 
-    fn read(detail: &Value<'_>) -> Result<Option<Thinking>, Invalid> {
-        let detail = detail.object()?;
-        Ok(match detail.kind()?.as_deref() {
-            Some("reasoning.encrypted") => Some(Thinking::Redacted(detail.need_text("data")?)),
-            Some("reasoning.text") => {
-                let text = detail.need_text("text")?;
-                Some(match detail.text("signature")? {
+    fn read(detail: &View<'_>) -> Option<Thinking> {
+        let mut detail = detail.members();
+        let mut take = |key| detail.take(key).and_then(|view| text(&view, &Path::Root).ok());
+        match &*take("type")? {
+            b"reasoning.encrypted" => Some(Thinking::Redacted(take("data")?)),
+            b"reasoning.text" => {
+                let text = take("text")?;
+                Some(match take("signature") {
                     Some(signature) => Thinking::Signed { text, signature },
                     None => Thinking::Unsigned(text),
                 })
             }
             _ => None,
-        })
+        }
     }
 }
 
@@ -235,7 +237,7 @@ mod tests {
             let unsealed: String = serde_json::from_slice(&quoted).unwrap();
             assert_eq!(Thinking::unseal(&unsealed), Some(vec![thinking]));
         }
-        for foreign in ["", "gAAAAABo", "[1]", r#"[{"type":"other"}]"#] {
+        for foreign in ["", "gAAAAABo", "{}", r#"{"reasoning_details":[{"type":"other"}]}"#] {
             assert_eq!(Thinking::unseal(foreign), None, "{foreign}");
         }
     }

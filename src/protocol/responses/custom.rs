@@ -214,7 +214,8 @@ mod tests {
     #[test]
     fn odd_escapes_do_no_harm() {
         let mut out = Vec::new();
-        unescape(br"\ud83d x \u00e9 \ud83d\ude00 \u12 \", &mut out);
+        unescape(br"\ud83d x \u00e9 \ud83d\ude00 \u12 ", &mut out);
+        unescape(br"\", &mut out);
         assert_eq!(String::from_utf8_lossy(&out), "\u{fffd} x \u{e9} \u{1f600} \u{fffd}\\");
     }
 

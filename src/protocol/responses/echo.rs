@@ -1,9 +1,9 @@
 //! What a response tells again of its request: every field that OpenAI's and the Open Responses schema require, with the
 //! value that counts where the client gave none.
 
-use super::object::Object;
 use super::request::{Format, Request};
 use crate::protocol::out::Out;
+use crate::protocol::view::View;
 use bytes::{Bytes, BytesMut};
 
 /// Fields that are told again as they stand, and what stands for those that are not there.
@@ -35,16 +35,14 @@ impl Request<'_> {
         // Probabilities are not handed on, whatever was asked for.
         out.write(br#""background":false,"top_logprobs":0,"#);
         for (key, otherwise) in PLAIN {
-            write_member(&self.fields, key, otherwise, &mut out);
+            write_member(self.fields.get(key), key, otherwise, &mut out);
             out.write(b",");
         }
-        let reasoning = self.fields.get("reasoning").and_then(|value| value.object().ok());
+        let mut reasoning = self.fields.get("reasoning").map(|view| view.members());
         out.write(br#""reasoning":{"#);
         for (key, end) in [("effort", b","), ("summary", b"}")] {
-            match &reasoning {
-                Some(reasoning) => write_member(reasoning, key, "null", &mut out),
-                None => out.write(format!("\"{key}\":null").as_bytes()),
-            }
+            let view = reasoning.as_mut().and_then(|reasoning| reasoning.take(key));
+            write_member(view, key, "null", &mut out);
             out.write(end);
         }
         out.write(br#","text":{"format":"#);
@@ -83,10 +81,10 @@ impl Request<'_> {
     }
 }
 
-fn write_member(object: &Object<'_>, key: &str, otherwise: &str, out: &mut Out) {
+fn write_member(view: Option<View<'_>>, key: &str, otherwise: &str, out: &mut Out) {
     out.write(format!("\"{key}\":").as_bytes());
-    match object.get(key) {
-        Some(value) => out.pass(value.bytes()),
+    match view {
+        Some(view) => out.pass(view.bytes()),
         None => out.write(otherwise.as_bytes()),
     }
 }

@@ -88,7 +88,7 @@ impl Encoder {
             Event::Signature(signature) => self.sign(signature, out),
             Event::RedactedThinking(data) => {
                 self.close(Status::Completed, out);
-                self.whole_thinking(Thinking::Redacted(owned(data)), out);
+                self.whole_thinking(Thinking::Redacted(data.to_bytes()), out);
             }
             Event::ToolCall { id, name } => self.call(id, name, out),
             Event::ToolInput(text) => self.tool_input(text, out),
@@ -267,7 +267,7 @@ impl Encoder {
 
     /// The thinking up to here is complete.
     fn sign(&mut self, signature: JsonText<'_>, out: &mut Out) {
-        let signature = owned(signature);
+        let signature = signature.to_bytes();
         if matches!(self.open, Some(Open { kind: OpenKind::Reasoning, .. })) {
             self.close_with(Status::Completed, Some(signature), out);
         } else {
@@ -300,9 +300,9 @@ impl Encoder {
         let call_id = if id.is_empty() || self.items.iter().any(known) {
             item_id("call", &self.context.id, Place::Output(self.items.len())).into()
         } else {
-            owned(id)
+            id.to_bytes()
         };
-        let (name, custom) = (owned(name), self.context.custom_tools.iter().any(|tool| tool == name.as_raw()));
+        let (name, custom) = (name.to_bytes(), self.context.custom_tools.iter().any(|tool| tool == name.as_raw()));
         let (prefix, kind, delta) = match custom {
             true => {
                 let kind = OpenKind::Custom { call_id, name, input: Unwrap::default() };
@@ -431,9 +431,6 @@ impl Open {
     }
 }
 
-/// A text of its own, without a copy where it is large.
-fn owned(text: JsonText<'_>) -> Bytes {
-    let mut out = Out::default();
-    out.text(text);
-    out.take().unwrap_or_default()
-}
+#[cfg(test)]
+#[path = "encode_tests.rs"]
+mod tests;

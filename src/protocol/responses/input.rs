@@ -5,11 +5,10 @@
 
 use super::assistant::{Assistant, Call, Thinking};
 use super::custom::wrap;
-use super::invalid::Invalid;
-use super::object::{Object, Value};
 use super::parts::{Part, read_parts, read_said, write_parts};
-use super::request::referred;
+use super::request::{need_text, referred};
 use crate::protocol::out::Out;
+use crate::protocol::view::{Object, Path, RequestError, View};
 use bytes::Bytes;
 
 /// How an item that is referred to is looked up: its JSON.
@@ -55,63 +54,50 @@ impl<'l> Messages<'l> {
         self.out.write(b"\"}");
     }
 
-    pub(super) fn item(&mut self, item: Value<'_>) -> Result<(), Invalid> {
-        let item = item.object()?;
-        if let Some(id) = referred(&item)? {
-            let Some(found) = (self.lookup)(&id) else {
-                let message = format!("there is no stored item with the id `{id}`");
-                return Err(Invalid::new("id", message).coded("item_not_found"));
-            };
-            let found = Value::parse(&found).and_then(|value| value.object());
-            return self.known(&found?);
+    pub(super) fn item(&mut self, item: &View<'_>, path: &Path<'_>) -> Result<(), RequestError> {
+        let Some(id) = referred(item, path)? else { return self.known(&mut item.members(), path) };
+        match (self.lookup)(&id) {
+            Some(found) => self.known(&mut View::of(&found)?.members(), path),
+            None => Err(path.key("id").refuse("refers to an item that is not stored here")),
         }
-        self.known(&item)
     }
 
-    fn known(&mut self, item: &Object<'_>) -> Result<(), Invalid> {
-        match item.kind()?.as_deref() {
-            Some("message") | None => self.message(item),
-            Some("function_call") => {
-                let arguments = item.need_text("arguments")?;
-                let call = Call { id: item.need_text("call_id")?, name: item.need_text("name")?, arguments };
-                self.end_results();
-                self.assistant.calls.push(call);
-                Ok(())
+    fn known(&mut self, item: &mut Object<'_>, path: &Path<'_>) -> Result<(), RequestError> {
+        match &*item.take_word("type", path)? {
+            "message" | "" => self.message(item, path),
+            "function_call" => {
+                let arguments = need_text(item, "arguments", path)?;
+                self.call(item, arguments, path)
             }
-            Some("custom_tool_call") => {
-                let arguments = wrap(&item.need_text("input")?);
-                let call = Call { id: item.need_text("call_id")?, name: item.need_text("name")?, arguments };
-                self.end_results();
-                self.assistant.calls.push(call);
-                Ok(())
+            "custom_tool_call" => {
+                let arguments = wrap(&need_text(item, "input", path)?);
+                self.call(item, arguments, path)
             }
-            Some("function_call_output" | "custom_tool_call_output") => self.result(item),
-            Some("reasoning") => self.reasoning(item),
-            Some(other) => {
-                let message = format!("items of type `{other}` are not known here");
-                Err(Invalid::unsupported("type", message))
+            "function_call_output" | "custom_tool_call_output" => self.result(item, path),
+            "reasoning" => self.reasoning(item, path),
+            other => {
+                let other: String = other.chars().take(64).collect();
+                Err(path.key("type").refuse(format_args!("is `{other}`, and such items are not known here")))
             }
         }
     }
 
-    fn message(&mut self, item: &Object<'_>) -> Result<(), Invalid> {
-        let role = item.need("role", |role| role.string())?;
-        let role: &[u8] = match &*role {
+    fn message(&mut self, item: &mut Object<'_>, path: &Path<'_>) -> Result<(), RequestError> {
+        let at = path.key("content");
+        let content = item.take("content").ok_or_else(|| at.refuse("is required"))?;
+        let role: &[u8] = match &*item.take_word("role", path)? {
             "user" => b"user",
             // The same thing by its name of today, which many chat servers do not know.
             "system" | "developer" => b"system",
             "assistant" => {
-                let contents = item.need("content", read_said)?;
+                let said = read_said(&content, &at)?;
                 self.end_results();
-                self.assistant.content.extend(contents);
+                self.assistant.content.extend(said);
                 return Ok(());
             }
-            _ => {
-                let message = "expected `user`, `assistant`, `system` or `developer`";
-                return Err(Invalid::new("role", message).coded("invalid_value"));
-            }
+            _ => return Err(path.key("role").refuse("must be user, assistant, system or developer")),
         };
-        let parts = item.need("content", |content| read_parts(content, role == b"user"))?;
+        let parts = read_parts(&content, role == b"user", &at)?;
         self.begin();
         self.out.write(br#"{"role":""#);
         self.out.write(role);
@@ -121,30 +107,39 @@ impl<'l> Messages<'l> {
         Ok(())
     }
 
+    fn call(&mut self, item: &mut Object<'_>, arguments: Bytes, path: &Path<'_>) -> Result<(), RequestError> {
+        let call = Call { id: need_text(item, "call_id", path)?, name: need_text(item, "name", path)?, arguments };
+        self.end_results();
+        self.assistant.calls.push(call);
+        Ok(())
+    }
+
     /// What a tool gave back.
-    fn result(&mut self, item: &Object<'_>) -> Result<(), Invalid> {
-        let call_id = item.need_text("call_id")?;
-        let parts = item.need("output", |output| read_parts(output, true))?;
+    fn result(&mut self, item: &mut Object<'_>, path: &Path<'_>) -> Result<(), RequestError> {
+        let call_id = need_text(item, "call_id", path)?;
+        let at = path.key("output");
+        let output = item.take("output").ok_or_else(|| at.refuse("is required"))?;
+        let parts = read_parts(&output, true, &at)?;
         self.end_turn();
         self.comma();
         self.out.write(br#"{"role":"tool","tool_call_id":""#);
         self.out.pass(call_id);
         self.out.write(br#"","content":"#);
         let (texts, shown): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| matches!(part, Part::Text(_)));
-        if texts.is_empty() && !shown.is_empty() {
-            self.out.write(br#""(shown in the next message)""#);
-        } else {
-            write_parts(&texts, &mut self.out);
+        match texts.as_slice() {
+            [] if shown.is_empty() => self.out.write(br#""""#),
+            [] => self.out.write(br#""(shown in the next message)""#),
+            texts => write_parts(texts, &mut self.out),
         }
         self.out.write(b"}");
         self.shown.extend(shown);
         Ok(())
     }
 
-    fn reasoning(&mut self, item: &Object<'_>) -> Result<(), Invalid> {
-        let sealed = item.read("encrypted_content", |sealed| sealed.string())?;
+    fn reasoning(&mut self, item: &mut Object<'_>, path: &Path<'_>) -> Result<(), RequestError> {
         self.end_results();
-        if let Some(sealed) = sealed.filter(|sealed| !sealed.is_empty()) {
+        let sealed = item.take_word("encrypted_content", path)?;
+        if !sealed.is_empty() {
             match Thinking::unseal(&sealed) {
                 Some(thinking) => self.assistant.thinking.extend(thinking),
                 None => self.lost_thinking = true,
@@ -152,14 +147,14 @@ impl<'l> Messages<'l> {
             return Ok(());
         }
         for key in ["content", "summary"] {
-            let texts = item.read(key, |parts| {
-                let parts = parts.array()?.into_iter().enumerate();
-                let read = |part: Value<'_>| part.object()?.need_text("text");
-                parts.map(|(n, part)| read(part).map_err(|error| error.at(n))).collect::<Result<Vec<_>, _>>()
-            })?;
-            let texts = texts.unwrap_or_default();
-            if !texts.is_empty() {
-                self.assistant.thinking.extend(texts.into_iter().map(Thinking::Unsigned));
+            let at = path.key(key);
+            let parts = item.take(key).map_or(Ok(Vec::new()), |view| view.expect_array(&at))?;
+            for (n, part) in parts.iter().enumerate() {
+                let at = at.index(n);
+                let text = need_text(&mut part.expect_object(&at)?, "text", &at)?;
+                self.assistant.thinking.push(Thinking::Unsigned(text));
+            }
+            if !parts.is_empty() {
                 break;
             }
         }

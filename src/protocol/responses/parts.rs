@@ -1,9 +1,10 @@
 //! Parts of messages: what Responses calls `input_text`, `input_image` and so on, in Chat's shape.
 
 use super::assistant::Content;
-use super::invalid::Invalid;
-use super::object::{Object, Value};
+use super::request::{need_text, take_text, text};
+use crate::protocol::json::Kind;
 use crate::protocol::out::Out;
+use crate::protocol::view::{Object, Path, RequestError, View};
 use bytes::Bytes;
 
 /// A part of a message that is no assistant's. Texts are bodies of JSON strings.
@@ -21,38 +22,36 @@ pub(super) enum Part {
 }
 
 /// Reads a content that is a string or an array of parts.
-pub(super) fn read_parts(content: Value<'_>, may_show: bool) -> Result<Vec<Part>, Invalid> {
-    if !content.is_array() {
-        return Ok(vec![Part::Text(content.text().map_err(|_| string_or_parts())?)]);
+pub(super) fn read_parts(content: &View<'_>, may_show: bool, path: &Path<'_>) -> Result<Vec<Part>, RequestError> {
+    if content.kind() == Kind::String {
+        return Ok(vec![Part::Text(text(content, path)?)]);
     }
-    let parts = content.array()?.into_iter().enumerate();
-    parts.map(|(n, part)| Part::read(part, may_show).map_err(|error| error.at(n))).collect()
+    let parts = array(content, path)?.into_iter().enumerate();
+    parts.map(|(n, part)| Part::read(&part, may_show, &path.index(n))).collect()
 }
 
 /// Reads what an assistant said.
-pub(super) fn read_said(content: Value<'_>) -> Result<Vec<Content>, Invalid> {
-    if !content.is_array() {
-        return Ok(vec![Content::Text(content.text().map_err(|_| string_or_parts())?)]);
+pub(super) fn read_said(content: &View<'_>, path: &Path<'_>) -> Result<Vec<Content>, RequestError> {
+    if content.kind() == Kind::String {
+        return Ok(vec![Content::Text(text(content, path)?)]);
     }
-    let read = |part: Value<'_>| {
-        let part = part.object()?;
-        match &*part.need("type", |kind| kind.string())? {
-            "output_text" | "input_text" | "text" => Ok(Content::Text(part.need_text("text")?)),
-            "refusal" => Ok(Content::Refusal(part.need_text("refusal")?)),
-            other => Err(unknown(other, "`output_text` or `refusal`")),
+    let read = |(n, part): (usize, View<'_>)| {
+        let path = path.index(n);
+        let mut part = part.expect_object(&path)?;
+        match &*part.take_word("type", &path)? {
+            "output_text" | "input_text" | "text" => Ok(Content::Text(need_text(&mut part, "text", &path)?)),
+            "refusal" => Ok(Content::Refusal(need_text(&mut part, "refusal", &path)?)),
+            _ => Err(path.key("type").refuse("must be output_text or refusal")),
         }
     };
-    let parts = content.array()?.into_iter().enumerate();
-    parts.map(|(n, part)| read(part).map_err(|error| error.at(n))).collect()
+    array(content, path)?.into_iter().enumerate().map(read).collect()
 }
 
-fn string_or_parts() -> Invalid {
-    Invalid::new("", "expected a string or an array of parts").coded("invalid_type")
-}
-
-fn unknown(kind: &str, expected: &str) -> Invalid {
-    Invalid::new("type", format!("parts of type `{kind}` cannot stand here: expected {expected}"))
-        .coded("invalid_value")
+fn array<'a>(content: &View<'a>, path: &Path<'_>) -> Result<Vec<View<'a>>, RequestError> {
+    match content.kind() {
+        Kind::Array => Ok(content.elements()),
+        kind => Err(path.refuse(format_args!("must be a string or an array of parts, got {kind}"))),
+    }
 }
 
 /// Writes a content: a string where it is one text.
@@ -73,39 +72,42 @@ pub(super) fn write_parts(parts: &[Part], out: &mut Out) {
 }
 
 impl Part {
-    fn read(part: Value<'_>, may_show: bool) -> Result<Part, Invalid> {
-        let whole = part;
-        let part = whole.object()?;
-        match &*part.need("type", |kind| kind.string())? {
-            "input_text" | "output_text" | "text" => Ok(Part::Text(part.need_text("text")?)),
-            other if !may_show => Err(unknown(other, "`input_text`")),
-            "input_image" => Part::image(&part),
-            "input_file" => Part::file(&part),
-            "input_audio" => part.need("input_audio", |audio| audio.object().map(|_| Part::Audio(whole.bytes()))),
-            other => Err(unknown(other, "`input_text`, `input_image`, `input_file` or `input_audio`")),
+    fn read(view: &View<'_>, may_show: bool, path: &Path<'_>) -> Result<Part, RequestError> {
+        let mut part = view.expect_object(path)?;
+        match &*part.take_word("type", path)? {
+            "input_text" | "output_text" | "text" => Ok(Part::Text(need_text(&mut part, "text", path)?)),
+            _ if !may_show => Err(path.key("type").refuse("must be input_text")),
+            "input_image" => Part::image(&mut part, path),
+            "input_file" => Part::file(&mut part, path),
+            "input_audio" => Ok(Part::Audio(view.bytes())),
+            _ => Err(path.key("type").refuse("must be input_text, input_image, input_file or input_audio")),
         }
     }
 
-    fn image(part: &Object<'_>) -> Result<Part, Invalid> {
-        if let Some(url) = part.text("image_url")? {
-            return Ok(Part::Image { url, detail: part.text("detail")? });
+    fn image(part: &mut Object<'_>, path: &Path<'_>) -> Result<Part, RequestError> {
+        if let Some(url) = take_text(part, "image_url", path)? {
+            return Ok(Part::Image { url, detail: take_text(part, "detail", path)? });
         }
-        if part.get("file_id").is_some() {
-            let message = "uploaded files are not kept here: send the image in `image_url`, as a URL or a data URL";
-            return Err(Invalid::unsupported("file_id", message));
+        if part.take("file_id").is_some() {
+            let message = "is not known here: send the image in `image_url`, as a URL or a data URL";
+            return Err(path.key("file_id").refuse(message));
         }
-        Err(Invalid::missing("image_url"))
+        Err(path.key("image_url").refuse("is required"))
     }
 
-    fn file(part: &Object<'_>) -> Result<Part, Invalid> {
+    fn file(part: &mut Object<'_>, path: &Path<'_>) -> Result<Part, RequestError> {
         let mut members = Vec::new();
-        for key in ["filename", "file_data", "file_id", "file_url"] {
-            members.extend(part.text(key)?.map(|text| (key, text)));
+        // Chat has no name for a URL, and translators to other protocols know one where they see it.
+        for (key, name) in [("file_data", "file_data"), ("file_url", "file_data"), ("file_id", "file_id")] {
+            if members.is_empty() {
+                members.extend(take_text(part, key, path)?.map(|text| (name, text)));
+            }
         }
-        if members.iter().any(|(key, _)| *key != "filename") {
-            return Ok(Part::File(members));
+        if members.is_empty() {
+            return Err(path.key("file_data").refuse("is required"));
         }
-        Err(Invalid::missing("file_data"))
+        members.extend(take_text(part, "filename", path)?.map(|text| ("filename", text)));
+        Ok(Part::File(members))
     }
 
     pub(super) fn write(&self, out: &mut Out) {

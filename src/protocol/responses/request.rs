@@ -2,9 +2,10 @@
 //!
 //! What the router does not have is refused by name. What has no meaning for it, or only loses comfort, is told as a warning.
 
-use super::invalid::Invalid;
-use super::object::{Object, Value};
 use super::tools::{ToolChoice, Tools};
+use crate::protocol::json::Kind;
+use crate::protocol::translated::Warnings;
+use crate::protocol::view::{Object, Path, RequestError, View};
 use bytes::Bytes;
 use std::borrow::Cow;
 
@@ -20,7 +21,7 @@ pub struct Request<'a> {
     /// The response that this one goes on from.
     pub previous_response_id: Option<Cow<'a, str>>,
     /// Fields that the client set and that have no effect.
-    pub warnings: Vec<String>,
+    pub warnings: Warnings,
     /// Whether unsigned thinking is handed out for the backend to read again.
     pub seal_unsigned: bool,
     pub(super) input: Input<'a>,
@@ -30,16 +31,20 @@ pub struct Request<'a> {
     pub(super) format: Format,
     pub(super) verbosity: Option<Bytes>,
     pub(super) effort: Option<Bytes>,
-    /// For what is passed on, or told again, as it stands.
-    pub(super) fields: Object<'a>,
+    /// What is passed on, or told again, as it stands.
+    pub(super) fields: Fields<'a>,
 }
+
+/// The fields that are known and there.
+#[derive(Debug)]
+pub(super) struct Fields<'a>(Vec<(&'static str, View<'a>)>);
 
 /// What the model is to answer.
 #[derive(Debug)]
 pub(super) enum Input<'a> {
     /// One message of the user, the body of a JSON string.
     Text(Bytes),
-    Items(Vec<Value<'a>>),
+    Items(Vec<View<'a>>),
 }
 
 /// In which shape it is to answer.
@@ -61,6 +66,29 @@ pub(super) enum Format {
 pub(super) const NUMBERS: [&str; 4] = ["frequency_penalty", "presence_penalty", "temperature", "top_p"];
 /// Strings that a Chat request has under the same name.
 pub(super) const STRINGS: [&str; 4] = ["prompt_cache_key", "safety_identifier", "service_tier", "user"];
+/// Counts.
+const COUNTS: [&str; 2] = ["max_output_tokens", "max_tool_calls"];
+const BOOLS: [&str; 4] = ["background", "parallel_tool_calls", "store", "stream"];
+/// What else is read.
+const OTHERS: [&str; 12] = [
+    "include",
+    "input",
+    "instructions",
+    "metadata",
+    "model",
+    "previous_response_id",
+    "reasoning",
+    "stream_options",
+    "text",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
+];
+/// What is refused, and what to do instead.
+const REFUSED: [(&str, &str); 2] = [
+    ("conversation", "is not kept here: go on from a response with `previous_response_id`"),
+    ("prompt", "is not kept here: send `instructions` and `input`"),
+];
 
 /// What may be asked for in `include`. Most belong to tools that the router does not have, so there is never anything to
 /// include.
@@ -71,88 +99,68 @@ const INCLUDES: [&str; 9] = [
     "message.input_image.image_url",
     LOGPROBS,
     SEALED,
+    "web_search_call.action.search_results",
     "web_search_call.action.sources",
     "web_search_call.results",
-    "web_search_call.action.search_results",
 ];
 const LOGPROBS: &str = "message.output_text.logprobs";
 const SEALED: &str = "reasoning.encrypted_content";
 
-/// Fields that are read, beside numbers and strings.
-const KNOWN: [&str; 19] = [
-    "background",
-    "include",
-    "input",
-    "instructions",
-    "max_output_tokens",
-    "max_tool_calls",
-    "metadata",
-    "model",
-    "parallel_tool_calls",
-    "previous_response_id",
-    "reasoning",
-    "store",
-    "stream",
-    "stream_options",
-    "text",
-    "tool_choice",
-    "tools",
-    "top_logprobs",
-    "truncation",
-];
+// === impl Request ===
 
 impl<'a> Request<'a> {
     /// Reads a request.
-    pub fn read(body: &'a Bytes) -> Result<Request<'a>, Invalid> {
-        let fields = Value::parse(body)?.object()?;
-        refuse(&fields)?;
-        for key in NUMBERS {
-            fields.read(key, |value| value.number())?;
+    pub fn read(body: &'a Bytes) -> Result<Request<'a>, RequestError> {
+        let root = Path::Root;
+        let mut object = View::of(body)?.members();
+        for (key, instead) in REFUSED {
+            if object.take(key).is_some() {
+                return Err(root.key(key).refuse(instead));
+            }
         }
-        for key in STRINGS {
-            fields.text(key)?;
+        let truncation = object.take("truncation");
+        let names = NUMBERS.into_iter().chain(STRINGS).chain(COUNTS).chain(BOOLS).chain(OTHERS);
+        let mut fields = Fields(names.filter_map(|key| Some((key, object.take(key)?))).collect());
+        let mut warnings = Warnings::default();
+        object.left().for_each(|name| warnings.dropped(name));
+        fields.check()?;
+        if let Some(view) = truncation {
+            match &*view.expect_string(&root.key("truncation"))? {
+                "disabled" => {}
+                "auto" => warnings.dropped("truncation"),
+                _ => return Err(root.key("truncation").refuse("must be auto or disabled")),
+            }
+            fields.0.push(("truncation", view));
         }
-        for key in ["max_output_tokens", "max_tool_calls", "top_logprobs"] {
-            fields.read(key, |value| value.integer())?;
+        if fields.is_true("background") {
+            let message = "cannot be true: responses are made while the client waits, or streamed to it";
+            return Err(root.key("background").refuse(message));
         }
-        fields.read("parallel_tool_calls", |value| value.boolean())?;
-        fields.read("stream_options", |value| value.object().map(drop))?;
-        fields.read("metadata", check_metadata)?;
-        let includes = fields.read("include", read_includes)?.unwrap_or_default();
-        let mut warnings = unknown(&fields);
-        let asks_logprobs = fields.read("top_logprobs", |value| value.integer())?.is_some_and(|n| n > 0);
-        if asks_logprobs || includes.contains(&LOGPROBS) {
-            warnings.push("top_logprobs".to_owned());
+        let includes = fields.get("include").map_or(Ok(Vec::new()), |view| read_includes(&view))?;
+        if includes.contains(&LOGPROBS) || fields.get("top_logprobs").is_some_and(|view| !view.is("0")) {
+            warnings.dropped("top_logprobs");
         }
-        if fields.read("truncation", read_truncation)? == Some(true) {
-            warnings.push("truncation".to_owned());
-        }
-        let previous_response_id = fields.read("previous_response_id", |value| value.string())?;
-        let input = match fields.read("input", read_input)? {
-            Some(input) => input,
+        let previous_response_id = fields.string("previous_response_id")?;
+        let input = match fields.get("input") {
+            Some(view) => read_input(&view)?,
             None if previous_response_id.is_some() => Input::Items(Vec::new()),
-            None => return Err(Invalid::missing("input")),
+            None => return Err(root.key("input").refuse("is required")),
         };
-        let text = fields.read("text", |value| value.object())?;
-        let of_text = |read: fn(&Object<'a>) -> Result<_, Invalid>| {
-            text.as_ref().map(read).transpose().map_err(|error| error.within("text"))
-        };
-        let verbosity = of_text(|text| text.text("verbosity"))?.flatten();
-        let text = fields.read("text", |value| value.object()?.read("format", read_format))?.flatten();
+        let (format, verbosity) = fields.get("text").map_or(Ok(Default::default()), |view| read_text(&view))?;
         Ok(Request {
-            model: fields.read("model", |value| value.string())?,
-            stream: fields.read("stream", |value| value.boolean())?.unwrap_or(false),
-            store: fields.read("store", |value| value.boolean())?.unwrap_or(true),
+            model: fields.string("model")?,
+            stream: fields.is_true("stream"),
+            store: !fields.get("store").is_some_and(|view| view.is("false")),
             previous_response_id,
             warnings,
             seal_unsigned: includes.contains(&SEALED),
             input,
             instructions: fields.text("instructions")?,
-            tools: fields.read("tools", Tools::read)?.unwrap_or_default(),
-            tool_choice: fields.read("tool_choice", ToolChoice::read)?,
-            format: text.unwrap_or_default(),
+            tools: fields.get("tools").map_or(Ok(Tools::default()), |view| Tools::read(&view))?,
+            tool_choice: fields.get("tool_choice").map(|view| ToolChoice::read(&view)).transpose()?,
+            format,
             verbosity,
-            effort: fields.read("reasoning", read_effort)?.flatten(),
+            effort: fields.get("reasoning").map_or(Ok(None), |view| read_effort(&view))?,
             fields,
         })
     }
@@ -160,7 +168,7 @@ impl<'a> Request<'a> {
     /// `metadata`, an object as it is written: for signals. Backends are not told, since they store nothing.
     #[must_use]
     pub fn metadata(&self) -> Option<Bytes> {
-        self.fields.get("metadata").map(|value| value.bytes())
+        self.fields.get("metadata").map(|view| view.bytes())
     }
 
     /// Names of the custom tools: bodies of JSON strings.
@@ -170,109 +178,154 @@ impl<'a> Request<'a> {
     }
 
     /// Ids of the items that the input refers to: they must be looked up before the request can be translated.
-    pub fn references(&self) -> Result<Vec<String>, Invalid> {
+    pub fn references(&self) -> Result<Vec<String>, RequestError> {
         let Input::Items(items) = &self.input else { return Ok(Vec::new()) };
         let mut ids = Vec::new();
         for (n, item) in items.iter().enumerate() {
-            let id = item.object().and_then(|item| referred(&item));
-            ids.extend(id.map_err(|error| error.at(n).within("input"))?);
+            let root = Path::Root;
+            let input = root.key("input");
+            let at = input.index(n);
+            ids.extend(referred(item, &at)?);
         }
         Ok(ids)
     }
 }
 
+// === impl Fields ===
+
+impl<'a> Fields<'a> {
+    /// The field, where it is there and not `null`.
+    pub(super) fn get(&self, key: &str) -> Option<View<'a>> {
+        self.0.iter().find(|(found, _)| *found == key).map(|(_, view)| *view)
+    }
+
+    fn is_true(&self, key: &str) -> bool {
+        self.get(key).is_some_and(|view| view.is("true"))
+    }
+
+    fn string(&self, key: &str) -> Result<Option<Cow<'a, str>>, RequestError> {
+        self.get(key).map(|view| view.expect_string(&Path::Root.key(key))).transpose()
+    }
+
+    fn text(&self, key: &str) -> Result<Option<Bytes>, RequestError> {
+        self.get(key).map(|view| text(&view, &Path::Root.key(key))).transpose()
+    }
+
+    /// What is passed on or told again unread has the right type.
+    fn check(&self) -> Result<(), RequestError> {
+        let root = Path::Root;
+        let check = |keys: &[&str], kind| {
+            let views = keys.iter().filter_map(|key| Some((*key, self.get(key)?)));
+            views.map(|(key, view)| view.expect(kind, &root.key(key))).collect::<Result<(), _>>()
+        };
+        check(&NUMBERS, Kind::Number)?;
+        check(&STRINGS, Kind::String)?;
+        check(&BOOLS, Kind::Bool)?;
+        check(&["stream_options"], Kind::Object)?;
+        check(&["top_logprobs"], Kind::Number)?;
+        for key in COUNTS {
+            self.get(key).map(|view| view.expect_count(&root.key(key))).transpose()?;
+        }
+        if let Some(view) = self.get("metadata") {
+            let at = root.key("metadata");
+            let mut metadata = view.expect_object(&at)?;
+            let keys: Vec<String> = metadata.left().map(str::to_owned).collect();
+            for key in keys {
+                if let Some(value) = metadata.take(&key) {
+                    value.expect(Kind::String, &at.key(&key))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The body of a string, as it is written, without a copy.
+pub(super) fn text(view: &View<'_>, path: &Path<'_>) -> Result<Bytes, RequestError> {
+    view.expect(Kind::String, path)?;
+    let quoted = view.bytes();
+    Ok(quoted.slice(1..quoted.len() - 1))
+}
+
+/// The same of a member.
+pub(super) fn take_text(object: &mut Object<'_>, key: &str, path: &Path<'_>) -> Result<Option<Bytes>, RequestError> {
+    object.take(key).map(|view| text(&view, &path.key(key))).transpose()
+}
+
+/// The same of a member that must be there.
+pub(super) fn need_text(object: &mut Object<'_>, key: &str, path: &Path<'_>) -> Result<Bytes, RequestError> {
+    take_text(object, key, path)?.ok_or_else(|| path.key(key).refuse("is required"))
+}
+
 /// Of an item reference: the id of the item.
-pub(super) fn referred(item: &Object<'_>) -> Result<Option<String>, Invalid> {
-    let is_reference = match item.kind()? {
-        Some(kind) => kind == "item_reference",
+pub(super) fn referred(item: &View<'_>, path: &Path<'_>) -> Result<Option<String>, RequestError> {
+    let mut item = item.expect_object(path)?;
+    let is_reference = match &*item.take_word("type", path)? {
+        "item_reference" => true,
         // The type may be missing; an item that is a message has a role.
-        None => item.get("role").is_none() && item.get("id").is_some(),
+        "" => item.take("role").is_none(),
+        _ => false,
     };
-    Ok(if is_reference { Some(item.need("id", |id| id.string())?.into_owned()) } else { None })
-}
-
-fn refuse(fields: &Object<'_>) -> Result<(), Invalid> {
-    if fields.read("background", |value| value.boolean())? == Some(true) {
-        let message = "responses are not made in the background: send the request without `background`, or stream it";
-        return Err(Invalid::unsupported("background", message));
+    if !is_reference {
+        return Ok(None);
     }
-    for (key, instead) in [
-        ("conversation", "conversations are not kept: go on from a response with `previous_response_id`"),
-        ("prompt", "prompt templates are not kept: send `instructions` and `input`"),
-    ] {
-        if fields.get(key).is_some() {
-            return Err(Invalid::unsupported(key, instead));
-        }
-    }
-    Ok(())
+    let at = path.key("id");
+    let id = item.take("id").ok_or_else(|| at.refuse("is required"))?;
+    Ok(Some(id.expect_string(&at)?.into_owned()))
 }
 
-/// Names of fields that nothing is known of.
-fn unknown(fields: &Object<'_>) -> Vec<String> {
-    let known = |key: &str| KNOWN.contains(&key) || NUMBERS.contains(&key) || STRINGS.contains(&key);
-    let unknown = fields.members().filter(|(key, value)| !known(key) && !value.is_null());
-    unknown.map(|(key, _)| key.to_owned()).collect()
-}
-
-fn check_metadata(value: Value<'_>) -> Result<(), Invalid> {
-    for (key, value) in value.object()?.members() {
-        value.text().map_err(|error| error.within(key))?;
-    }
-    Ok(())
-}
-
-fn read_includes(value: Value<'_>) -> Result<Vec<&'static str>, Invalid> {
-    let read = |(n, value): (usize, Value<'_>)| {
-        let word = value.string().map_err(|error| error.at(n))?;
+fn read_includes(view: &View<'_>) -> Result<Vec<&'static str>, RequestError> {
+    let root = Path::Root;
+    let at = root.key("include");
+    let read = |(n, view): (usize, View<'_>)| {
+        let at = at.index(n);
+        let word = view.expect_string(&at)?;
         let known = INCLUDES.into_iter().find(|known| *known == word);
-        known.ok_or_else(|| {
-            Invalid::new("", format!("nothing of this name can be included; known are {INCLUDES:?}")).at(n)
-        })
+        known.ok_or_else(|| at.refuse(format_args!("must be one of {}", INCLUDES.join(", "))))
     };
-    value.array()?.into_iter().enumerate().map(read).collect()
+    view.expect_array(&at)?.into_iter().enumerate().map(read).collect()
 }
 
-/// Whether what is too long is to be cut.
-fn read_truncation(value: Value<'_>) -> Result<bool, Invalid> {
-    match &*value.string()? {
-        "auto" => Ok(true),
-        "disabled" => Ok(false),
-        _ => Err(Invalid::new("", "expected `auto` or `disabled`").coded("invalid_value")),
+fn read_input<'a>(view: &View<'a>) -> Result<Input<'a>, RequestError> {
+    let root = Path::Root;
+    let at = root.key("input");
+    match view.kind() {
+        Kind::String => text(view, &at).map(Input::Text),
+        Kind::Array => Ok(Input::Items(view.elements())),
+        kind => Err(at.refuse(format_args!("must be a string or an array of items, got {kind}"))),
     }
 }
 
-fn read_input<'a>(value: Value<'a>) -> Result<Input<'a>, Invalid> {
-    if value.is_string() {
-        return value.text().map(Input::Text);
-    }
-    if !value.is_array() {
-        return Err(Invalid::new("", "expected a string or an array of items").coded("invalid_type"));
-    }
-    value.array().map(Input::Items)
+fn read_effort(view: &View<'_>) -> Result<Option<Bytes>, RequestError> {
+    let root = Path::Root;
+    let at = root.key("reasoning");
+    let mut reasoning = view.expect_object(&at)?;
+    take_text(&mut reasoning, "summary", &at)?;
+    take_text(&mut reasoning, "effort", &at)
 }
 
-fn read_effort(value: Value<'_>) -> Result<Option<Bytes>, Invalid> {
-    let reasoning = value.object()?;
-    for key in ["summary", "generate_summary"] {
-        reasoning.text(key)?;
-    }
-    reasoning.text("effort")
-}
-
-fn read_format(value: Value<'_>) -> Result<Format, Invalid> {
-    let format = value.object()?;
-    match &*format.need("type", |value| value.string())? {
-        "text" => Ok(Format::Text),
-        "json_object" => Ok(Format::Object),
-        "json_schema" => Ok(Format::Schema {
-            name: format.need_text("name")?,
-            description: format.text("description")?,
-            schema: format.need("schema", |value| value.object().map(|_| value.bytes()))?,
-            strict: format.read("strict", |value| value.boolean())?,
-        }),
-        other => {
-            let message = format!("unknown format `{other}`: expected `text`, `json_object` or `json_schema`");
-            Err(Invalid::new("type", message).coded("invalid_value"))
+fn read_text(view: &View<'_>) -> Result<(Format, Option<Bytes>), RequestError> {
+    let root = Path::Root;
+    let at = root.key("text");
+    let mut config = view.expect_object(&at)?;
+    let verbosity = take_text(&mut config, "verbosity", &at)?;
+    let at = at.key("format");
+    let Some(view) = config.take("format") else { return Ok((Format::Text, verbosity)) };
+    let mut format = view.expect_object(&at)?;
+    let format = match &*format.take_word("type", &at)? {
+        "text" => Format::Text,
+        "json_object" => Format::Object,
+        "json_schema" => {
+            let schema = format.take("schema").ok_or_else(|| at.key("schema").refuse("is required"))?;
+            schema.expect(Kind::Object, &at.key("schema"))?;
+            Format::Schema {
+                name: need_text(&mut format, "name", &at)?,
+                description: take_text(&mut format, "description", &at)?,
+                schema: schema.bytes(),
+                strict: format.take("strict").map(|view| view.expect_bool(&at.key("strict"))).transpose()?,
+            }
         }
-    }
+        _ => return Err(at.key("type").refuse("must be text, json_object or json_schema")),
+    };
+    Ok((format, verbosity))
 }

@@ -3,10 +3,11 @@
 //! Stored turns are taken over as the bytes that they were stored as, so a chain costs what it is long and nothing to read.
 
 use super::input::{Lookup, Messages};
-use super::invalid::Invalid;
 use super::request::{Format, Input, NUMBERS, Request, STRINGS};
 use crate::protocol::out::Out;
 use crate::protocol::splice::Chunks;
+use crate::protocol::translated::Warnings;
+use crate::protocol::view::{Path, RequestError};
 use bytes::Bytes;
 
 /// What a request goes on from.
@@ -32,28 +33,30 @@ pub struct Translated {
     /// This turn's own messages in pieces, commas between them: what is stored of it, before what the assistant adds.
     pub turn: Vec<Bytes>,
     /// What was left out.
-    pub warnings: Vec<String>,
+    pub warnings: Warnings,
 }
 
 impl Request<'_> {
     /// Makes a Chat request of it.
-    pub fn to_chat(&self, history: History<'_>) -> Result<Translated, Invalid> {
+    pub fn to_chat(&self, history: History<'_>) -> Result<Translated, RequestError> {
         let mut warnings = self.warnings.clone();
         let mut messages = Messages::new(history.items);
+        let root = Path::Root;
+        let at = root.key("input");
         match &self.input {
             Input::Text(text) => messages.text(text.clone()),
             Input::Items(items) => {
                 for (n, item) in items.iter().enumerate() {
-                    messages.item(*item).map_err(|error| error.at(n).within("input"))?;
+                    messages.item(item, &at.index(n))?;
                 }
             }
         }
         let (turn, any) = messages.finish();
         if !any && history.turns.is_empty() {
-            return Err(Invalid::new("input", "there is no message in it").coded("invalid_value"));
+            return Err(at.refuse("holds no message"));
         }
         if messages.lost_thinking {
-            warnings.push("reasoning.encrypted_content".to_owned());
+            warnings.dropped("reasoning.encrypted_content");
         }
 
         let mut out = Out::default();
@@ -89,9 +92,9 @@ impl Request<'_> {
     fn write_fields(&self, out: &mut Out) {
         out.write(b"{");
         let mut copy = |key: &str, name: &str| {
-            if let Some(value) = self.fields.get(key) {
+            if let Some(view) = self.fields.get(key) {
                 out.write(format!("\"{name}\":").as_bytes());
-                out.pass(value.bytes());
+                out.pass(view.bytes());
                 out.write(b",");
             }
         };
@@ -109,7 +112,7 @@ impl Request<'_> {
             out.write(br#""stream":true,"stream_options":{"include_usage":true},"#);
         }
         self.write_response_format(out);
-        let parallel = self.fields.get("parallel_tool_calls").and_then(|value| value.boolean().ok());
+        let parallel = self.fields.get("parallel_tool_calls").map(|view| view.is("true"));
         self.tools.write_chat(self.tool_choice.as_ref(), parallel, out);
     }
 
@@ -136,3 +139,7 @@ impl Request<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "to_chat_tests.rs"]
+mod tests;

@@ -3,9 +3,10 @@
 //! Chat servers know functions. A custom tool becomes a function with one string; whatever else runs at OpenAI or has a
 //! protocol of its own is refused.
 
-use super::invalid::Invalid;
-use super::object::{Object, Value};
+use super::request::{need_text, take_text};
+use crate::protocol::json::Kind as Json;
 use crate::protocol::out::Out;
+use crate::protocol::view::{Object, Path, RequestError, View};
 use bytes::Bytes;
 
 #[derive(Debug, Default)]
@@ -29,7 +30,7 @@ enum Kind<'a> {
     Custom {
         /// Syntax and definition of the grammar that the input follows.
         grammar: Option<(Bytes, Bytes)>,
-        whole: Value<'a>,
+        whole: View<'a>,
     },
 }
 
@@ -47,10 +48,11 @@ pub(super) enum ToolChoice {
 // === impl Tools ===
 
 impl<'a> Tools<'a> {
-    pub(super) fn read(value: Value<'a>) -> Result<Tools<'a>, Invalid> {
-        let tools = value.array()?.into_iter().enumerate();
-        let tools: Result<_, _> = tools.map(|(n, tool)| Tool::read(tool).map_err(|error| error.at(n))).collect();
-        tools.map(Tools)
+    pub(super) fn read(view: &View<'a>) -> Result<Tools<'a>, RequestError> {
+        let root = Path::Root;
+        let at = root.key("tools");
+        let tools = view.expect_array(&at)?.into_iter().enumerate();
+        tools.map(|(n, tool)| Tool::read(&tool, &at.index(n))).collect::<Result<_, _>>().map(Tools)
     }
 
     pub(super) fn custom(&self) -> Vec<Bytes> {
@@ -109,40 +111,52 @@ impl<'a> Tools<'a> {
 // === impl Tool ===
 
 impl<'a> Tool<'a> {
-    fn read(value: Value<'a>) -> Result<Tool<'a>, Invalid> {
-        let tool = value.object()?;
-        match &*tool.need("type", |kind| kind.string())? {
+    fn read(view: &View<'a>, path: &Path<'_>) -> Result<Tool<'a>, RequestError> {
+        let mut tool = view.expect_object(path)?;
+        match &*tool.take_word("type", path)? {
             // As Chat has it, with the function in an object of its own: clients of older gateways send that.
-            "function" => match tool.read("function", |function| function.object())? {
-                Some(function) => Tool::function(&function).map_err(|error| error.within("function")),
-                None => Tool::function(&tool),
+            "function" => match tool.take("function") {
+                Some(function) => {
+                    let at = path.key("function");
+                    Tool::function(&mut function.expect_object(&at)?, &at)
+                }
+                None => Tool::function(&mut tool, path),
             },
-            "custom" => Tool::custom_tool(value, &tool),
-            other => {
-                let message = format!("tools of type `{other}` are not offered here: expected `function` or `custom`");
-                Err(Invalid::unsupported("type", message))
-            }
+            "custom" => Tool::custom_tool(*view, &mut tool, path),
+            other => Err(not_offered(other, path)),
         }
     }
 
-    fn function(function: &Object<'a>) -> Result<Tool<'a>, Invalid> {
-        let parameters = function.read("parameters", |value| value.object().map(|_| value.bytes()))?;
-        let strict = function.read("strict", |value| value.boolean())?;
-        let kind = Kind::Function { parameters, strict };
-        Ok(Tool { name: function.need_text("name")?, description: function.text("description")?, kind })
+    fn function(function: &mut Object<'a>, path: &Path<'_>) -> Result<Tool<'a>, RequestError> {
+        let parameters = function.take("parameters");
+        parameters.map(|view| view.expect(Json::Object, &path.key("parameters"))).transpose()?;
+        let strict = function.take("strict").map(|view| view.expect_bool(&path.key("strict"))).transpose()?;
+        Ok(Tool {
+            name: need_text(function, "name", path)?,
+            description: take_text(function, "description", path)?,
+            kind: Kind::Function { parameters: parameters.map(|view| view.bytes()), strict },
+        })
     }
 
-    fn custom_tool(whole: Value<'a>, tool: &Object<'a>) -> Result<Tool<'a>, Invalid> {
-        let grammar = tool.read("format", |format| {
-            let format = format.object()?;
-            match &*format.need("type", |kind| kind.string())? {
-                "text" => Ok(None),
-                "grammar" => Ok(Some((format.need_text("syntax")?, format.need_text("definition")?))),
-                other => Err(Invalid::new("type", format!("unknown format `{other}`")).coded("invalid_value")),
+    fn custom_tool(whole: View<'a>, tool: &mut Object<'a>, path: &Path<'_>) -> Result<Tool<'a>, RequestError> {
+        let mut grammar = None;
+        if let Some(view) = tool.take("format") {
+            let at = path.key("format");
+            let mut format = view.expect_object(&at)?;
+            match &*format.take_word("type", &at)? {
+                "text" => {}
+                "grammar" => {
+                    let syntax = need_text(&mut format, "syntax", &at)?;
+                    grammar = Some((syntax, need_text(&mut format, "definition", &at)?));
+                }
+                _ => return Err(at.key("type").refuse("must be text or grammar")),
             }
-        })?;
-        let kind = Kind::Custom { grammar: grammar.flatten(), whole };
-        Ok(Tool { name: tool.need_text("name")?, description: tool.text("description")?, kind })
+        }
+        Ok(Tool {
+            name: need_text(tool, "name", path)?,
+            description: take_text(tool, "description", path)?,
+            kind: Kind::Custom { grammar, whole },
+        })
     }
 
     fn write_chat(&self, out: &mut Out) {
@@ -208,54 +222,67 @@ impl<'a> Tool<'a> {
 // === impl ToolChoice ===
 
 impl ToolChoice {
-    pub(super) fn read(value: Value<'_>) -> Result<ToolChoice, Invalid> {
-        if value.is_string() {
-            return read_mode(value).map(ToolChoice::Mode);
+    pub(super) fn read(view: &View<'_>) -> Result<ToolChoice, RequestError> {
+        let root = Path::Root;
+        let at = root.key("tool_choice");
+        match view.kind() {
+            Json::String => return read_mode(view, &at).map(ToolChoice::Mode),
+            Json::Object => {}
+            kind => return Err(at.refuse(format_args!("must be a string or an object, got {kind}"))),
         }
-        if !value.is_object() {
-            return Err(Invalid::new("", "expected a string or an object").coded("invalid_type"));
-        }
-        let choice = value.object()?;
-        match &*choice.need("type", |kind| kind.string())? {
-            "function" | "custom" => Ok(ToolChoice::Named(name(&choice)?)),
-            "allowed_tools" => {
+        let mut choice = view.members();
+        match &*choice.take_word("type", &at)? {
+            "function" | "custom" => Ok(ToolChoice::Named(read_name(&mut choice, &at)?)),
+            "allowed_tools" => match choice.take("allowed_tools") {
                 // As Chat has it, or flat.
-                let inner = choice.read("allowed_tools", |inner| inner.object())?;
-                let choice = inner.as_ref().unwrap_or(&choice);
-                let mode = choice.read("mode", read_mode)?;
-                let names = choice.need("tools", |tools| {
-                    let names = tools.array()?.into_iter().enumerate();
-                    names.map(|(n, tool)| read_named(tool).map_err(|error| error.at(n))).collect()
-                })?;
-                Ok(ToolChoice::Allowed(mode.unwrap_or(Bytes::from_static(b"auto")), names))
-            }
-            other => {
-                let message = format!("tools of type `{other}` are not offered here, so none can be chosen");
-                Err(Invalid::unsupported("type", message))
-            }
+                Some(inner) => {
+                    let at = at.key("allowed_tools");
+                    read_allowed(&mut inner.expect_object(&at)?, &at)
+                }
+                None => read_allowed(&mut choice, &at),
+            },
+            other => Err(not_offered(other, &at)),
         }
     }
 }
 
-fn read_mode(value: Value<'_>) -> Result<Bytes, Invalid> {
-    match &*value.string()? {
-        "auto" | "none" | "required" => value.text(),
-        _ => Err(Invalid::new("", "expected `auto`, `none` or `required`").coded("invalid_value")),
-    }
+fn read_allowed(choice: &mut Object<'_>, path: &Path<'_>) -> Result<ToolChoice, RequestError> {
+    let mode = choice.take("mode").map(|mode| read_mode(&mode, &path.key("mode"))).transpose()?;
+    let at = path.key("tools");
+    let tools = choice.take("tools").ok_or_else(|| at.refuse("is required"))?.expect_array(&at)?;
+    let read = |(n, tool): (usize, View<'_>)| {
+        let at = at.index(n);
+        let mut tool = tool.expect_object(&at)?;
+        match &*tool.take_word("type", &at)? {
+            "function" | "custom" => read_name(&mut tool, &at),
+            other => Err(not_offered(other, &at)),
+        }
+    };
+    let names = tools.into_iter().enumerate().map(read).collect::<Result<_, _>>()?;
+    Ok(ToolChoice::Allowed(mode.unwrap_or(Bytes::from_static(b"auto")), names))
 }
 
-fn read_named(tool: Value<'_>) -> Result<Bytes, Invalid> {
-    let tool = tool.object()?;
-    match &*tool.need("type", |kind| kind.string())? {
-        "function" | "custom" => name(&tool),
-        other => Err(Invalid::unsupported("type", format!("tools of type `{other}` are not offered here"))),
+fn read_mode(view: &View<'_>, path: &Path<'_>) -> Result<Bytes, RequestError> {
+    match &*view.expect_string(path)? {
+        "auto" => Ok(Bytes::from_static(b"auto")),
+        "none" => Ok(Bytes::from_static(b"none")),
+        "required" => Ok(Bytes::from_static(b"required")),
+        _ => Err(path.refuse("must be auto, none or required")),
     }
 }
 
 /// The name, flat or as Chat has it.
-fn name(choice: &Object<'_>) -> Result<Bytes, Invalid> {
-    match choice.read("function", |function| function.object())? {
-        Some(function) => function.need_text("name").map_err(|error| error.within("function")),
-        None => choice.need_text("name"),
+fn read_name(choice: &mut Object<'_>, path: &Path<'_>) -> Result<Bytes, RequestError> {
+    match choice.take("function") {
+        Some(function) => {
+            let at = path.key("function");
+            need_text(&mut function.expect_object(&at)?, "name", &at)
+        }
+        None => need_text(choice, "name", path),
     }
+}
+
+fn not_offered(kind: &str, path: &Path<'_>) -> RequestError {
+    let kind: String = kind.chars().take(64).collect();
+    path.key("type").refuse(format_args!("is `{kind}`, and such tools are not offered here: use function or custom"))
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::table::{RequestParams, SystemPrompt};
 use bytes::Bytes;
 
-mod messages;
+mod tests_in_messages;
 
 /// What a body becomes, however it is cut, and what is told about it.
 #[track_caller]

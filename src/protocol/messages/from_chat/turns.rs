@@ -5,9 +5,8 @@ use super::thinking;
 use crate::protocol::json::Kind;
 use crate::protocol::messages::tool_id::sanitise;
 use crate::protocol::translated::Warnings;
-use crate::protocol::view::{Object, Path, RequestError, View};
+use crate::protocol::view::{Object, Path, RequestError, View, fits};
 use crate::protocol::write::Writer;
-use bytes::Bytes;
 use std::borrow::Cow;
 
 /// What was said so far.
@@ -223,13 +222,12 @@ fn function_call<'a>(function: &mut Object<'a>, id: Cow<'a, str>, at: &Path<'_>)
         Some(view) if view.kind() == Kind::Object => Cow::Borrowed(view.raw()),
         Some(view) => match view.expect_string(&at)? {
             text if text.trim().is_empty() => Cow::Borrowed("{}"),
-            text => {
-                let bytes = Bytes::from(text.into_owned());
-                let object = View::of(&bytes).map_err(|_| at.refuse("must be a JSON object in a string"))?;
-                Cow::Owned(object.raw().to_owned())
-            }
+            text => text,
         },
     };
+    if !fits(r#"{"messages":[{"content":[{"input":"#, &input, "}]}]}") {
+        return Err(at.refuse("must be a JSON object in a string"));
+    }
     Ok(What::ToolUse { id, name, input })
 }
 

@@ -5,7 +5,7 @@
 
 use crate::protocol::json::Kind;
 use crate::protocol::translated::Warnings;
-use crate::protocol::view::{Object, Path, RequestError, View};
+use crate::protocol::view::{Object, Path, RequestError, View, fits};
 use crate::protocol::write::Writer;
 
 /// How the types of tools begin that Anthropic's servers run.
@@ -60,6 +60,9 @@ fn write_tool(name: &View<'_>, tool: &mut Object<'_>, w: &mut Writer, at: &Path<
     let at = at.key("input_schema");
     let schema = tool.take("input_schema").ok_or_else(|| at.refuse("is required"))?;
     schema.expect(Kind::Object, &at)?;
+    if !fits(r#"{"tools":[{"function":{"parameters":"#, schema.raw(), "}}]}") {
+        return Err(at.refuse("nests too deep"));
+    }
     w.key("parameters").view(&schema);
     if let Some(strict) = tool.take("strict") {
         w.key("strict").view(&strict);
