@@ -18,11 +18,8 @@ use crate::table::{Protocol, Tables};
 use crate::telemetry::metrics::ErrorReason;
 use crate::upstream::strip_response;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response, StatusCode, header, response};
+use http::{HeaderValue, Response, StatusCode, header, response};
 use std::time::{SystemTime, UNIX_EPOCH};
-
-/// Anthropic's SDKs read the id of a request from here.
-const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// How an answer will be dealt with, as far as that is known with the request.
 #[derive(Debug)]
@@ -99,7 +96,7 @@ impl Answering {
         dispatch.labels.set(headers, &self.plan, self.debug);
         headers.entry(REQUEST_ID).or_insert_with(|| exchange.request_id.clone());
         if self.client == Client::Messages {
-            headers.entry(ANTHROPIC_REQUEST_ID).or_insert_with(|| exchange.request_id.clone());
+            headers.entry(labels::ANTHROPIC_REQUEST_ID).or_insert_with(|| exchange.request_id.clone());
         }
         if self.translates() {
             labels::set_protocols(headers, self.client.protocol(), self.backend, &self.warnings);

@@ -128,6 +128,9 @@ impl ApiError {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(labels::SCHEMA_VERSION, labels::SCHEMA_VERSION_VALUE);
         headers.insert(labels::RESPONSE_PATH, HeaderValue::from_static("error"));
+        if client.protocol() == Protocol::Messages {
+            headers.insert(labels::ANTHROPIC_REQUEST_ID, request_id.clone());
+        }
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));
         }

@@ -8,6 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub(crate) const SCHEMA_VERSION: HeaderName = HeaderName::from_static("x-vsr-schema-version");
 pub(crate) const SCHEMA_VERSION_VALUE: HeaderValue = HeaderValue::from_static("2");
 pub(crate) const RESPONSE_PATH: HeaderName = HeaderName::from_static("x-vsr-response-path");
+/// Anthropic's SDKs read the id of a request from here.
+pub(super) const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const SELECTED_MODEL: HeaderName = HeaderName::from_static("x-vsr-selected-model");
 const SELECTED_DECISION: HeaderName = HeaderName::from_static("x-vsr-selected-decision");
 const SELECTED_CONFIDENCE: HeaderName = HeaderName::from_static("x-vsr-selected-confidence");
