@@ -509,7 +509,7 @@ pub enum BodyChange {
     Set(String, String),
     SetWithin(String, String, String),
     MoveInto(String, String, String),
-    Think(Option<u8>),
+    Think(Option<u64>),
 }
 
 /// `hardwire::table::Plugins`. Texts are as written, not yet JSON.

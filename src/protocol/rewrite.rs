@@ -1,6 +1,8 @@
 //! How the body that a backend gets differs from the one that the client sent: the model's name always, and whatever else
 //! was settled for the request. The same request may go to several backends, so this is applied anew for each.
 
+mod think;
+
 use super::draft::Draft;
 use super::json::{Kind, Span};
 use super::splice::{Chunks, Edit};
@@ -120,51 +122,8 @@ fn apply(draft: &mut Draft, body: &Chunks, change: &BodyChange) {
                 set_within(draft, body, object, key, value.into());
             }
         }
-        BodyChange::Think(share) => think(draft, body, share),
+        BodyChange::Think(budget) => think::think(draft, body, budget),
     }
-}
-
-/// Fewer tokens than this are no budget to Anthropic, and a budget is always below the bound on the whole answer.
-const LEAST_BUDGET: u64 = 1024;
-
-/// Has the model of a Messages request think, where the request allows that: neither while it is made to call a tool, nor
-/// where the answer has no room for it.
-fn think(draft: &mut Draft, body: &Chunks, share: Option<u8>) {
-    let number = |draft: &Draft, key: &str| {
-        let (_, item) = draft.find(body, key)?;
-        serde_json::from_slice::<f64>(&body.range(item.value.start..item.value.end)).ok()
-    };
-    let thinking = match share {
-        None => "{\"type\":\"adaptive\"}".to_owned(),
-        Some(share) => {
-            // As all readers of numbers do: any spelling counts.
-            let most = number(draft, "max_tokens").map_or(0, |most| most as u64);
-            if most <= LEAST_BUDGET {
-                return;
-            }
-            let budget = (most / 100).saturating_mul(u64::from(share)) + most % 100 * u64::from(share) / 100;
-            format!("{{\"type\":\"enabled\",\"budget_tokens\":{}}}", budget.clamp(LEAST_BUDGET, most - 1))
-        }
-    };
-    if is_made_to_call(draft, body) {
-        return;
-    }
-    draft.set(body, "thinking", thinking.into());
-    draft.remove_key(body, "temperature");
-    draft.remove_key(body, "top_k");
-    if number(draft, "top_p").is_none_or(|top_p| top_p < 0.95) {
-        draft.remove_key(body, "top_p");
-    }
-}
-
-/// Whether `tool_choice` lets the model do nothing but call a tool.
-fn is_made_to_call(draft: &Draft, body: &Chunks) -> bool {
-    let choice = draft.find(body, "tool_choice").filter(|(_, choice)| choice.value.kind == Kind::Object);
-    let kind = choice.and_then(|(_, choice)| {
-        let (_, kind) = Draft::of(body, choice.value.start..choice.value.end)?.find(body, "type")?;
-        serde_json::from_slice::<String>(&body.range(kind.value.start..kind.value.end)).ok()
-    });
-    kind.is_some_and(|kind| matches!(kind.as_str(), "any" | "tool"))
 }
 
 /// Sets one member of an object and keeps its others; what is no object becomes one.
@@ -187,7 +146,7 @@ mod tests {
     use crate::protocol::json::{Field, Scanner};
 
     #[track_caller]
-    fn check(document: &'static str, changes: &'static [BodyChange], expected: &str) {
+    pub(super) fn check(document: &'static str, changes: &'static [BodyChange], expected: &str) {
         let body = Chunks::from(Bytes::from_static(document.as_bytes()));
         let all: &'static [&'static [BodyChange]] = Box::leak(Box::new([&[][..], changes]));
         let draft = Draft::of(&body, 0..body.len()).unwrap();
@@ -269,59 +228,6 @@ mod tests {
                 assert_eq!(String::from_utf8(sent.into_inner().concat()).unwrap(), expected, "through a draft");
             }
         }
-    }
-
-    #[test]
-    fn a_model_thinks_within_its_answer() {
-        const HALF: &[BodyChange] = &[BodyChange::Think(Some(50))];
-        let thinking = |budget| format!(r#""thinking":{{"type":"enabled","budget_tokens":{budget}}}"#);
-        check(
-            r#"{"model":"m","max_tokens":4096,"temperature":0.5,"top_k":3,"top_p":0.9}"#,
-            HALF,
-            &format!(r#"{{"model":"x","max_tokens":4096,{}}}"#, thinking(2048)),
-        );
-        check(
-            r#"{"model":"m","max_tokens":1100,"thinking":{"type":"disabled"},"top_p":0.99}"#,
-            HALF,
-            &format!(r#"{{"model":"x","max_tokens":1100,{},"top_p":0.99}}"#, thinking(1024)),
-        );
-        check(
-            r#"{"model":"m","max_tokens":1025,"tool_choice":{"type":"auto"}}"#,
-            HALF,
-            &format!(r#"{{"model":"x","max_tokens":1025,"tool_choice":{{"type":"auto"}},{}}}"#, thinking(1024)),
-        );
-        // 4.1 million tokens, and a bound beyond all numbers.
-        let budget = 2_050_000;
-        check(
-            r#"{"model":"m","max_tokens":4.1e6}"#,
-            HALF,
-            &format!(r#"{{"model":"x","max_tokens":4.1e6,{}}}"#, thinking(budget)),
-        );
-        check(
-            r#"{"model":"m","max_tokens":1e300}"#,
-            &[BodyChange::Think(Some(100))],
-            &format!(r#"{{"model":"x","max_tokens":1e300,{}}}"#, thinking(u64::MAX - 1)),
-        );
-    }
-
-    #[test]
-    fn a_model_that_cannot_think_is_not_told_to() {
-        const HALF: &[BodyChange] = &[BodyChange::Think(Some(50))];
-        const FREELY: &[BodyChange] = &[BodyChange::Think(None)];
-        for (document, changes) in [
-            (r#"{"model":"x","max_tokens":1024,"temperature":0.5}"#, HALF),
-            (r#"{"model":"x","temperature":0.5}"#, HALF),
-            (r#"{"model":"x","max_tokens":"5000"}"#, HALF),
-            (r#"{"model":"x","max_tokens":5000,"tool_choice":{"type":"any"}}"#, HALF),
-            (r#"{"model":"x","max_tokens":5000,"tool_choice":{"type":"tool","name":"t"},"temperature":0}"#, FREELY),
-        ] {
-            check(document, changes, document);
-        }
-        check(
-            r#"{"model":"m","temperature":0.5,"tool_choice":{"type":"none"}}"#,
-            FREELY,
-            r#"{"model":"x","tool_choice":{"type":"none"},"thinking":{"type":"adaptive"}}"#,
-        );
     }
 
     #[test]

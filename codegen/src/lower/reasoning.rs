@@ -243,21 +243,22 @@ fn changes(entry: &Entry, dialect: Dialect, on: bool, effort: &str) -> Vec<ir::B
     }
 }
 
-/// Anthropic's protocol. Where the model takes an effort in words, it thinks as much as that says; else it gets a share of
-/// the tokens that the answer may have, so that some are left for what it says.
+/// Anthropic's protocol. Where the model takes an effort in words, it thinks as much as that says; else it gets a budget. A
+/// client's `reasoning_effort` comes to the same.
 fn messages(how: How, on: bool, effort: &str) -> Vec<ir::BodyChange> {
-    let share = match effort {
+    let budget = match effort {
         _ if !on => None,
         "none" => None,
-        "minimal" => Some(10),
-        "low" => Some(20),
-        "medium" => Some(50),
-        "high" => Some(70),
-        _ => Some(80),
+        "minimal" => Some(1024),
+        "low" => Some(2048),
+        "medium" => Some(8192),
+        "high" => Some(16_384),
+        "xhigh" => Some(32_768),
+        _ => Some(65_536),
     };
-    let change = match (how, share) {
+    let change = match (how, budget) {
         (How::Switch, None) => ir::BodyChange::Remove("thinking".to_owned()),
-        (How::Switch, share) => ir::BodyChange::Think(share),
+        (How::Switch, budget) => ir::BodyChange::Think(budget),
         (How::Effort | How::TopLevelEffort, None) if on => ir::BodyChange::Remove("thinking".to_owned()),
         // How much is for the client to say.
         (How::Effort | How::TopLevelEffort, None) => return Vec::new(),

@@ -508,8 +508,8 @@ static DECISIONS: [Decision; 4] = [
             Some(Reasoning {
                 on: true,
                 changes: &[
-                    &[BodyChange::Think(Some(70))],
-                    &[BodyChange::Think(Some(70))],
+                    &[BodyChange::Think(Some(16_384))],
+                    &[BodyChange::Think(Some(16_384))],
                 ],
             }),
             Some(Reasoning {
@@ -523,7 +523,7 @@ static DECISIONS: [Decision; 4] = [
             }),
             Some(Reasoning {
                 on: true,
-                changes: &[&[BodyChange::Think(Some(20))]],
+                changes: &[&[BodyChange::Think(Some(2048))]],
             }),
             Some(Reasoning {
                 on: false,

@@ -436,6 +436,7 @@ fn thinking_comes_back_as_it_was_signed() {
         {"type": "reasoning.text", "index": 0, "text": "hm, \"so\"", "signature": "sig=="}, detail(1, "data", "enc")]});
     let in_pieces = json!({"reasoning_content": "hm", "reasoning_details": [
         detail(0, "text", "hm, "), detail(0, "text", "\"so\""), detail(0, "signature", "sig=="), detail(1, "data", "enc"),
+        {"type": "reasoning.summary", "index": 0, "summary": "x"},
         {"type": "reasoning.encrypted", "format": "openai-responses-v1", "index": 2, "data": "foreign"}]});
     let litellm = json!({"thinking_blocks": [thinking, redacted]});
     for fields in [whole, in_pieces, litellm] {

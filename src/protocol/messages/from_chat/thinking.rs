@@ -176,44 +176,45 @@ fn signed(view: Option<View<'_>>) -> Option<Text<'_>> {
 }
 
 /// A block as it is told in pieces.
-#[derive(Default)]
 struct Pieces<'a> {
+    is_redacted: bool,
     index: Option<&'a str>,
     texts: Vec<Text<'a>>,
     signature: Option<Text<'a>>,
     redacted: Option<Text<'a>>,
 }
 
-/// A client may hand back one item for each block, or all the pieces in which they came: those with the same `index` belong
-/// together.
+/// A client may hand back one item for each block, or all the pieces in which they came: those of one type with the same
+/// `index` belong together.
 fn from_details<'a>(details: &[View<'a>], path: &Path<'_>) -> Result<Vec<What<'a>>, RequestError> {
     let mut all: Vec<Pieces<'a>> = Vec::new();
     for (n, view) in details.iter().enumerate() {
         let mut item = view.expect_object(&path.index(n))?;
-        let is = |view: Option<View<'_>>, word: &str| view.is_some_and(|view| view.string().as_deref() == Some(word));
         // Another provider's, of no use to this one.
         let format = item.take("format").and_then(|view| view.string());
         if format.is_some_and(|format| !format.starts_with("anthropic")) {
             continue;
         }
-        let r#type = item.take("type");
+        let is_redacted = match item.take("type").and_then(|view| view.string()).as_deref() {
+            Some("reasoning.text") => false,
+            Some("reasoning.encrypted") => true,
+            _ => continue,
+        };
         let index = item.take("index").map(|view| view.raw());
-        let known = index.and_then(|index| all.iter().position(|pieces| pieces.index == Some(index)));
+        let is_same = |pieces: &Pieces<'_>| pieces.index == index && pieces.is_redacted == is_redacted;
+        let known = index.and_then(|_| all.iter().position(is_same));
         let at = known.unwrap_or_else(|| {
-            all.push(Pieces { index, ..Pieces::default() });
+            all.push(Pieces { is_redacted, index, texts: Vec::new(), signature: None, redacted: None });
             all.len() - 1
         });
         let pieces = &mut all[at];
-        if is(r#type, "reasoning.text") {
-            pieces.texts.extend(signed(item.take("text")));
-            pieces.signature = signed(item.take("signature")).or_else(|| pieces.signature.take());
-        } else if is(r#type, "reasoning.encrypted") {
-            pieces.redacted = signed(item.take("data")).or_else(|| pieces.redacted.take());
-        }
+        pieces.texts.extend(signed(item.take("text")));
+        pieces.signature = signed(item.take("signature")).or_else(|| pieces.signature.take());
+        pieces.redacted = signed(item.take("data")).or_else(|| pieces.redacted.take());
     }
-    let whole = |pieces: Pieces<'a>| match pieces {
-        Pieces { signature: Some(signature), texts, .. } => Some(What::Thinking { texts, signature }),
-        Pieces { redacted, .. } => redacted.map(What::RedactedThinking),
+    let whole = |pieces| match pieces {
+        Pieces { is_redacted: true, redacted, .. } => redacted.map(What::RedactedThinking),
+        Pieces { texts, signature, .. } => Some(What::Thinking { texts, signature: signature? }),
     };
     Ok(all.into_iter().filter_map(whole).collect())
 }
