@@ -7,7 +7,7 @@ use super::event::{Delta, Event, Usage};
 use super::failure::Failure;
 use super::out::Out;
 use super::sse::{Framer, Shape};
-use super::{chat, messages};
+use super::{chat, messages, responses};
 use crate::table::Protocol;
 use bytes::Bytes;
 
@@ -41,6 +41,8 @@ pub enum Encoder {
     Chat(Box<chat::encode::Encoder>),
     /// As an Anthropic message.
     Messages(Box<messages::encode::Encoder>),
+    /// As a response. It holds the last event back.
+    Responses(Box<responses::encode::Encoder>),
 }
 
 impl Encoder {
@@ -48,6 +50,7 @@ impl Encoder {
         match self {
             Encoder::Chat(encoder) => encoder.event(event, out),
             Encoder::Messages(encoder) => encoder.event(event, out),
+            Encoder::Responses(encoder) => encoder.event(event, out),
         }
     }
 }
