@@ -8,7 +8,7 @@ use super::event::{Delta, Event, Usage};
 use super::failure::Failure;
 use super::out::Out;
 use super::sse::{Framer, Shape};
-use super::{chat, messages};
+use super::{chat, messages, responses};
 use crate::table::Protocol;
 use bytes::Bytes;
 
@@ -44,6 +44,8 @@ pub enum Encoder {
     Messages(Box<messages::encode::Encoder>),
     /// Not at all: the answer is collected, for a client that did not ask for a stream.
     Collect(Box<Answer>),
+    /// As a response. It holds the last event back.
+    Responses(Box<responses::encode::Encoder>),
 }
 
 impl Encoder {
@@ -53,6 +55,7 @@ impl Encoder {
             Encoder::Chat(encoder) => encoder.event(event, out),
             Encoder::Messages(encoder) => encoder.event(event, out),
             Encoder::Collect(answer) => answer.event(event),
+            Encoder::Responses(encoder) => encoder.event(event, out),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::common;
 use hardwire::responses::store::{Id, OpenError, Store, StoreError, Stores, file};
 use hardwire::table::{FileStore, StoreBounds, Text};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -142,9 +142,13 @@ fn child_that_writes() {
     });
 }
 
+/// A line to the parent, in one write: it is there whole, or not at all.
+fn say(line: &str) {
+    std::io::stdout().lock().write_all(format!("{line}\n").as_bytes()).unwrap();
+}
+
 /// Endless.
 fn on_worker_many(stores: &Stores, tasks: usize) {
-    use std::io::Write;
     common::on_worker(async {
         let mut set = tokio::task::JoinSet::new();
         for _ in 0..tasks {
@@ -153,8 +157,8 @@ fn on_worker_many(stores: &Stores, tasks: usize) {
                 loop {
                     let record = common::record(&store, None, 3000);
                     store.put(&record).await.unwrap();
-                    // One write each: a line is there whole, or not at all.
-                    std::io::stdout().lock().write_all(format!("stored {}\n", record.id).as_bytes()).unwrap();
+
+                    say(&format!("stored {}", record.id));
                 }
             });
         }
@@ -204,4 +208,59 @@ fn what_was_acknowledged_survives_kill_9() {
         }
         common::chains(&store).await;
     });
+}
+
+/// Writes until it cannot, then until it can again, and looks for all that it was told is safe.
+#[test]
+#[ignore = "run by the test that lets its disk fill up"]
+fn child_that_fills_its_disk() {
+    let stores = open(Path::new(&std::env::var("HARDWIRE_TEST_STORE").unwrap()), MANY).unwrap();
+    common::on_worker(async {
+        let store = stores.worker();
+        let mut stored = Vec::new();
+        let mut refused = false;
+        loop {
+            let record = common::record(&store, None, 30_000);
+            match store.put(&record).await {
+                Ok(()) => {
+                    stored.push(record.id);
+                    if refused {
+                        break;
+                    }
+                }
+                Err(StoreError::Unavailable(_)) => {
+                    if !std::mem::replace(&mut refused, true) {
+                        say(&format!("refused after {}", stored.len()));
+                    }
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert!(stored.len() > 10);
+        assert!(there(&store, &stored).await.iter().all(|there| *there));
+        say("all there");
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_was_full_takes_writes_again() {
+    let folder = Folder::new("full");
+    // Beyond 8 MB, writing fails; the signal that would come with it is ignored.
+    let script = r#"trap "" XFSZ; exec prlimit --fsize=8000000:unlimited "$0" "$@""#;
+    let mut child = Command::new("sh")
+        .args(["-c", script])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "file::child_that_fills_its_disk", "--ignored", "--nocapture"])
+        .env("HARDWIRE_TEST_STORE", folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("refused after")));
+    let pid = child.id().to_string();
+    assert!(Command::new("prlimit").args(["--pid", &pid, "--fsize=unlimited"]).status().unwrap().success());
+    assert!(lines.any(|line| line.contains("all there")));
+    assert!(child.wait().unwrap().success());
 }
