@@ -164,8 +164,10 @@ impl Framer {
     /// The next piece of the stream that is whole events, comments included. `hide` is told the data of each event, and
     /// decides whether it is left out. `None`: more bytes are needed.
     pub fn next_piece(&mut self, hide: impl Fn(&[u8]) -> bool) -> Result<Option<Bytes>, TooLarge> {
-        let mut piece: Option<Range<usize>> = None;
         let chunk = self.chunk.clone();
+        // The LF of a CRLF that was cut in two goes with what comes behind it.
+        let has_lf = self.skip_lf && chunk[self.at..].starts_with(b"\n");
+        let mut piece = has_lf.then(|| self.at..self.at + 1);
         loop {
             let Some(block) = self.next_block()? else {
                 return Ok(piece.map(|range| chunk.slice(range)));

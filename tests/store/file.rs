@@ -95,6 +95,29 @@ fn the_oldest_make_room_also_for_those_of_another_start() {
     });
 }
 
+/// Pages that records leave are used again.
+#[test]
+fn the_file_does_not_grow_with_what_has_passed_through_it() {
+    let folder = Folder::new("growth");
+    let bounds = StoreBounds { responses: 1000, bytes: 4 << 20 };
+    let stores = open(&folder.path(), bounds).unwrap();
+    common::on_worker(async {
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..64 {
+            let store = stores.worker();
+            tasks.spawn_local(async move {
+                for size in 0..50 {
+                    store.put(&common::record(&store, None, 300 * size)).await.unwrap();
+                }
+            });
+        }
+        tasks.join_all().await;
+    });
+    let length = std::fs::metadata(folder.path()).unwrap().len();
+    // 24 MB have passed.
+    assert!(length <= 3 * bounds.bytes, "{length}");
+}
+
 #[test]
 fn a_file_serves_one_process() {
     let folder = Folder::new("one");

@@ -5,13 +5,14 @@
 //! without `[DONE]`; one that has not is not.
 
 use super::usage;
+use crate::protocol::error_body;
 use crate::protocol::event::{Delta, Event, Stop, Teller};
-use crate::protocol::failure::{Failure, FailureKind};
+use crate::protocol::failure::Failure;
 use crate::protocol::out::JsonText;
 use crate::protocol::sse::Frame;
 use http::StatusCode;
 use serde::Deserialize;
-use serde::de::{Deserializer, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
 
@@ -48,8 +49,7 @@ struct Chunk<'a> {
     choices: Option<First<'a>>,
     #[serde(borrow)]
     usage: Option<&'a RawValue>,
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
+    error: Option<IgnoredAny>,
 }
 
 /// The first of the choices, if it is among those in the chunk.
@@ -127,8 +127,8 @@ impl Decoder {
             self.fail(&Failure::malformed_event(), emit);
             return None;
         };
-        if let Some(error) = chunk.error {
-            self.fail(&failure(error), emit);
+        if chunk.error.is_some() {
+            self.fail(&error_body::read(StatusCode::OK, data), emit);
             return None;
         }
         let usage = chunk.usage.and_then(|usage| usage::read(usage.get().as_bytes()));
@@ -290,31 +290,6 @@ impl Decoder {
 /// A text that is there, and not empty.
 fn text<'a>(frame: &Frame<'a>, value: Option<&'a RawValue>) -> Option<JsonText<'a>> {
     frame.text(value?).filter(|text| !text.is_empty())
-}
-
-/// An error in place of a chunk. OpenRouter's code is a number, and the status that goes with the error.
-fn failure(error: &RawValue) -> Failure {
-    #[derive(Deserialize)]
-    struct ErrorPart<'a> {
-        message: Option<String>,
-        #[serde(borrow)]
-        code: Option<&'a RawValue>,
-        param: Option<String>,
-    }
-    let Ok(part) = serde_json::from_str::<ErrorPart<'_>>(error.get()) else {
-        // Some send a text alone.
-        let message = serde_json::from_str(error.get()).unwrap_or_else(|_| error.get().to_owned());
-        return Failure { message, ..Failure::of_backend("") };
-    };
-    let code = part.code.map(RawValue::get);
-    let status = code.and_then(|code| code.trim_matches('"').parse().ok());
-    let status = status.and_then(|status: u16| StatusCode::from_u16(status).ok());
-    Failure {
-        kind: status.map_or(FailureKind::Api, FailureKind::of_status),
-        message: part.message.unwrap_or_else(|| "the backend reports an error".to_owned()),
-        code: code.and_then(|code| serde_json::from_str(code).ok()),
-        param: part.param,
-    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for First<'a> {

@@ -4,10 +4,8 @@
 //! for it, then `[DONE]`; an error is an event of its own, and nothing comes behind it. All chunks have one id, time and model.
 //! What goes around a text is rendered once for all texts of its kind.
 
-use super::usage;
+use super::{error, usage};
 use crate::protocol::event::{Event, Stop, Usage};
-use crate::protocol::failure::Failure;
-use crate::protocol::openai::{ErrorBody, ErrorDetail};
 use crate::protocol::out::{JsonText, Out};
 use crate::protocol::stream::Context;
 
@@ -75,7 +73,7 @@ impl Encoder {
     fn other(&mut self, event: Event<'_>, out: &mut Out) {
         match event {
             Event::Usage(usage) => return self.usage.update(usage),
-            Event::Failure(failure) => return self.failure(failure, out),
+            Event::Failure(failure) => return out.write(&error::event(failure)),
             _ => {}
         }
         if std::mem::take(&mut self.needs_input) {
@@ -174,16 +172,6 @@ impl Encoder {
     fn thought(&mut self) {
         self.thoughts += 1;
         self.is_thinking = false;
-    }
-
-    fn failure(&self, failure: &Failure, out: &mut Out) {
-        let error = ErrorDetail {
-            message: &failure.message,
-            r#type: failure.kind.openai(),
-            param: failure.param.as_deref(),
-            code: failure.code.as_deref(),
-        };
-        out.write(&ErrorBody { error }.to_event());
     }
 
     /// Writes a chunk with this delta.

@@ -4,10 +4,12 @@
 //! offer them, and cannot answer their calls.
 
 use super::usage;
+use crate::protocol::error_body;
 use crate::protocol::event::{Delta, Event, Stop, Teller};
-use crate::protocol::failure::{Failure, FailureKind};
+use crate::protocol::failure::Failure;
 use crate::protocol::out::JsonText;
 use crate::protocol::sse::Frame;
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -50,8 +52,6 @@ struct Body<'a> {
     message: Option<MessagePart<'a>>,
     #[serde(borrow)]
     usage: Option<&'a RawValue>,
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -126,7 +126,7 @@ impl Decoder {
                 self.stop(frame, body.delta.as_ref()?, emit);
             }
             b"message_stop" => self.end(emit),
-            b"error" => self.fail(&failure(body.error), emit),
+            b"error" => self.fail(&error_body::read(StatusCode::OK, frame.data), emit),
             _ => {}
         }
         None
@@ -286,21 +286,4 @@ fn is_empty_object(json: &str) -> bool {
 fn escaped(json: &str) -> String {
     let quoted = serde_json::to_string(json).expect("a string always serialises");
     quoted[1..quoted.len() - 1].to_owned()
-}
-
-/// What an `error` event tells.
-fn failure(error: Option<&RawValue>) -> Failure {
-    #[derive(Deserialize)]
-    struct ErrorPart {
-        r#type: Option<String>,
-        message: Option<String>,
-    }
-    let part = error.and_then(|error| serde_json::from_str::<ErrorPart>(error.get()).ok());
-    let (kind, message) = part.map_or((None, None), |part| (part.r#type, part.message));
-    Failure {
-        kind: kind.as_deref().map_or(FailureKind::Api, FailureKind::of_anthropic),
-        message: message.unwrap_or_else(|| "the backend reports an error".to_owned()),
-        code: kind,
-        param: None,
-    }
 }

@@ -3,9 +3,8 @@
 //! Blocks come one behind the other, their indices are contiguous. What is known of the usage goes with the beginning, and all
 //! of it with the end: backends that speak Chat tell it last. What goes around a text is rendered once for each block.
 
-use super::usage;
+use super::{error, usage};
 use crate::protocol::event::{Event, Stop, Usage};
-use crate::protocol::failure::Failure;
 use crate::protocol::out::{JsonText, Out};
 use crate::protocol::stream::Context;
 
@@ -120,7 +119,7 @@ impl Encoder {
                 self.stop = (stop_reason(if refused { Stop::Refusal } else { stop }), sequence);
             }
             Event::End => self.end(out),
-            Event::Failure(failure) => write_failure(failure, out),
+            Event::Failure(failure) => out.write(&error::event(failure, None)),
         }
     }
 
@@ -209,14 +208,6 @@ impl Encoder {
         usage::write(&self.usage, out);
         out.write(b"}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
     }
-}
-
-fn write_failure(failure: &Failure, out: &mut Out) {
-    out.write(b"event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"");
-    out.write(failure.kind.anthropic().as_bytes());
-    out.write(b"\",\"message\":\"");
-    out.escape(&failure.message);
-    out.write(b"\"}}\n\n");
 }
 
 /// What Anthropic calls the reason why an answer ended.

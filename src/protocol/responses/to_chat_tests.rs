@@ -3,6 +3,7 @@
 use super::History;
 use crate::protocol::responses::request::Request;
 use bytes::Bytes;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 /// The one item that is stored.
@@ -274,4 +275,90 @@ fn a_large_image_is_not_copied() {
     assert!(
         translated.body.into_inner().iter().any(|piece| piece.len() == 1 << 20 && within.contains(&piece.as_ptr()))
     );
+}
+
+/// JSON in which the words of the API turn up everywhere.
+fn json_like() -> impl Strategy<Value = Value> {
+    let words = prop::sample::select(vec![
+        "message",
+        "function_call",
+        "function_call_output",
+        "custom_tool_call",
+        "custom_tool_call_output",
+        "reasoning",
+        "item_reference",
+        "input_text",
+        "output_text",
+        "refusal",
+        "input_image",
+        "input_file",
+        "function",
+        "custom",
+        "user",
+        "assistant",
+        "developer",
+        "fc_1o0",
+        "{\"reasoning_details\":[]}",
+        "",
+        "\n\"\u{1f600}",
+    ]);
+    let keys = prop::sample::select(vec![
+        "type",
+        "role",
+        "content",
+        "text",
+        "refusal",
+        "id",
+        "call_id",
+        "name",
+        "arguments",
+        "input",
+        "output",
+        "summary",
+        "encrypted_content",
+        "image_url",
+        "file_data",
+        "tools",
+        "instructions",
+        "tool_choice",
+        "function",
+        "other\n",
+    ]);
+    let leaf = prop_oneof![
+        words.prop_map(Value::from),
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from)
+    ];
+    leaf.prop_recursive(5, 48, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::vec((keys.clone(), inner), 0..6)
+                .prop_map(|members| members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Value>()),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_is_refused_by_name_or_becomes_a_chat_request(input in json_like(), tools in json_like(), more in json_like()) {
+        let mut request = if more.is_object() { more } else { json!({}) };
+        request["input"] = if input.is_object() { json!([input]) } else { input };
+        if tools.is_array() {
+            request["tools"] = tools;
+        }
+        match translate(&request, &[]) {
+            Ok((chat, turn, _)) => {
+                prop_assert!(chat["messages"].as_array().is_some_and(|messages| !messages.is_empty()));
+                prop_assert!(turn.as_array().unwrap().iter().all(|message| message["role"].is_string()));
+                let body = Bytes::from(serde_json::to_vec(&request).unwrap());
+                let request = Request::read(&body).unwrap();
+                let items: Value = serde_json::from_slice(&request.input_items("resp_1", &lookup).unwrap()).unwrap();
+                prop_assert!(items.as_array().unwrap().iter().all(|item| !item["id"].is_null() && item["type"].is_string()));
+                let echo = [b"{", &request.echo()[..], b"}"].concat();
+                prop_assert!(serde_json::from_slice::<Value>(&echo).is_ok());
+            }
+            Err((param, message)) => prop_assert!(!param.is_empty(), "{message}"),
+        }
+    }
 }
