@@ -169,7 +169,8 @@ fn agents() -> Value {
 
 #[test]
 fn agents_before_a_messages_backend() {
-    let (messages, warnings) = translated_to_messages(&agents());
+    let (messages, mut warnings) = translated_to_messages(&agents());
+    warnings.sort_unstable();
     check_messages_rules(&messages);
     // The last calls of the assistant are answered, so the user's new question may be thought about.
     assert_eq!(messages["thinking"], json!({"type": "enabled", "budget_tokens": 1024}));
