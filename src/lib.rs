@@ -6,6 +6,7 @@
 pub mod apiserver;
 pub mod env;
 pub mod ingress;
+pub mod language;
 pub mod openapi;
 pub mod protocol;
 pub mod routing;

@@ -3,9 +3,10 @@
 //! The interpreter shares nothing with the emitter and the server: it looks for words in lists of words, walks rules as
 //! trees, and sorts all decisions that match.
 
+use hardwire::language::detect;
 use hardwire::protocol::prompt::Raw;
 use hardwire::routing::{Request, Routing};
-use hardwire::table::SignalKind;
+use hardwire::table::{Language, SignalKind};
 use hardwire_baked::random;
 use hardwire_codegen::ir::{
     Counts, Feature, Input, InputValue, KeywordOperator, MetadataTest, Modality, ModalityDetector, Predicate, Router,
@@ -19,9 +20,9 @@ use std::sync::Mutex;
 /// Requests for each document.
 const REQUESTS: usize = 400;
 
-const WORDS: [&str; 14] = [
+const WORDS: [&str; 16] = [
     "alpha", "beta", "Gamma", "delta", "critical", "now", "draw", "explain", "ALPHA", "other", "drawing", "?", "!!",
-    "beta?",
+    "beta?", "zwischen", "nachts",
 ];
 
 /// Numbers without a pattern, the same in every run.
@@ -194,6 +195,10 @@ fn signal(signal: &Signal, detector: Option<&ModalityDetector>, case: &Case, tok
                         (true, true) => Modality::Both,
                     },
             )
+        }
+        SignalWhat::Language { code, threshold } => {
+            let Language { code: told, confidence } = detect(text);
+            (told == code && confidence >= *threshold).then_some(Match { confidence, value: None })
         }
         SignalWhat::Projection { .. } => None, // comes after the others
     }

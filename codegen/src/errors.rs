@@ -179,6 +179,8 @@ errors! {
     EMPTY_BAND = Error "empty-band",
         "signal `{0}` can never match", "`min_tokens` is larger than `max_tokens`", "";
 
+    UNKNOWN_LANGUAGE = Error "unknown-language",
+        "`{0}` is not a language that can be told from others", "not a known code of ISO 639-1", "the codes are {1}";
     EMPTY_LIST = Error "empty-list",
         "`{0}` is empty", "nothing stands in it", "";
     EXACTLY_ONE = Error "exactly-one",

@@ -230,6 +230,11 @@ pub enum SignalWhat {
         criteria: Vec<Vec<Term>>,
     },
     Modality(Modality),
+    /// The user writes in the language with this code of ISO 639-1.
+    Language {
+        code: String,
+        threshold: f64,
+    },
     /// An output of a mapping, by its index among those that are declared.
     Projection {
         mapping: usize,
@@ -249,6 +254,7 @@ impl SignalWhat {
             SignalWhat::Role { .. } => "authz",
             SignalWhat::Event { .. } => "event",
             SignalWhat::Modality(_) => "modality",
+            SignalWhat::Language { .. } => "language",
             SignalWhat::Projection { .. } => "projection",
         }
     }

@@ -17,6 +17,7 @@ pub mod report;
 pub mod schema;
 mod script;
 
+pub use lower::language::CODES as LANGUAGES;
 pub use report::{Diagnostic, Report};
 pub use script::build;
 

@@ -24,6 +24,7 @@ const MATCHED: [HeaderName; SignalKind::ALL.len()] = [
     HeaderName::from_static("x-vsr-matched-authz"),
     HeaderName::from_static("x-vsr-matched-event"),
     HeaderName::from_static("x-vsr-matched-modality"),
+    HeaderName::from_static("x-vsr-matched-language"),
     HeaderName::from_static("x-vsr-matched-projections"),
 ];
 const CONTEXT_TOKEN_COUNT: HeaderName = HeaderName::from_static("x-vsr-context-token-count");

@@ -102,6 +102,9 @@ impl Signals {
         if let Some(modality) = &families.modality {
             structure::modality(modality, &found, set);
         }
+        if let Some(languages) = &families.languages {
+            structure::language(languages, text, set);
+        }
     }
 
     /// Where terms stand in `text`, by number and then place; at most so many of each. For explanations: no request is

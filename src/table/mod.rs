@@ -21,8 +21,8 @@ pub use backend::{Auth, Backend, BackendId, Endpoint, Http, Url};
 pub use decision::{Decision, DecisionId, Matched};
 pub use evidence::{MeasureId, SignalSet, best};
 pub use families::{
-    Conversation, ConversationSignal, EventSignal, Families, Feature, MetadataSignal, MetadataTest, Modality,
-    RoleSignal, Roles, StructureSignal, Terms, sure_at, sure_within,
+    Conversation, ConversationSignal, EventSignal, Families, Feature, Language, LanguageSignal, Languages,
+    MetadataSignal, MetadataTest, Modality, RoleSignal, Roles, StructureSignal, Terms, sure_at, sure_within,
 };
 pub use listener::{Limits, Listener, Management};
 pub use model::{Balance, Ejection, HealthCheck, Model, ModelId, Pricing, Reliability, RetryOn};

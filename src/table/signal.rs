@@ -32,13 +32,15 @@ pub enum SignalKind {
     Event,
     /// `routing.signals.modality`.
     Modality,
+    /// `routing.signals.language`.
+    Language,
     /// An output of `routing.projections.mappings`.
     Projection,
 }
 
 impl SignalKind {
     /// Every family, in the order of signal ids.
-    pub const ALL: [SignalKind; 9] = [
+    pub const ALL: [SignalKind; 10] = [
         SignalKind::Keyword,
         SignalKind::Context,
         SignalKind::Structure,
@@ -47,6 +49,7 @@ impl SignalKind {
         SignalKind::Authz,
         SignalKind::Event,
         SignalKind::Modality,
+        SignalKind::Language,
         SignalKind::Projection,
     ];
 
@@ -62,6 +65,7 @@ impl SignalKind {
             SignalKind::Authz => "authz",
             SignalKind::Event => "event",
             SignalKind::Modality => "modality",
+            SignalKind::Language => "language",
             SignalKind::Projection => "projection",
         }
     }

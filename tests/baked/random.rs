@@ -103,6 +103,8 @@ impl Random {
             writeln!(out, "    events: [{{name: s0, event_types: [{one}], action_codes: [{other}], temporal: true}},");
         let _ = writeln!(out, "      {{name: s1, severities: [critical, high], event_types: [{other}]}}]");
         out.push_str("    modality: [{name: AR}, {name: DIFFUSION}, {name: BOTH}]\n");
+        let threshold = self.one(&["0.3", "0.5", "0.9"]);
+        let _ = writeln!(out, "    language: [{{name: en}}, {{name: de, threshold: {threshold}}}]");
     }
 
     fn projections(&mut self, out: &mut String) {
@@ -155,6 +157,9 @@ impl Random {
         ];
         if self.below(9) == 0 {
             return format!("{{type: modality, name: {}}}", self.one(&["AR", "DIFFUSION", "BOTH"]));
+        }
+        if self.below(9) == 0 {
+            return format!("{{type: language, name: {}}}", self.one(&["en", "de"]));
         }
         let (family, count) = families[self.below(families.len())];
         let predicate = if self.below(4) == 0 { self.predicate(&["0.6", "0.8", "1"]) } else { String::new() };

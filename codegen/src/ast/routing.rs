@@ -74,6 +74,8 @@ section! {
         events: List<Event>,
         /// What kind of answer the user asks for.
         modality: List<Modality>,
+        /// Which language the user writes in.
+        language: List<Language>,
     }
 }
 
@@ -272,6 +274,18 @@ section! {
 }
 
 section! {
+    /// Which language the user writes in.
+    "routing.signals.language[]" => pub struct Language {
+        /// Its two-letter code of ISO 639-1.
+        name: Leaf as NAME.required(),
+        /// For people.
+        description: Leaf,
+        /// How sure the detector must be. Default: 0.3.
+        threshold: Leaf as number(0.0, 1.0),
+    }
+}
+
+section! {
     /// What is computed from signals.
     "routing.projections" => pub struct Projections {
         /// Numbers.
@@ -392,6 +406,7 @@ section! {
             "authz",
             "event",
             "modality",
+            "language",
             "projection",
         ]),
         /// Of a signal: its name.

@@ -82,7 +82,6 @@ pub const UNSUPPORTED_SIGNAL_TYPES: &[&str] = &[
     "fact_check",
     "jailbreak",
     "kb",
-    "language",
     "pii",
     "preference",
     "reask",

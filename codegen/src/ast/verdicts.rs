@@ -78,7 +78,6 @@ pub const ENTRIES: &[Entry] = &[
     declared(SIGNALS, "preferences", "it needs a language model to ask"),
     declared(SIGNALS, "kb", EMBEDDINGS),
     declared(SIGNALS, "classifiers", CLASSIFIER),
-    declared(SIGNALS, "language", "languages are not told apart"),
     declared(SIGNALS, "session_metrics", "nothing is remembered of a session"),
     declared(SIGNALS, "event_context_rules", "nothing is remembered of a session"),
     declared(SIGNALS, "session_states", "nothing is remembered of a session"),

@@ -41,6 +41,10 @@ pub(super) fn families(router: &Router, names: &Names) -> TokenStream {
             Modality { image: #image, both: #both, ar: #ar, diffusion: #diffusion, both_signal: #both_signal }
         }
     });
+    // The one place that names the detector: a router without such signals does not hold it.
+    let languages = is_any(|what| matches!(what, SignalWhat::Language { .. }))
+        .then(|| quote!(Languages { detect: ::hardwire::language::detect, signals: &LANGUAGES }));
+    let languages = option(languages, |languages| languages);
     quote! {
         Families {
             structures: #structures,
@@ -49,6 +53,7 @@ pub(super) fn families(router: &Router, names: &Names) -> TokenStream {
             roles: #roles,
             events: #events,
             modality: #modality,
+            languages: #languages,
         }
     }
 }
@@ -56,7 +61,7 @@ pub(super) fn families(router: &Router, names: &Names) -> TokenStream {
 /// The tables of each family.
 pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
     let (mut structures, mut conversations, mut metadata) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut roles, mut events) = (Vec::new(), Vec::new());
+    let (mut roles, mut events, mut languages) = (Vec::new(), Vec::new(), Vec::new());
     let mut first_term = 0;
     for (n, (signal, id)) in router.signals.iter().zip(&names.signals).enumerate() {
         let noted = |noted: Option<usize>| option(noted.map(|n| &names.measures[n]), |name| quote!(#name));
@@ -114,6 +119,12 @@ pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
                 let confidence = noted(signal.noted_confidence);
                 events.push(quote!(EventSignal { signal: #id, criteria: #criteria, confidence: #confidence }));
             }
+            SignalWhat::Language { code, threshold } => {
+                let (threshold, confidence) = (decimal(*threshold), noted(signal.noted_confidence));
+                languages.push(quote! {
+                    LanguageSignal { signal: #id, code: #code, threshold: #threshold, confidence: #confidence }
+                });
+            }
             SignalWhat::Keyword { .. }
             | SignalWhat::Context { .. }
             | SignalWhat::Modality(_)
@@ -127,6 +138,7 @@ pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
         table("METADATA", "MetadataSignal", &metadata),
         table("ROLES", "RoleSignal", &roles),
         table("EVENTS", "EventSignal", &events),
+        table("LANGUAGES", "LanguageSignal", &languages),
     ];
     quote!(#(#tables)*)
 }

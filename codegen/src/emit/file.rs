@@ -36,6 +36,8 @@ const TABLE: &[&str] = &[
     "Http",
     "KeywordOperator",
     "KeywordSignal",
+    "LanguageSignal",
+    "Languages",
     "Limits",
     "Listener",
     "Literals",

@@ -97,6 +97,7 @@ fn describe(signal: &Signal) -> String {
             format!("Context signal `{name}`: {min_tokens} to {max_tokens} tokens.")
         }
         SignalWhat::Modality(_) => format!("Modality signal `{name}`."),
+        SignalWhat::Language { threshold, .. } => format!("Language signal `{name}`, from confidence {threshold} on."),
         SignalWhat::Role { users, groups } => {
             let names = users.iter().chain(groups).map(|name| prose(name)).collect::<Vec<_>>().join(", ");
             format!("Role `{name}`, of {names}.")

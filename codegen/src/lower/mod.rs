@@ -13,6 +13,7 @@ mod events;
 mod header;
 mod json;
 mod keywords;
+pub(crate) mod language;
 mod limits;
 mod listeners;
 mod metadata;

@@ -1,7 +1,7 @@
 //! `routing.signals`: every declared signal, and which of them decisions use.
 
 use super::reach::Known;
-use super::{Cx, context, conversation, events, keywords, metadata, modality, roles, structure};
+use super::{Cx, context, conversation, events, keywords, language, metadata, modality, roles, structure};
 use crate::ast::decode::{Leaf, nearest};
 use crate::ast::node::Span;
 use crate::ast::routing::Signals;
@@ -37,6 +37,8 @@ pub(super) enum Kind {
     Event,
     /// `modality`.
     Modality,
+    /// `language`.
+    Language,
     /// `projection`: an output of a mapping.
     Projection,
 }
@@ -52,6 +54,7 @@ impl Kind {
         ("authz", Kind::Authz),
         ("event", Kind::Event),
         ("modality", Kind::Modality),
+        ("language", Kind::Language),
         ("projection", Kind::Projection),
     ];
 
@@ -138,6 +141,11 @@ pub(super) fn declared(section: Option<&Signals>, cx: &mut Cx<'_>) -> Declared {
         let what = what.and_then(|leaf| cx.choice(leaf, "name", modality::NAMES, &[])).map(ir::SignalWhat::Modality);
         out.add_sound(Kind::Modality, name, what, at(item.name.as_ref(), item.span));
     }
+    for item in section.iter().flat_map(|s| s.language.iter()).flat_map(|list| &list.items) {
+        let name = out.declare(Kind::Language, item.name.as_ref(), (item.span, item.whole), cx);
+        let what = language::lower(item, name.as_deref(), cx);
+        out.add_sound(Kind::Language, name, what, at(item.name.as_ref(), item.span));
+    }
     out
 }
 
@@ -168,6 +176,7 @@ impl Declared {
                 structure::confidence(feature, *per_word, predicate.as_ref())
             }
             ir::SignalWhat::Event { criteria } => events::confidence(criteria.len()),
+            ir::SignalWhat::Language { threshold, .. } => Range { least: *threshold, most: 1.0 },
             _ => Range::FULL,
         };
         let signal = ir::Signal { name, what, confidence, noted_confidence: None, noted_value: None };

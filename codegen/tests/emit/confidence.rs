@@ -51,6 +51,7 @@ pub static TABLES: Tables = Tables {
         roles: None,
         events: &[],
         modality: None,
+        languages: None,
     },
     project: None,
     decisions: &DECISIONS,

@@ -3,11 +3,11 @@
 use ::hardwire::table::{
     Algorithm, AlignedBytes, Automaton, Backend, BackendId, Balance, Bounds, Config,
     ContextSignal, ConversationSignal, Decision, DecisionId, Edge, Endpoint, EnvVar,
-    EventSignal, Families, Feature, KeywordOperator, KeywordSignal, Limits, Listener,
-    Literals, Management, Matched, MeasureId, MetadataSignal, MetadataTest, Modality,
-    Model, ModelId, Number, Patterns, Plugins, Reasons, Reliability, RetryOn, RoleSignal,
-    Roles, Rule, Signal, SignalId, SignalKind, SignalSet, StructureSignal, Tables,
-    Target, Term, Terms, best, sure_within,
+    EventSignal, Families, Feature, KeywordOperator, KeywordSignal, LanguageSignal,
+    Languages, Limits, Listener, Literals, Management, Matched, MeasureId,
+    MetadataSignal, MetadataTest, Modality, Model, ModelId, Number, Patterns, Plugins,
+    Reasons, Reliability, RetryOn, RoleSignal, Roles, Rule, Signal, SignalId, SignalKind,
+    SignalSet, StructureSignal, Tables, Target, Term, Terms, best, sure_within,
 };
 use ::std::time::Duration;
 
@@ -18,7 +18,7 @@ use ::std::time::Duration;
 pub static TABLES: Tables = Tables {
     config: Config {
         source: "families.yaml",
-        sha256: "54c987bc06f65785003a8f946aec1b74343d22bd65483cb96c1a8c5c28fcca99",
+        sha256: "f77126f06be153e3ccef98bb60e2f417cfa65a546f84e808441b7eb2e73397dd",
         json: include_str!("config.json"),
     },
     env: &ENV,
@@ -63,6 +63,10 @@ pub static TABLES: Tables = Tables {
             ar: None,
             diffusion: Some(MODALITY_DIFFUSION),
             both_signal: Some(MODALITY_BOTH),
+        }),
+        languages: Some(Languages {
+            detect: ::hardwire::language::detect,
+            signals: &LANGUAGES,
         }),
     },
     project: Some(project),
@@ -194,19 +198,28 @@ const EVENT_PAYMENT: SignalId = SignalId(13);
 const MODALITY_DIFFUSION: SignalId = SignalId(14);
 /// Modality signal `BOTH`.
 const MODALITY_BOTH: SignalId = SignalId(15);
+/// Language signal `fr`, from confidence 0.3 on.
+const LANGUAGE_FR: SignalId = SignalId(16);
+/// Language signal `en`, from confidence 0.8 on.
+const LANGUAGE_EN: SignalId = SignalId(17);
+/// Language signal `ja`, from confidence 0.3 on.
+const LANGUAGE_JA: SignalId = SignalId(18);
 /// Projection signal `middle`.
-const PROJECTION_MIDDLE: SignalId = SignalId(16);
+const PROJECTION_MIDDLE: SignalId = SignalId(19);
 /// Projection signal `high`.
-const PROJECTION_HIGH: SignalId = SignalId(17);
+const PROJECTION_HIGH: SignalId = SignalId(20);
 const CONFIDENCE_STRUCTURE_MANY_QUESTIONS: MeasureId = MeasureId(0);
 const CONFIDENCE_STRUCTURE_POLITE: MeasureId = MeasureId(1);
 const CONFIDENCE_STRUCTURE_DENSE: MeasureId = MeasureId(2);
 const CONFIDENCE_STRUCTURE_BRIEF: MeasureId = MeasureId(3);
 const VALUE_CONVERSATION_LONG_TALK: MeasureId = MeasureId(4);
 const CONFIDENCE_EVENT_PAYMENT: MeasureId = MeasureId(5);
-const CONFIDENCE_PROJECTION_MIDDLE: MeasureId = MeasureId(6);
+const CONFIDENCE_LANGUAGE_FR: MeasureId = MeasureId(6);
+const CONFIDENCE_LANGUAGE_EN: MeasureId = MeasureId(7);
+const CONFIDENCE_LANGUAGE_JA: MeasureId = MeasureId(8);
+const CONFIDENCE_PROJECTION_MIDDLE: MeasureId = MeasureId(9);
 
-static SIGNALS: [Signal; 18] = [
+static SIGNALS: [Signal; 21] = [
     Signal {
         kind: SignalKind::Keyword,
         name: "legal",
@@ -270,6 +283,18 @@ static SIGNALS: [Signal; 18] = [
     Signal {
         kind: SignalKind::Modality,
         name: "BOTH",
+    },
+    Signal {
+        kind: SignalKind::Language,
+        name: "fr",
+    },
+    Signal {
+        kind: SignalKind::Language,
+        name: "en",
+    },
+    Signal {
+        kind: SignalKind::Language,
+        name: "ja",
     },
     Signal {
         kind: SignalKind::Projection,
@@ -398,6 +423,27 @@ static EVENTS: [EventSignal; 1] = [
             Terms { first: 8, count: 1 },
         ],
         confidence: Some(CONFIDENCE_EVENT_PAYMENT),
+    },
+];
+
+static LANGUAGES: [LanguageSignal; 3] = [
+    LanguageSignal {
+        signal: LANGUAGE_FR,
+        code: "fr",
+        threshold: 0.3,
+        confidence: Some(CONFIDENCE_LANGUAGE_FR),
+    },
+    LanguageSignal {
+        signal: LANGUAGE_EN,
+        code: "en",
+        threshold: 0.8,
+        confidence: Some(CONFIDENCE_LANGUAGE_EN),
+    },
+    LanguageSignal {
+        signal: LANGUAGE_JA,
+        code: "ja",
+        threshold: 0.3,
+        confidence: Some(CONFIDENCE_LANGUAGE_JA),
     },
 ];
 
@@ -559,10 +605,16 @@ const DECISION_ADMIN: DecisionId = DecisionId(10);
 const DECISION_MUCH_TALK: DecisionId = DecisionId(11);
 /// `routing.decisions[12]`, `brief`
 const DECISION_BRIEF: DecisionId = DecisionId(12);
-/// `routing.decisions[13]`, `legal`
-const DECISION_LEGAL: DecisionId = DecisionId(13);
+/// `routing.decisions[13]`, `french`
+const DECISION_FRENCH: DecisionId = DecisionId(13);
+/// `routing.decisions[14]`, `sure_english`
+const DECISION_SURE_ENGLISH: DecisionId = DecisionId(14);
+/// `routing.decisions[15]`, `surely_japanese`
+const DECISION_SURELY_JAPANESE: DecisionId = DecisionId(15);
+/// `routing.decisions[16]`, `legal`
+const DECISION_LEGAL: DecisionId = DecisionId(16);
 
-static DECISIONS: [Decision; 14] = [
+static DECISIONS: [Decision; 17] = [
     Decision {
         name: "hard_work",
         priority: 450,
@@ -681,6 +733,33 @@ static DECISIONS: [Decision; 14] = [
         plugins: Plugins::NONE,
     },
     Decision {
+        name: "french",
+        priority: 50,
+        tier: 0,
+        models: &[],
+        reasoning: &[],
+        algorithm: Algorithm::Static,
+        plugins: Plugins::NONE,
+    },
+    Decision {
+        name: "sure_english",
+        priority: 40,
+        tier: 0,
+        models: &[],
+        reasoning: &[],
+        algorithm: Algorithm::Static,
+        plugins: Plugins::NONE,
+    },
+    Decision {
+        name: "surely_japanese",
+        priority: 30,
+        tier: 0,
+        models: &[],
+        reasoning: &[],
+        algorithm: Algorithm::Static,
+        plugins: Plugins::NONE,
+    },
+    Decision {
         name: "legal",
         priority: 0,
         tier: 1,
@@ -781,6 +860,32 @@ fn brief_confidence(s: &SignalSet) -> f64 {
     (s.measure(CONFIDENCE_STRUCTURE_BRIEF) + 1.0) / 2.0
 }
 
+/// The rule of `DECISION_FRENCH`.
+fn french(s: &SignalSet) -> bool {
+    s.has(LANGUAGE_FR)
+}
+
+/// How sure `DECISION_FRENCH` is when it matches.
+fn french_confidence(s: &SignalSet) -> f64 {
+    s.measure(CONFIDENCE_LANGUAGE_FR)
+}
+
+/// The rule of `DECISION_SURE_ENGLISH`.
+fn sure_english(s: &SignalSet) -> bool {
+    s.has(LANGUAGE_EN)
+}
+
+/// How sure `DECISION_SURE_ENGLISH` is when it matches.
+fn sure_english_confidence(s: &SignalSet) -> f64 {
+    s.measure(CONFIDENCE_LANGUAGE_EN)
+}
+
+/// The rule of `DECISION_SURELY_JAPANESE`.
+#[allow(clippy::nonminimal_bool, clippy::overly_complex_bool_expr, clippy::eq_op)]
+fn surely_japanese(s: &SignalSet) -> bool {
+    s.has(LANGUAGE_JA) && s.measure(CONFIDENCE_LANGUAGE_JA) >= 0.9
+}
+
 /// The rule of `DECISION_SOME_WORK`.
 fn some_work(s: &SignalSet) -> bool {
     s.has(PROJECTION_MIDDLE)
@@ -840,6 +945,15 @@ fn decide(s: &SignalSet) -> Option<Matched> {
         if brief(s) {
             surest = surer(surest, DECISION_BRIEF, brief_confidence(s));
         }
+        if french(s) {
+            surest = surer(surest, DECISION_FRENCH, french_confidence(s));
+        }
+        if sure_english(s) {
+            surest = surer(surest, DECISION_SURE_ENGLISH, sure_english_confidence(s));
+        }
+        if surely_japanese(s) {
+            return surer(surest, DECISION_SURELY_JAPANESE, 1.0);
+        }
         if some_work(s) {
             return surer(surest, DECISION_SOME_WORK, some_work_confidence(s));
         }
@@ -887,6 +1001,15 @@ fn decide(s: &SignalSet) -> Option<Matched> {
         if brief(s) {
             return won(DECISION_BRIEF, brief_confidence(s));
         }
+        if french(s) {
+            return won(DECISION_FRENCH, french_confidence(s));
+        }
+        if sure_english(s) {
+            return won(DECISION_SURE_ENGLISH, sure_english_confidence(s));
+        }
+        if surely_japanese(s) {
+            return won(DECISION_SURELY_JAPANESE, 1.0);
+        }
         if some_work(s) {
             return won(DECISION_SOME_WORK, some_work_confidence(s));
         }
@@ -915,7 +1038,7 @@ const fn surer(
 
 // === Reasons, which only explanations read ===
 
-static RULES: [Option<Rule>; 14] = [
+static RULES: [Option<Rule>; 17] = [
     Some(Rule::Signal(PROJECTION_HIGH)),
     Some(Rule::Signal(PROJECTION_MIDDLE)),
     Some(Rule::Signal(METADATA_DENIED)),
@@ -955,10 +1078,24 @@ static RULES: [Option<Rule>; 14] = [
         ),
     ),
     Some(Rule::All(&[Rule::Signal(STRUCTURE_BRIEF), Rule::Signal(METADATA_UNTAGGED)])),
+    Some(Rule::Signal(LANGUAGE_FR)),
+    Some(Rule::Signal(LANGUAGE_EN)),
+    Some(
+        Rule::Compare(
+            LANGUAGE_JA,
+            Number::Noted(CONFIDENCE_LANGUAGE_JA),
+            Bounds {
+                gt: None,
+                gte: Some(0.9),
+                lt: None,
+                lte: None,
+            },
+        ),
+    ),
     Some(Rule::Signal(KEYWORD_LEGAL)),
 ];
 
-static CONFIDENCES: [Number; 18] = [
+static CONFIDENCES: [Number; 21] = [
     Number::Known(1.0),
     Number::Noted(CONFIDENCE_STRUCTURE_MANY_QUESTIONS),
     Number::Noted(CONFIDENCE_STRUCTURE_POLITE),
@@ -975,6 +1112,9 @@ static CONFIDENCES: [Number; 18] = [
     Number::Noted(CONFIDENCE_EVENT_PAYMENT),
     Number::Known(1.0),
     Number::Known(1.0),
+    Number::Noted(CONFIDENCE_LANGUAGE_FR),
+    Number::Noted(CONFIDENCE_LANGUAGE_EN),
+    Number::Noted(CONFIDENCE_LANGUAGE_JA),
     Number::Noted(CONFIDENCE_PROJECTION_MIDDLE),
     Number::Known(0.9999938558253978),
 ];

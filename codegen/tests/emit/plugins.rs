@@ -52,6 +52,7 @@ pub static TABLES: Tables = Tables {
         roles: None,
         events: &[],
         modality: None,
+        languages: None,
     },
     project: None,
     decisions: &DECISIONS,

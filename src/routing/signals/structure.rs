@@ -1,7 +1,7 @@
-//! Signals that look at the user's text beside keywords: what can be counted in it, signs of events, what it asks for.
+//! Signals that look at the user's text beside keywords: what can be counted in it, signs of events, what it asks for, its language.
 
 use super::{Error, found::Found, literals, words::is_unspaced};
-use crate::table::{Automaton, EventSignal, Feature, Modality, SignalSet, StructureSignal, sure_at};
+use crate::table::{Automaton, EventSignal, Feature, Languages, Modality, SignalSet, StructureSignal, sure_at};
 use regex_automata::{
     Input,
     dfa::{Automaton as _, dense::DFA},
@@ -156,6 +156,19 @@ pub(super) fn modality(modality: &Modality, found: &Found<'_>, set: &mut SignalS
     };
     if let Some(signal) = signal {
         set.insert(signal);
+    }
+}
+
+/// Inserts the language that the text is written in.
+pub(super) fn language(languages: &Languages, text: &str, set: &mut SignalSet) {
+    let language = (languages.detect)(text);
+    for signal in languages.signals {
+        if signal.code == language.code && language.confidence >= signal.threshold {
+            set.insert(signal.signal);
+            if let Some(measure) = signal.confidence {
+                set.note(measure, language.confidence);
+            }
+        }
     }
 }
 
