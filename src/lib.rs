@@ -11,6 +11,7 @@ pub mod openapi;
 pub mod protocol;
 pub mod routing;
 pub mod server;
+pub mod stems;
 pub mod table;
 pub mod telemetry;
 pub mod upstream;

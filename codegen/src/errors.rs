@@ -176,6 +176,12 @@ errors! {
     LONG_KEYWORD = Error "long-keyword",
         "the keyword has {0} characters", "at most {1} are possible",
         "look for a shorter piece of it";
+    FUZZY_MATCHES_ALL = Error "fuzzy-matches-all",
+        "with {0} edits any short word becomes {1}", "as many as it has letters, or more",
+        "`fuzzy_threshold` is the number of letters that may differ, 2 where it is not written: give a smaller one, or put short keywords into a signal of their own";
+    NO_STEMS = Error "no-stems",
+        "the keyword `{0}` can never match", "only words that are left out, such as `the`",
+        "`method: bm25` looks at words that mean something; without a `method` it is found as it is";
     EMPTY_BAND = Error "empty-band",
         "signal `{0}` can never match", "`min_tokens` is larger than `max_tokens`", "";
 

@@ -348,6 +348,26 @@ pub enum Term {
     Literal { text: String, case_sensitive: bool },
     /// A pattern in the syntax of regex-syntax, flags included, known to compile.
     Regex { pattern: String },
+    /// The same as a literal; or a word of the text becomes it with so few edits.
+    Near { text: String, case_sensitive: bool, edits: usize },
+    /// A word of the text shares so many groups of `arity` letters with it.
+    Similar { text: String, case_sensitive: bool, arity: usize, threshold: f32 },
+    /// The weights of its stems, summed up over the words of the text, come to so much.
+    Ranked { text: String, threshold: f32, weights: Vec<(String, f32)> },
+}
+
+impl Term {
+    /// As the document has it.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Term::Literal { text, .. }
+            | Term::Regex { pattern: text }
+            | Term::Near { text, .. }
+            | Term::Similar { text, .. }
+            | Term::Ranked { text, .. } => text,
+        }
+    }
 }
 
 /// Bands of a score.

@@ -13,6 +13,7 @@ pub mod errors;
 pub mod ir;
 pub mod lower;
 pub mod parse;
+pub mod ranking;
 pub mod report;
 pub mod schema;
 mod script;

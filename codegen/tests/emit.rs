@@ -33,6 +33,11 @@ fn families_of_signals() {
 }
 
 #[test]
+fn keyword_methods() {
+    expect_file!["emit/methods.rs"].assert_eq(&output("methods.yaml").rust);
+}
+
+#[test]
 fn plugins_and_reasoning() {
     expect_file!["emit/plugins.rs"].assert_eq(&output("plugins.yaml").rust);
 }

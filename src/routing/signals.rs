@@ -3,14 +3,17 @@
 
 mod found;
 mod literals;
+mod near;
 mod patterns;
+mod ranked;
 mod request;
+mod similar;
 mod structure;
 mod words;
 
 use super::Request;
 use crate::protocol::prompt::Prompt;
-use crate::table::{Automaton, KeywordOperator, KeywordSignal, SignalSet, Tables};
+use crate::table::{Automaton, KeywordOperator, KeywordSignal, Ranked, SignalSet, Similar, Tables};
 use found::Found;
 use regex_automata::{dfa::StartError, util::wire::DeserializeError};
 use std::ops::Range;
@@ -28,6 +31,9 @@ pub struct Signals {
 enum Scanner {
     Literals(literals::Scanner),
     Patterns(Box<patterns::Scanner>),
+    Near(near::Scanner),
+    Similar(&'static Similar),
+    Ranked(&'static Ranked),
 }
 
 /// Why a baked automaton cannot run here. Only a binary for another byte order, or one that was damaged, has these.
@@ -91,6 +97,9 @@ impl Signals {
             match scanner {
                 Scanner::Literals(scanner) => scanner.scan(text, &mut found),
                 Scanner::Patterns(scanner) => scanner.scan(text, &mut found),
+                Scanner::Near(scanner) => scanner.scan(text, &mut found),
+                Scanner::Similar(similar) => similar::scan(similar, text, &mut found),
+                Scanner::Ranked(ranked) => ranked::scan(ranked, text, &mut found),
             }
         }
         for keyword in self.tables.keywords.iter().filter(|keyword| matches(keyword, &found)) {
@@ -141,6 +150,9 @@ impl Scanner {
         match self {
             Scanner::Literals(scanner) => scanner.places(text, tell),
             Scanner::Patterns(scanner) => scanner.places(text, tell),
+            Scanner::Near(scanner) => scanner.places(text, tell),
+            Scanner::Similar(similar) => similar::each(similar, text, tell),
+            Scanner::Ranked(ranked) => ranked::places(ranked, text, tell),
         }
     }
 
@@ -148,6 +160,9 @@ impl Scanner {
         match automaton {
             Automaton::Literals(automaton) => literals::Scanner::new(automaton).map(Scanner::Literals),
             Automaton::Patterns(automaton) => patterns::Scanner::new(automaton).map(Box::new).map(Scanner::Patterns),
+            Automaton::Near(near) => Ok(Scanner::Near(near::Scanner::new(near))),
+            Automaton::Similar(similar) => Ok(Scanner::Similar(similar)),
+            Automaton::Ranked(ranked) => Ok(Scanner::Ranked(ranked)),
         }
     }
 }

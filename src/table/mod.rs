@@ -5,6 +5,7 @@
 //! benches bring their own, baked by the same compiler.
 
 mod algorithm;
+mod approximate;
 mod backend;
 mod decision;
 mod evidence;
@@ -17,6 +18,7 @@ mod signal;
 mod text;
 
 pub use algorithm::{Algorithm, Ceilings, MultiFactor, Otherwise};
+pub use approximate::{Gram, Near, NearTerm, Ranked, Similar, Stem};
 pub use backend::{Auth, Backend, BackendId, Endpoint, Http, Url};
 pub use decision::{Decision, DecisionId, Matched};
 pub use evidence::{MeasureId, SignalSet, best};

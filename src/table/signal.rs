@@ -1,5 +1,7 @@
 //! Signals: what is noticed about a request, as bits that generated decisions read.
 
+use super::{Near, Ranked, Similar};
+
 /// Index into [`Tables::signals`](super::Tables::signals), and bit of a [`SignalSet`]. Below [`SignalSet::CAPACITY`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SignalId(pub u16);
@@ -102,6 +104,12 @@ pub enum Automaton {
     Literals(Literals),
     /// Regular expressions.
     Patterns(Patterns),
+    /// Keywords that a word may miss by some edits.
+    Near(Near),
+    /// Keywords that share groups of letters with a word.
+    Similar(Similar),
+    /// Keywords by the weights of their stems.
+    Ranked(Ranked),
 }
 
 /// A deterministic automaton over the bytes of the text. It takes letters that differ only in case for the same, and

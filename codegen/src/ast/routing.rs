@@ -92,8 +92,19 @@ section! {
         keywords: List<Leaf> as NAME.required().some(),
         /// Whether upper and lower case differ. Default: false.
         case_sensitive: Leaf as FLAG,
-        /// `regex`: the keywords are regular expressions. Default: they are words.
-        method: Leaf as words(&["regex"]),
+        /// `regex`: the keywords are regular expressions. `fuzzy`, `bm25`, `ngram`: they are words that need not stand in
+        /// the text as they are. Default: they are words.
+        method: Leaf as words(&["regex", "fuzzy", "bm25", "ngram"]),
+        /// The same as `method: fuzzy`. Default: false.
+        fuzzy_match: Leaf as FLAG,
+        /// Of `fuzzy`: how many letters may differ. Default: 2.
+        fuzzy_threshold: Leaf as WHOLE,
+        /// Of `bm25`: the least score. Default: 0.1.
+        bm25_threshold: Leaf as number(0.0, f64::MAX),
+        /// Of `ngram`: the least similarity. Default: 0.4.
+        ngram_threshold: Leaf as number(0.0, 1.0),
+        /// Of `ngram`: how many letters go together. Default: 3.
+        ngram_arity: Leaf as whole(2, 8),
     }
 }
 

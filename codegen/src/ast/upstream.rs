@@ -9,10 +9,6 @@ pub const UNSUPPORTED: &[(&str, &[&str])] = &[
     ("routing.projections.scores[].inputs[]", &["kb", "metric"]),
     ("routing.projections.mappings[]", &["top_k"]),
     (
-        "routing.signals.keywords[]",
-        &["fuzzy_match", "fuzzy_threshold", "bm25_threshold", "ngram_threshold", "ngram_arity"],
-    ),
-    (
         "routing.decisions[]",
         &["emits", "annotations", "candidateIterations", "adaptations", "output_contract", "output_contract_spec"],
     ),
@@ -87,9 +83,6 @@ pub const UNSUPPORTED_SIGNAL_TYPES: &[&str] = &[
     "reask",
     "user_feedback",
 ];
-
-/// Keyword methods that exist in the schema and not here.
-pub const UNSUPPORTED_KEYWORD_METHODS: &[&str] = &["bm25", "fuzzy", "ngram"];
 
 /// Algorithms that exist, or existed, in the schema and not here.
 pub const UNSUPPORTED_ALGORITHMS: &[&str] = &[

@@ -24,7 +24,7 @@ pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
     }
     let rules = router.decisions.iter().map(|decision| option(decision.rule.as_ref(), |r| rule(r, router, names)));
     let confidences = router.signals.iter().map(|signal| confidence(signal, names));
-    let terms: Vec<&str> = automata::terms(router).map(text).collect();
+    let terms: Vec<&str> = automata::terms(router).map(Term::text).collect();
     let [r, c, t] = [router.decisions.len(), router.signals.len(), terms.len()].map(|count| int(count as u64));
     quote! {
         static RULES: [Option<Rule>; #r] = [#(#rules),*];
@@ -83,11 +83,4 @@ fn noted(measure: usize, names: &Names) -> TokenStream {
 fn bounds(Predicate { gt, gte, lt, lte }: &Predicate) -> TokenStream {
     let [gt, gte, lt, lte] = [gt, gte, lt, lte].map(|bound| option(*bound, decimal));
     quote!(Bounds { gt: #gt, gte: #gte, lt: #lt, lte: #lte })
-}
-
-fn text(term: &Term) -> &str {
-    match term {
-        Term::Literal { text, .. } => text,
-        Term::Regex { pattern } => pattern,
-    }
 }

@@ -116,6 +116,9 @@ fn term(term: &Term) -> String {
         Term::Literal { text, case_sensitive: false } => format!("\"{}\"", prose(text)),
         Term::Literal { text, case_sensitive: true } => format!("\"{}\" (as written)", prose(text)),
         Term::Regex { pattern } => format!("`{}`", one_code_span(pattern)),
+        Term::Near { text, edits, .. } => format!("\"{}\" (or {edits} edits from it)", prose(text)),
+        Term::Similar { text, arity, .. } => format!("\"{}\" (or alike, by groups of {arity} letters)", prose(text)),
+        Term::Ranked { text, .. } => format!("\"{}\" (by its stems)", prose(text)),
     }
 }
 

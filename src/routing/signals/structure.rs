@@ -25,7 +25,7 @@ impl Counter {
             Feature::Words(automata) => {
                 let scanners = automata.iter().map(|automaton| match automaton {
                     Automaton::Literals(automaton) => literals::Scanner::new(automaton),
-                    Automaton::Patterns(_) => Err(Error::Literals),
+                    _ => Err(Error::Literals),
                 });
                 Counter::Words(scanners.collect::<Result<_, Error>>()?)
             }

@@ -31,6 +31,11 @@ pub mod families {
     baked!("families");
 }
 
+/// Keywords that need not stand in the text as they are.
+pub mod methods {
+    baked!("methods");
+}
+
 /// A hundred keyword rules.
 pub mod keywords_100 {
     baked!("keywords_100");
