@@ -113,9 +113,9 @@ fn texts_are_noticed() {
         }
         let metrics = Registry::new(&TABLES, vec![Arc::clone(&bench.recorder)]).render();
         for line in [
-            r#"llm_signal_match_total{signal_type="structure",signal_name="many_questions"} 2"#,
-            r#"llm_signal_match_total{signal_type="event",signal_name="payment"} 2"#,
-            r#"llm_signal_extraction_total{signal_type="event",signal_name="payment"} 8"#,
+            r#"llm_signal_match_total{signal_type="structure",signal_name="many_questions",recipe="default"} 2"#,
+            r#"llm_signal_match_total{signal_type="event",signal_name="payment",recipe="default"} 2"#,
+            r#"llm_signal_extraction_total{signal_type="event",signal_name="payment",recipe="default"} 8"#,
         ] {
             assert!(metrics.lines().any(|counted| counted == line), "{line}\nis not in\n{metrics}");
         }

@@ -1,6 +1,6 @@
 //! Signals: what is noticed about a request, as bits that generated decisions read.
 
-/// Index into [`Tables::signals`](super::Tables::signals), and bit of a [`SignalSet`]. Below [`SignalSet::CAPACITY`].
+/// Index into [`Policy::signals`](super::Policy::signals), and bit of a [`SignalSet`]. Below [`SignalSet::CAPACITY`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SignalId(pub u16);
 
