@@ -123,9 +123,9 @@ fn texts_are_noticed() {
         }
         let metrics = Registry::new(&TABLES, vec![Arc::clone(&bench.recorder)]).render();
         for line in [
-            r#"llm_signal_match_total{signal_type="structure",signal_name="many_questions"} 2"#,
-            r#"llm_signal_match_total{signal_type="event",signal_name="payment"} 2"#,
-            r#"llm_signal_extraction_total{signal_type="event",signal_name="payment"} 11"#,
+            r#"llm_signal_match_total{signal_type="structure",signal_name="many_questions",recipe="default"} 2"#,
+            r#"llm_signal_match_total{signal_type="event",signal_name="payment",recipe="default"} 2"#,
+            r#"llm_signal_extraction_total{signal_type="event",signal_name="payment",recipe="default"} 11"#,
         ] {
             assert!(metrics.lines().any(|counted| counted == line), "{line}\nis not in\n{metrics}");
         }

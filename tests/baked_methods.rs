@@ -13,8 +13,8 @@ use std::collections::BTreeSet;
 /// The signals that match, but for those that match where nothing is found.
 fn found(text: &str) -> BTreeSet<&'static str> {
     let mut set = SignalSet::EMPTY;
-    Signals::new(&TABLES).expect("baked for this machine").text(text, &mut set);
-    set.iter().map(|id| TABLES.signals[usize::from(id.0)].name).collect()
+    Signals::new(TABLES.policies[0]).expect("baked for this machine").text(text, &mut set);
+    set.iter().map(|id| TABLES.policies[0].signals[usize::from(id.0)].name).collect()
 }
 
 #[track_caller]
@@ -82,12 +82,12 @@ impl Oracle {
     fn all() -> Vec<Oracle> {
         let text = include_str!("baked/configs/methods.yaml");
         let (router, report) = check(&Source { path: "methods.yaml", text });
-        let router = router.unwrap_or_else(|| panic!("{}", report.render_text(false)));
+        let mut router = router.unwrap_or_else(|| panic!("{}", report.render_text(false)));
         let oracle = |signal: hardwire_codegen::ir::Signal| match signal.what {
             SignalWhat::Keyword { operator, terms } => Oracle { name: signal.name, operator, terms },
             other => panic!("{other:?} is no keyword signal"),
         };
-        router.signals.into_iter().map(oracle).collect()
+        router.policies.swap_remove(0).signals.into_iter().map(oracle).collect()
     }
 
     fn matches(&self, text: &str) -> bool {
@@ -148,7 +148,7 @@ fn near(term: &Term, text: &str) -> bool {
 
 #[test]
 fn random_texts_are_found_as_upstream_finds_them() {
-    const WORDS: [&str; 30] = [
+    const WORDS: &[&str] = &[
         "invoice",
         "Refund",
         "e-mail",
@@ -212,6 +212,6 @@ fn random_texts_are_found_as_upstream_finds_them() {
         }
     }
     for (oracle, matched) in oracles.iter().zip(matched) {
-        assert!((5..TEXTS - 5).contains(&matched), "{} matched {matched} times", oracle.name);
+        assert!((3..TEXTS - 3).contains(&matched), "{} matched {matched} times", oracle.name);
     }
 }

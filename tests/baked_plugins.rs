@@ -138,9 +138,9 @@ fn a_decision_answers_itself() {
             "{answer:?}"
         );
         bench.counted(
-            r#"llm_plugin_execution_total{plugin_type="fast_response",decision_name="greet",status="success"} 2"#,
+            r#"llm_plugin_execution_total{plugin_type="fast_response",decision_name="greet",status="success",recipe="default"} 2"#,
         );
-        bench.counted(r#"llm_decision_match_total{decision_name="greet"} 2"#);
+        bench.counted(r#"llm_decision_match_total{decision_name="greet",recipe="default"} 2"#);
         bench.counted(r#"llm_model_requests_total{model="plain"} 0"#);
     });
 }
@@ -175,11 +175,11 @@ fn fields_and_tools_are_held_back() {
             r#"{"model":"Qwen/Qwen3-8B","max_tokens":100,"n":1,"messages":[{"role":"user","content":"strict"}],"chat_template_kwargs":{"enable_thinking":false}}"#
         );
         for line in [
-            r#"sr_request_params_blocked_total{decision="strict",param="logit_bias"} 1"#,
-            r#"sr_request_params_max_tokens_capped_total{decision="strict"} 1"#,
-            r#"sr_request_params_max_n_capped_total{decision="strict"} 1"#,
-            r#"sr_request_params_unknown_field_stripped_total{decision="strict"} 1"#,
-            r#"llm_plugin_execution_total{plugin_type="tools",decision_name="strict",status="success"} 1"#,
+            r#"sr_request_params_blocked_total{decision="strict",param="logit_bias",recipe="default"} 1"#,
+            r#"sr_request_params_max_tokens_capped_total{decision="strict",recipe="default"} 1"#,
+            r#"sr_request_params_max_n_capped_total{decision="strict",recipe="default"} 1"#,
+            r#"sr_request_params_unknown_field_stripped_total{decision="strict",recipe="default"} 1"#,
+            r#"llm_plugin_execution_total{plugin_type="tools",decision_name="strict",status="success",recipe="default"} 1"#,
         ] {
             bench.counted(line);
         }

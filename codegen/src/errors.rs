@@ -57,6 +57,8 @@ errors! {
         "`{0}` is not supported by this version", "in {1}", "remove it: a key that did nothing would be worse than none";
     REMOVED_KEY = Error "removed-key",
         "`{0}` is no longer a key of {1}", "removed", "use {2}";
+    MISPLACED_KEY = Error "misplaced-key",
+        "`{0}` is no key of {1}", "the models are the same for all policies", "move it to {2}";
     IGNORED_KEY = Warning "ignored-key",
         "`{0}` is ignored", "has no meaning in a baked router", "";
     UNSUPPORTED_DECLARATION = Warning "unsupported-declaration",
@@ -228,6 +230,16 @@ errors! {
         "decision `{0}` can never win", "whenever it matches, `{1}` matches too and comes first", "{2}";
     WEIGHT_UNUSED = Warning "weight-unused",
         "`weight` has no effect", "no algorithm looks at it", "order `modelRefs` by preference";
+
+    // Entrypoints and recipes.
+    UNKNOWN_RECIPE = Error "unknown-recipe",
+        "there is no recipe `{0}`", "not in `recipes`", "";
+    RESERVED_RECIPE = Error "reserved-recipe",
+        "a recipe cannot be called `{0}`", "reserved", "`default` is the top-level `routing`: rename the recipe";
+    PUBLIC_NAME_TAKEN = Error "public-name-taken",
+        "`{0}` is the name of {1} already", "taken", "give the entrypoint another name";
+    UNUSED_RECIPE = Warning "unused-recipe",
+        "no entrypoint names the recipe `{0}`", "nobody can ask for it", "it is left out of the binary; add it to `entrypoints`";
 
     // Plugins and reasoning.
     NEEDED_PARAM = Error "needed-param",

@@ -31,6 +31,20 @@ pub struct Router {
     pub models: Vec<Model>,
     /// Index into `models`.
     pub default_model: Option<usize>,
+    /// The top-level `routing`, then the recipes in the order of the document; indices are policy ids.
+    pub policies: Vec<Policy>,
+    /// Further virtual names, each with an index into `policies`.
+    pub entrypoints: Vec<(String, usize)>,
+}
+
+/// Name of the first policy; no recipe can have it.
+pub const DEFAULT_POLICY: &str = "default";
+
+/// `hardwire::table::Policy`.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    pub name: String,
+    pub description: String,
     /// Used signals: by family, in each in the order of the document; indices are signal ids.
     pub signals: Vec<Signal>,
     /// Those of which some output is used.
@@ -41,7 +55,9 @@ pub struct Router {
     pub identity: Option<Identity>,
     /// `priority` or `confidence`.
     pub strategy: Strategy,
-    /// In the order of the document; indices are decision ids.
+    /// Id of the first of the decisions: they are numbered over all policies.
+    pub first_decision: usize,
+    /// In the order of the document.
     pub decisions: Vec<Decision>,
 }
 
@@ -385,7 +401,7 @@ pub struct Mapping {
 /// A signal's part in a score.
 #[derive(Debug, Clone)]
 pub struct Input {
-    /// Index into `Router::signals`.
+    /// Index into `Policy::signals`.
     pub signal: usize,
     pub weight: f64,
     pub value: InputValue,
@@ -402,7 +418,7 @@ pub enum InputValue {
 /// A band, which holds every score where it has no bounds.
 #[derive(Debug, Clone)]
 pub struct Band {
-    /// Index into `Router::signals`, if a decision uses it.
+    /// Index into `Policy::signals`, if a decision uses it.
     pub signal: Option<usize>,
     pub predicate: Option<Predicate>,
 }
@@ -528,7 +544,7 @@ pub enum HeaderChange {
 /// A rule tree. Groups have at least one child.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Rule {
-    /// Index into `Router::signals`.
+    /// Index into `Policy::signals`.
     Signal(usize),
     /// The same, and what it counted, or else how sure it is, compares so.
     Compare {

@@ -48,6 +48,11 @@ fn algorithms() {
 }
 
 #[test]
+fn recipes() {
+    expect_file!["emit/recipes.rs"].assert_eq(&output("recipes.yaml").rust);
+}
+
+#[test]
 fn the_same_document_gives_the_same_bytes() {
     for name in ["basic.yaml", "signals.yaml", "keywords_100.yaml"] {
         assert_eq!(output(name), output(name));
@@ -65,7 +70,7 @@ fn the_output_names_its_source_and_no_place() {
 
 #[test]
 fn every_file_that_the_output_includes_is_there() {
-    for name in ["basic.yaml", "signals.yaml", "families.yaml", "keywords_100.yaml"] {
+    for name in ["basic.yaml", "signals.yaml", "families.yaml", "keywords_100.yaml", "recipes.yaml"] {
         let Output { rust, blobs } = output(name);
         let included = rust.matches("include_bytes!").count() + rust.matches("include_str!").count();
         assert_eq!(included, blobs.len(), "{name}");

@@ -61,7 +61,7 @@ async fn answer(ingress: &Ingress, request: Request<Incoming>, exchange: &mut Ex
         return Ok(Answer::Own(response));
     }
     strip_request(&mut head.headers);
-    if let Some(roles) = &ingress.tables.families.roles {
+    if let Some(roles) = ingress.tables.identity() {
         head.headers.remove(roles.user_header);
         head.headers.remove(roles.groups_header);
     }
@@ -172,7 +172,7 @@ fn plan(
             parts.each_ref().map(Option::as_deref);
         let messages = messages.unwrap_or(b"[]");
         let body = Raw { messages, tools, tool_choice, response_format, max_tokens, metadata };
-        match &ingress.tables.families.roles {
+        match ingress.tables.identity() {
             None => routing::Request { body, ..routing::Request::default() },
             Some(roles) => routing::Request {
                 body,
@@ -184,7 +184,7 @@ fn plan(
     let decision = plan.choice.as_ref().and_then(|choice| choice.decision).map(|(decision, _)| decision);
     if let Some(choice) = &plan.choice {
         ingress.recorder.routing_latency(began.elapsed());
-        ingress.recorder.noticed(&choice.matched);
+        ingress.recorder.noticed(choice.policy, &choice.matched);
     }
     if let Some(decision) = decision
         && ingress.tables.decision(decision).plugins.fast_response.is_some()

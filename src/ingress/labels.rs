@@ -8,6 +8,7 @@ pub(super) const SCHEMA_VERSION: HeaderName = HeaderName::from_static("x-vsr-sch
 pub(super) const SCHEMA_VERSION_VALUE: HeaderValue = HeaderValue::from_static("2");
 pub(super) const RESPONSE_PATH: HeaderName = HeaderName::from_static("x-vsr-response-path");
 const SELECTED_MODEL: HeaderName = HeaderName::from_static("x-vsr-selected-model");
+const SELECTED_RECIPE: HeaderName = HeaderName::from_static("x-vsr-selected-recipe");
 const SELECTED_DECISION: HeaderName = HeaderName::from_static("x-vsr-selected-decision");
 const SELECTED_CONFIDENCE: HeaderName = HeaderName::from_static("x-vsr-selected-confidence");
 const SELECTED_ALGORITHM: HeaderName = HeaderName::from_static("x-vsr-selected-algorithm");
@@ -38,6 +39,7 @@ pub(super) struct Labels {
     tables: &'static Tables,
     models: Vec<HeaderValue>,
     decisions: Vec<HeaderValue>,
+    recipes: Vec<HeaderValue>,
 }
 
 /// Whether a client asks for the labels that explain a decision.
@@ -50,7 +52,8 @@ impl Labels {
         Labels {
             tables,
             models: tables.models.iter().map(|model| value(model.name)).collect(),
-            decisions: tables.decisions.iter().map(|decision| value(decision.name)).collect(),
+            decisions: tables.decisions().map(|decision| value(decision.name)).collect(),
+            recipes: tables.policies.iter().map(|policy| value(policy.name)).collect(),
         }
     }
 
@@ -77,6 +80,7 @@ impl Labels {
         headers.insert(RESPONSE_PATH, HeaderValue::from_static("upstream"));
         headers.insert(SELECTED_MODEL, self.models[usize::from(plan.model.0)].clone());
         let Some(choice) = &plan.choice else { return };
+        headers.insert(SELECTED_RECIPE, self.recipes[usize::from(choice.policy.0)].clone());
         if let Some((decision, confidence)) = choice.decision {
             headers.insert(SELECTED_DECISION, self.decisions[usize::from(decision.0)].clone());
             headers.insert(SELECTED_CONFIDENCE, confidence_value(confidence));
@@ -91,7 +95,7 @@ impl Labels {
         }
         if debug {
             for (kind, name) in SignalKind::ALL.into_iter().zip(&MATCHED) {
-                let signals = choice.matched.iter().map(|id| &self.tables.signals[usize::from(id.0)]);
+                let signals = choice.matched.iter().map(|id| self.tables.policy(choice.policy).signal(id));
                 let names: Vec<&str> = signals.filter(|signal| signal.kind == kind).map(|signal| signal.name).collect();
                 if !names.is_empty() {
                     headers.insert(name, value(&names.join(",")));

@@ -13,16 +13,16 @@ mod words;
 
 use super::Request;
 use crate::protocol::prompt::Prompt;
-use crate::table::{Automaton, KeywordOperator, KeywordSignal, Ranked, SignalSet, Similar, Tables};
+use crate::table::{Automaton, KeywordOperator, KeywordSignal, Policy, Ranked, SignalSet, Similar};
 use found::Found;
 use regex_automata::{dfa::StartError, util::wire::DeserializeError};
 use std::ops::Range;
 pub use words::is_spaced_word;
 
-/// The signals of a router, ready to be evaluated.
+/// The signals of a policy, ready to be evaluated.
 #[derive(Debug)]
 pub struct Signals {
-    tables: &'static Tables,
+    policy: &'static Policy,
     scanners: Box<[Scanner]>,
     counters: Box<[structure::Counter]>,
 }
@@ -57,15 +57,15 @@ const STACK_WORDS: usize = 32;
 
 impl Signals {
     /// Looks at the automata where they are. For regular expressions this takes time in proportion to their size.
-    pub fn new(tables: &'static Tables) -> Result<Self, Error> {
-        let scanners = tables.automata.iter().map(Scanner::new).collect::<Result<_, Error>>()?;
-        let counters = tables.families.structures.iter().map(structure::Counter::new).collect::<Result<_, Error>>()?;
-        Ok(Signals { tables, scanners, counters })
+    pub fn new(policy: &'static Policy) -> Result<Self, Error> {
+        let scanners = policy.automata.iter().map(Scanner::new).collect::<Result<_, Error>>()?;
+        let counters = policy.families.structures.iter().map(structure::Counter::new).collect::<Result<_, Error>>()?;
+        Ok(Signals { policy, scanners, counters })
     }
 
     /// Inserts all signals that match, and tells the estimated tokens where a signal asks for them.
     pub fn evaluate(&self, request: &Request<'_>, set: &mut SignalSet) -> Result<Option<u64>, super::Error> {
-        let families = &self.tables.families;
+        let families = &self.policy.families;
         if let Some(roles) = &families.roles {
             request::roles(roles, request, set)?;
         }
@@ -73,11 +73,11 @@ impl Signals {
         let prompt = Prompt::read(&request.body)?;
         self.text(&prompt.user_text, set);
         request::conversation(families.conversations, &prompt.conversation, set);
-        let tokens = (!self.tables.contexts.is_empty()).then_some(prompt.tokens);
+        let tokens = (!self.policy.contexts.is_empty()).then_some(prompt.tokens);
         if let Some(tokens) = tokens {
             self.context(tokens, set);
         }
-        if let Some(project) = self.tables.project {
+        if let Some(project) = self.policy.project {
             project(set);
         }
         Ok(tokens)
@@ -85,7 +85,7 @@ impl Signals {
 
     /// Inserts the signals that look at the text of the user.
     pub fn text(&self, text: &str, set: &mut SignalSet) {
-        let words = self.tables.term_count.div_ceil(64);
+        let words = self.policy.term_count.div_ceil(64);
         let (mut stack, mut heap) = ([0; STACK_WORDS], Vec::new());
         let mut found = Found(if words <= STACK_WORDS {
             &mut stack[..words]
@@ -102,10 +102,10 @@ impl Signals {
                 Scanner::Ranked(ranked) => ranked::scan(ranked, text, &mut found),
             }
         }
-        for keyword in self.tables.keywords.iter().filter(|keyword| matches(keyword, &found)) {
+        for keyword in self.policy.keywords.iter().filter(|keyword| matches(keyword, &found)) {
             set.insert(keyword.signal);
         }
-        let families = &self.tables.families;
+        let families = &self.policy.families;
         structure::structures(families.structures, &self.counters, text, &found, set);
         structure::events(families.events, &found, set);
         if let Some(modality) = &families.modality {
@@ -120,7 +120,7 @@ impl Signals {
     /// looked at this closely.
     #[must_use]
     pub fn places(&self, text: &str, most: usize) -> Vec<(u16, Range<usize>)> {
-        let mut counts = vec![0; self.tables.term_count];
+        let mut counts = vec![0; self.policy.term_count];
         let mut places = Vec::new();
         for scanner in &self.scanners {
             scanner.places(text, &mut |term, range| {
@@ -137,7 +137,7 @@ impl Signals {
 
     /// Inserts the context signals whose band holds `tokens`.
     pub fn context(&self, tokens: u64, set: &mut SignalSet) {
-        for context in self.tables.contexts {
+        for context in self.policy.contexts {
             if (context.min_tokens..=context.max_tokens).contains(&tokens) {
                 set.insert(context.signal);
             }

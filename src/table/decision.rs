@@ -2,11 +2,11 @@
 
 use super::{Algorithm, ModelId, Plugins, Reasoning};
 
-/// Index into [`Tables::decisions`](super::Tables::decisions).
+/// Number of a decision over all policies: see [`Policy::first_decision`](super::Policy::first_decision).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DecisionId(pub u16);
 
-/// A routing decision. Its rules are code: [`Tables::decide`](super::Tables::decide).
+/// A routing decision. Its rules are code: [`Policy::decide`](super::Policy::decide).
 #[derive(Debug)]
 pub struct Decision {
     /// Its name in the document.

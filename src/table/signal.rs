@@ -2,7 +2,7 @@
 
 use super::{Near, Ranked, Similar};
 
-/// Index into [`Tables::signals`](super::Tables::signals), and bit of a [`SignalSet`]. Below [`SignalSet::CAPACITY`].
+/// Index into [`Policy::signals`](super::Policy::signals), and bit of a [`SignalSet`]. Below [`SignalSet::CAPACITY`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SignalId(pub u16);
 

@@ -2,7 +2,7 @@
 
 use hardwire::table::{
     Algorithm, Backend, BackendId, Balance, Config, Decision, DecisionId, Endpoint, Limits, Listener, Management,
-    Matched, Model, ModelId, Plugins, Reasons, Reliability, RetryOn, SignalSet, Tables, Target,
+    Matched, Model, ModelId, Plugins, Policy, PolicyId, Reasons, Reliability, RetryOn, SignalSet, Tables, Target,
 };
 use std::time::Duration;
 
@@ -61,9 +61,16 @@ static MODELS: [Model; 2] = [
     model("lab/big \"1\"", "", &[backend(2, "big_a")]),
 ];
 
+static POLICY: Policy = Policy {
+    decisions: const { &[decision("urgent", &[BIG]), decision("rest", &[])] },
+    reasons: Reasons { rules: &[None, None], confidences: &[], terms: &[] },
+    decide,
+    ..Policy::EMPTY
+};
+
 fn resolve(name: &str) -> Option<Target> {
     match name {
-        "vllm-sr/auto" | "auto" => Some(Target::Auto),
+        "vllm-sr/auto" | "auto" => Some(Target::Auto(PolicyId(0))),
         "small" => Some(Target::Model(SMALL)),
         "lab/big \"1\"" => Some(Target::Model(BIG)),
         _ => None,
@@ -96,16 +103,8 @@ pub(crate) fn tables(list_models: bool, json: &'static str) -> &'static Tables {
         models: &MODELS,
         backend_count: 3,
         default_model: Some(SMALL),
-        signals: &[],
-        keywords: &[],
-        automata: &[],
-        term_count: 0,
-        contexts: &[],
-        families: hardwire::table::Families::NONE,
-        project: None,
-        decisions: const { &[decision("urgent", &[BIG]), decision("rest", &[])] },
-        reasons: Reasons { rules: &[None, None], confidences: &[], terms: &[] },
+        policies: const { &[&POLICY] },
+        entrypoints: &[],
         resolve,
-        decide,
     }))
 }

@@ -8,6 +8,22 @@ const WORDS: [&str; 8] = ["alpha", "beta", "gamma", "delta", "critical", "now", 
 /// Numbers without a pattern.
 pub(crate) struct Random(pub(crate) u64);
 
+/// A whole document with this `routing`, and with a recipe that has another and is asked for as `r`.
+pub(crate) fn document(routing: &str, recipe: Option<&str>) -> String {
+    let mut out = String::from("providers:\n  models: [{name: m, backend_refs: [{provider: echo}]}]\n");
+    out.push_str("  defaults: {default_model: m}\n");
+    out.push_str("global:\n  services: {authz: {fail_open: true}}\n  model_catalog: {modules: {modality_detector: ");
+    out.push_str("{enabled: true, method: keyword, keywords: [draw], both_keywords: [explain]}}}\n");
+    let _ = write!(out, "routing:\n{routing}");
+    if let Some(recipe) = recipe {
+        out.push_str("entrypoints: [{model_names: [r], recipe: r}]\nrecipes:\n  - name: r\n    routing:\n");
+        for line in recipe.lines() {
+            let _ = writeln!(out, "    {line}");
+        }
+    }
+    out
+}
+
 impl Random {
     fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -27,10 +43,9 @@ impl Random {
         if self.below(4) == 0 { String::new() } else { format!(", predicate: {{{bound}: {number}}}") }
     }
 
-    /// A whole document.
-    pub(crate) fn document(&mut self) -> String {
-        let mut out = String::from("providers:\n  models: [{name: m, backend_refs: [{provider: echo}]}]\n");
-        out.push_str("  defaults: {default_model: m}\nrouting:\n");
+    /// What stands in `routing`.
+    pub(crate) fn routing(&mut self) -> String {
+        let mut out = String::new();
         let _ = writeln!(out, "  strategy: {}", self.one(&["priority", "confidence"]));
         out.push_str("  signals:\n");
         self.signals(&mut out);
@@ -44,10 +59,6 @@ impl Random {
         if self.below(2) == 0 {
             out.push_str("    - {name: rest, priority: -1}\n");
         }
-        out.push_str(
-            "global:\n  services: {authz: {fail_open: true}}\n  model_catalog: {modules: {modality_detector: ",
-        );
-        out.push_str("{enabled: true, method: keyword, keywords: [draw], both_keywords: [explain]}}}\n");
         out
     }
 

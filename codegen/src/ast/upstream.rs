@@ -4,7 +4,6 @@
 
 /// Keys that exist in the schema and not here, by section.
 pub const UNSUPPORTED: &[(&str, &[&str])] = &[
-    ("", &["entrypoints", "recipes"]),
     ("routing.projections", &["partitions"]),
     ("routing.projections.scores[].inputs[]", &["kb", "metric"]),
     ("routing.projections.mappings[]", &["top_k"]),
@@ -69,6 +68,9 @@ const REMOVED: &[(&str, &str, &str)] = &[
     ("routing.signals", "taxonomy", "`routing.signals.kb`"),
 ];
 
+/// Keys that belong elsewhere, with the place.
+const MISPLACED: &[(&str, &str, &str)] = &[("recipes[].routing", "modelCards", "`routing.modelCards`")];
+
 /// Types of rule leaves that exist in the schema and not here.
 pub const UNSUPPORTED_SIGNAL_TYPES: &[&str] = &[
     "classifier",
@@ -131,6 +133,11 @@ pub const UNSUPPORTED_PROVIDERS: &[&str] = &["anthropic", "vllm_omni"];
 /// Whether this key of a section exists in the schema, but not here.
 pub fn unsupported(section: &str, key: &str) -> bool {
     UNSUPPORTED.iter().any(|(path, keys)| *path == section && keys.contains(&key))
+}
+
+/// Where a key belongs that does not belong in this section.
+pub fn belongs(section: &str, key: &str) -> Option<&'static str> {
+    MISPLACED.iter().find(|(path, name, _)| *path == section && *name == key).map(|(_, _, place)| *place)
 }
 
 /// What took the place of a key that the schema once had.

@@ -6,14 +6,14 @@ use super::{
     rules::bounds,
     tokens::{decimal, int, option},
 };
-use crate::ir::{Counts, Feature, MetadataTest, Modality, Predicate, Router, Signal, SignalWhat};
+use crate::ir::{Counts, Feature, MetadataTest, Modality, Policy, Predicate, Signal, SignalWhat};
 use crate::lower::structure::bound;
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
-/// The value of `Tables::families`.
-pub(super) fn families(router: &Router, names: &Names) -> TokenStream {
-    let is_any = |is: fn(&SignalWhat) -> bool| router.signals.iter().any(|signal| is(&signal.what));
+/// The value of `Policy::families`.
+pub(super) fn families(policy: &Policy, names: &Names) -> TokenStream {
+    let is_any = |is: fn(&SignalWhat) -> bool| policy.signals.iter().any(|signal| is(&signal.what));
     let list = |is_any: bool, name: &str| {
         let name = format_ident!("{name}");
         if is_any { quote!(&#name) } else { quote!(&[]) }
@@ -22,17 +22,17 @@ pub(super) fn families(router: &Router, names: &Names) -> TokenStream {
     let conversations = list(is_any(|what| matches!(what, SignalWhat::Conversation { .. })), "CONVERSATIONS");
     let metadata = list(is_any(|what| matches!(what, SignalWhat::Metadata { .. })), "METADATA");
     let events = list(is_any(|what| matches!(what, SignalWhat::Event { .. })), "EVENTS");
-    let roles = option(router.identity.as_ref(), |identity| {
+    let roles = option(policy.identity.as_ref(), |identity| {
         let (user, groups, fail_open) = (&identity.user_header, &identity.groups_header, identity.fail_open);
         quote!(Roles { user_header: #user, groups_header: #groups, fail_open: #fail_open, roles: &ROLES })
     });
-    let modality = option(router.modality.as_ref(), |detector| {
-        let first: usize = router.signals.iter().map(|signal| signal.what.terms().count()).sum();
+    let modality = option(policy.modality.as_ref(), |detector| {
+        let first: usize = policy.signals.iter().map(|signal| signal.what.terms().count()).sum();
         let image = terms(first, detector.image.len());
         let both = terms(first + detector.image.len(), detector.both.len());
         let signal = |modality: Modality| {
             let is = |signal: &Signal| matches!(signal.what, SignalWhat::Modality(own) if own == modality);
-            let position = router.signals.iter().position(is);
+            let position = policy.signals.iter().position(is);
             option(position.map(|n| &names.signals[n]), |name| quote!(#name))
         };
         let (ar, diffusion) = (signal(Modality::Ar), signal(Modality::Diffusion));
@@ -59,11 +59,11 @@ pub(super) fn families(router: &Router, names: &Names) -> TokenStream {
 }
 
 /// The tables of each family.
-pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
+pub(super) fn items(policy: &Policy, names: &Names) -> TokenStream {
     let (mut structures, mut conversations, mut metadata) = (Vec::new(), Vec::new(), Vec::new());
     let (mut roles, mut events, mut languages) = (Vec::new(), Vec::new(), Vec::new());
     let mut first_term = 0;
-    for (n, (signal, id)) in router.signals.iter().zip(&names.signals).enumerate() {
+    for (n, (signal, id)) in policy.signals.iter().zip(&names.signals).enumerate() {
         let noted = |noted: Option<usize>| option(noted.map(|n| &names.measures[n]), |name| quote!(#name));
         let value = noted(signal.noted_value);
         match &signal.what {

@@ -4,13 +4,13 @@ use super::{
     names::Names,
     tokens::{doc, int, prose},
 };
-use crate::ir::{KeywordOperator, Router, Signal, SignalWhat, Term};
+use crate::ir::{KeywordOperator, Policy, Signal, SignalWhat, Term};
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
 /// A constant for each id, and the tables of signals.
-pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
-    let ids = router.signals.iter().zip(&names.signals).enumerate().map(|(n, (signal, name))| {
+pub(super) fn items(policy: &Policy, names: &Names) -> TokenStream {
+    let ids = policy.signals.iter().zip(&names.signals).enumerate().map(|(n, (signal, name))| {
         let doc = doc(&describe(signal));
         let n = int(n as u64);
         quote! {
@@ -22,7 +22,7 @@ pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
     let mut keywords = Vec::new();
     let mut contexts = Vec::new();
     let mut first_term = 0u64;
-    for (signal, id) in router.signals.iter().zip(&names.signals) {
+    for (signal, id) in policy.signals.iter().zip(&names.signals) {
         let name = &signal.name;
         let kind = kind(&signal.what);
         signals.push(quote!(Signal { kind: SignalKind::#kind, name: #name }));

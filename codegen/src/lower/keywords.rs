@@ -107,7 +107,7 @@ fn near(item: &Keyword, case_sensitive: bool, cx: &mut Cx<'_>) -> Vec<ir::Term> 
     let mut terms = Vec::new();
     let keywords: Vec<&Leaf> = item.keywords.iter().flat_map(|list| &list.items).collect();
     let is_all = |leaf: &&Leaf| leaf.text.chars().count() <= edits;
-    if let Some(leaf) = leaf.filter(|_| !keywords.is_empty() && keywords.iter().all(|keyword| is_all(keyword))) {
+    if let Some(leaf) = leaf.filter(|_| !keywords.is_empty() && keywords.iter().all(is_all)) {
         cx.sink.report(&errors::FUZZY_MATCHES_ALL, leaf.span, &[&edits.to_string(), "any keyword of this signal"]);
         return terms;
     }

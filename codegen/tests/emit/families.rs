@@ -6,8 +6,9 @@ use ::hardwire::table::{
     EventSignal, Families, Feature, KeywordOperator, KeywordSignal, LanguageSignal,
     Languages, Limits, Listener, Literals, Management, Matched, MeasureId,
     MetadataSignal, MetadataTest, Modality, Model, ModelId, Number, Patterns, Plugins,
-    Reasons, Reliability, RetryOn, RoleSignal, Roles, Rule, Signal, SignalId, SignalKind,
-    SignalSet, StructureSignal, Tables, Target, Term, Terms, best, sure_within,
+    Policy, PolicyId, Reasons, Reliability, RetryOn, RoleSignal, Roles, Rule, Signal,
+    SignalId, SignalKind, SignalSet, StructureSignal, Tables, Target, Term, Terms, best,
+    sure_within,
 };
 use ::std::time::Duration;
 
@@ -41,43 +42,9 @@ pub static TABLES: Tables = Tables {
     models: &MODELS,
     backend_count: 2,
     default_model: Some(MODEL_SMALL),
-    signals: &SIGNALS,
-    keywords: &KEYWORDS,
-    automata: &AUTOMATA,
-    term_count: 12,
-    contexts: &CONTEXTS,
-    families: Families {
-        structures: &STRUCTURES,
-        conversations: &CONVERSATIONS,
-        metadata: &METADATA,
-        roles: Some(Roles {
-            user_header: "x-user",
-            groups_header: "x-authz-user-groups",
-            fail_open: false,
-            roles: &ROLES,
-        }),
-        events: &EVENTS,
-        modality: Some(Modality {
-            image: Terms { first: 9, count: 2 },
-            both: Terms { first: 11, count: 1 },
-            ar: None,
-            diffusion: Some(MODALITY_DIFFUSION),
-            both_signal: Some(MODALITY_BOTH),
-        }),
-        languages: Some(Languages {
-            detect: ::hardwire::language::detect,
-            signals: &LANGUAGES,
-        }),
-    },
-    project: Some(project),
-    decisions: &DECISIONS,
-    reasons: Reasons {
-        rules: &RULES,
-        confidences: &CONFIDENCES,
-        terms: &TERMS,
-    },
+    policies: &[&POLICY],
+    entrypoints: &[],
     resolve,
-    decide,
 };
 
 // === Environment, read once at start-up ===
@@ -163,6 +130,62 @@ static BACKENDS_LARGE: [Backend; 1] = [
         },
     },
 ];
+
+// === Names ===
+
+fn resolve(name: &str) -> Option<Target> {
+    match name {
+        "vllm-sr/auto" | "auto" | "MoM" => Some(Target::Auto(PolicyId(0))),
+        "small" => Some(Target::Model(MODEL_SMALL)),
+        "large" => Some(Target::Model(MODEL_LARGE)),
+        _ => None,
+    }
+}
+
+// === Policy ===
+
+/// What the top-level `routing` comes to.
+static POLICY: Policy = Policy {
+    name: "default",
+    description: "",
+    signals: &SIGNALS,
+    keywords: &KEYWORDS,
+    automata: &AUTOMATA,
+    term_count: 12,
+    contexts: &CONTEXTS,
+    families: Families {
+        structures: &STRUCTURES,
+        conversations: &CONVERSATIONS,
+        metadata: &METADATA,
+        roles: Some(Roles {
+            user_header: "x-user",
+            groups_header: "x-authz-user-groups",
+            fail_open: false,
+            roles: &ROLES,
+        }),
+        events: &EVENTS,
+        modality: Some(Modality {
+            image: Terms { first: 9, count: 2 },
+            both: Terms { first: 11, count: 1 },
+            ar: None,
+            diffusion: Some(MODALITY_DIFFUSION),
+            both_signal: Some(MODALITY_BOTH),
+        }),
+        languages: Some(Languages {
+            detect: ::hardwire::language::detect,
+            signals: &LANGUAGES,
+        }),
+    },
+    project: Some(project),
+    first_decision: 0,
+    decisions: &DECISIONS,
+    reasons: Reasons {
+        rules: &RULES,
+        confidences: &CONFIDENCES,
+        terms: &TERMS,
+    },
+    decide,
+};
 
 // === Signals ===
 
@@ -1133,14 +1156,3 @@ static TERMS: [&str; 12] = [
     "(?i)generate an image",
     "(?i)explain",
 ];
-
-// === Names ===
-
-fn resolve(name: &str) -> Option<Target> {
-    match name {
-        "vllm-sr/auto" | "auto" | "MoM" => Some(Target::Auto),
-        "small" => Some(Target::Model(MODEL_SMALL)),
-        "large" => Some(Target::Model(MODEL_LARGE)),
-        _ => None,
-    }
-}

@@ -4,8 +4,8 @@ use ::hardwire::table::{
     Algorithm, Automaton, Backend, BackendId, Balance, Config, ContextSignal, Decision,
     DecisionId, Edge, Endpoint, EnvVar, Families, Gram, KeywordOperator, KeywordSignal,
     Limits, Listener, Literals, Management, Matched, Model, ModelId, Near, NearTerm,
-    Number, Plugins, Ranked, Reasons, Reliability, RetryOn, Rule, Signal, SignalId,
-    SignalKind, SignalSet, Similar, Stem, Tables, Target, Term,
+    Number, Plugins, Policy, PolicyId, Ranked, Reasons, Reliability, RetryOn, Rule,
+    Signal, SignalId, SignalKind, SignalSet, Similar, Stem, Tables, Target, Term,
 };
 use ::std::time::Duration;
 
@@ -39,29 +39,9 @@ pub static TABLES: Tables = Tables {
     models: &MODELS,
     backend_count: 1,
     default_model: Some(MODEL_SMALL),
-    signals: &SIGNALS,
-    keywords: &KEYWORDS,
-    automata: &AUTOMATA,
-    term_count: 28,
-    contexts: &CONTEXTS,
-    families: Families {
-        structures: &[],
-        conversations: &[],
-        metadata: &[],
-        roles: None,
-        events: &[],
-        modality: None,
-        languages: None,
-    },
-    project: None,
-    decisions: &DECISIONS,
-    reasons: Reasons {
-        rules: &RULES,
-        confidences: &CONFIDENCES,
-        terms: &TERMS,
-    },
+    policies: &[&POLICY],
+    entrypoints: &[],
     resolve,
-    decide,
 };
 
 // === Environment, read once at start-up ===
@@ -116,6 +96,47 @@ static BACKENDS_SMALL: [Backend; 1] = [
         },
     },
 ];
+
+// === Names ===
+
+fn resolve(name: &str) -> Option<Target> {
+    match name {
+        "vllm-sr/auto" | "auto" | "MoM" => Some(Target::Auto(PolicyId(0))),
+        "small" => Some(Target::Model(MODEL_SMALL)),
+        _ => None,
+    }
+}
+
+// === Policy ===
+
+/// What the top-level `routing` comes to.
+static POLICY: Policy = Policy {
+    name: "default",
+    description: "",
+    signals: &SIGNALS,
+    keywords: &KEYWORDS,
+    automata: &AUTOMATA,
+    term_count: 28,
+    contexts: &CONTEXTS,
+    families: Families {
+        structures: &[],
+        conversations: &[],
+        metadata: &[],
+        roles: None,
+        events: &[],
+        modality: None,
+        languages: None,
+    },
+    project: None,
+    first_decision: 0,
+    decisions: &DECISIONS,
+    reasons: Reasons {
+        rules: &RULES,
+        confidences: &CONFIDENCES,
+        terms: &TERMS,
+    },
+    decide,
+};
 
 // === Signals ===
 
@@ -867,13 +888,3 @@ static TERMS: [&str; 28] = [
     "our secret",
     "invoice",
 ];
-
-// === Names ===
-
-fn resolve(name: &str) -> Option<Target> {
-    match name {
-        "vllm-sr/auto" | "auto" | "MoM" => Some(Target::Auto),
-        "small" => Some(Target::Model(MODEL_SMALL)),
-        _ => None,
-    }
-}

@@ -4,9 +4,9 @@ use ::hardwire::table::{
     Algorithm, Auth, Automaton, Backend, BackendId, Balance, BodyChange, Config,
     ContextSignal, Decision, DecisionId, Edge, Endpoint, EnvSlot, EnvVar, Families,
     HeaderChange, Http, KeywordOperator, KeywordSignal, Limits, Listener, Literals,
-    Management, Matched, Model, ModelId, Number, Piece, Plugins, Reasoning, Reasons,
-    Reliability, RequestParams, RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet,
-    SystemPrompt, Tables, Target, Term, Text, ToolPolicy, Url,
+    Management, Matched, Model, ModelId, Number, Piece, Plugins, Policy, PolicyId,
+    Reasoning, Reasons, Reliability, RequestParams, RetryOn, Rule, Signal, SignalId,
+    SignalKind, SignalSet, SystemPrompt, Tables, Target, Term, Text, ToolPolicy, Url,
 };
 use ::std::time::Duration;
 
@@ -40,29 +40,9 @@ pub static TABLES: Tables = Tables {
     models: &MODELS,
     backend_count: 6,
     default_model: Some(MODEL_PLAIN),
-    signals: &SIGNALS,
-    keywords: &KEYWORDS,
-    automata: &AUTOMATA,
-    term_count: 7,
-    contexts: &CONTEXTS,
-    families: Families {
-        structures: &[],
-        conversations: &[],
-        metadata: &[],
-        roles: None,
-        events: &[],
-        modality: None,
-        languages: None,
-    },
-    project: None,
-    decisions: &DECISIONS,
-    reasons: Reasons {
-        rules: &RULES,
-        confidences: &CONFIDENCES,
-        terms: &TERMS,
-    },
+    policies: &[&POLICY],
+    entrypoints: &[],
     resolve,
-    decide,
 };
 
 // === Environment, read once at start-up ===
@@ -364,6 +344,52 @@ static BACKENDS_MANY: [Backend; 2] = [
         }),
     },
 ];
+
+// === Names ===
+
+fn resolve(name: &str) -> Option<Target> {
+    match name {
+        "vllm-sr/auto" | "auto" | "MoM" => Some(Target::Auto(PolicyId(0))),
+        "plain" => Some(Target::Model(MODEL_PLAIN)),
+        "qwen" => Some(Target::Model(MODEL_QWEN)),
+        "gpt-oss" => Some(Target::Model(MODEL_GPT_OSS)),
+        "gpt" => Some(Target::Model(MODEL_GPT)),
+        "many" => Some(Target::Model(MODEL_MANY)),
+        "cs-expert" => Some(Target::Model(MODEL_CS_EXPERT)),
+        _ => None,
+    }
+}
+
+// === Policy ===
+
+/// What the top-level `routing` comes to.
+static POLICY: Policy = Policy {
+    name: "default",
+    description: "",
+    signals: &SIGNALS,
+    keywords: &KEYWORDS,
+    automata: &AUTOMATA,
+    term_count: 7,
+    contexts: &CONTEXTS,
+    families: Families {
+        structures: &[],
+        conversations: &[],
+        metadata: &[],
+        roles: None,
+        events: &[],
+        modality: None,
+        languages: None,
+    },
+    project: None,
+    first_decision: 0,
+    decisions: &DECISIONS,
+    reasons: Reasons {
+        rules: &RULES,
+        confidences: &CONFIDENCES,
+        terms: &TERMS,
+    },
+    decide,
+};
 
 // === Signals ===
 
@@ -771,18 +797,3 @@ static CONFIDENCES: [Number; 7] = [
 ];
 
 static TERMS: [&str; 7] = ["hello", "think", "code", "strict", "tools", "hard", "deep"];
-
-// === Names ===
-
-fn resolve(name: &str) -> Option<Target> {
-    match name {
-        "vllm-sr/auto" | "auto" | "MoM" => Some(Target::Auto),
-        "plain" => Some(Target::Model(MODEL_PLAIN)),
-        "qwen" => Some(Target::Model(MODEL_QWEN)),
-        "gpt-oss" => Some(Target::Model(MODEL_GPT_OSS)),
-        "gpt" => Some(Target::Model(MODEL_GPT)),
-        "many" => Some(Target::Model(MODEL_MANY)),
-        "cs-expert" => Some(Target::Model(MODEL_CS_EXPERT)),
-        _ => None,
-    }
-}

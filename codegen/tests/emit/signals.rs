@@ -4,8 +4,8 @@ use ::hardwire::table::{
     Algorithm, AlignedBytes, Automaton, Backend, BackendId, Balance, Config,
     ContextSignal, Decision, DecisionId, Edge, Endpoint, EnvVar, Families,
     KeywordOperator, KeywordSignal, Limits, Listener, Literals, Management, Matched,
-    Model, ModelId, Number, Patterns, Plugins, Reasons, Reliability, RetryOn, Rule,
-    Signal, SignalId, SignalKind, SignalSet, Tables, Target, Term,
+    Model, ModelId, Number, Patterns, Plugins, Policy, PolicyId, Reasons, Reliability,
+    RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet, Tables, Target, Term,
 };
 use ::std::time::Duration;
 
@@ -39,29 +39,9 @@ pub static TABLES: Tables = Tables {
     models: &MODELS,
     backend_count: 3,
     default_model: None,
-    signals: &SIGNALS,
-    keywords: &KEYWORDS,
-    automata: &AUTOMATA,
-    term_count: 16,
-    contexts: &CONTEXTS,
-    families: Families {
-        structures: &[],
-        conversations: &[],
-        metadata: &[],
-        roles: None,
-        events: &[],
-        modality: None,
-        languages: None,
-    },
-    project: None,
-    decisions: &DECISIONS,
-    reasons: Reasons {
-        rules: &RULES,
-        confidences: &CONFIDENCES,
-        terms: &TERMS,
-    },
+    policies: &[&POLICY],
+    entrypoints: &[],
     resolve,
-    decide,
 };
 
 // === Environment, read once at start-up ===
@@ -178,6 +158,49 @@ static BACKENDS_CODER: [Backend; 1] = [
         },
     },
 ];
+
+// === Names ===
+
+fn resolve(name: &str) -> Option<Target> {
+    match name {
+        "vllm-sr/auto" | "auto" | "MoM" => Some(Target::Auto(PolicyId(0))),
+        "small" => Some(Target::Model(MODEL_SMALL)),
+        "large" => Some(Target::Model(MODEL_LARGE)),
+        "coder" => Some(Target::Model(MODEL_CODER)),
+        _ => None,
+    }
+}
+
+// === Policy ===
+
+/// What the top-level `routing` comes to.
+static POLICY: Policy = Policy {
+    name: "default",
+    description: "",
+    signals: &SIGNALS,
+    keywords: &KEYWORDS,
+    automata: &AUTOMATA,
+    term_count: 16,
+    contexts: &CONTEXTS,
+    families: Families {
+        structures: &[],
+        conversations: &[],
+        metadata: &[],
+        roles: None,
+        events: &[],
+        modality: None,
+        languages: None,
+    },
+    project: None,
+    first_decision: 0,
+    decisions: &DECISIONS,
+    reasons: Reasons {
+        rules: &RULES,
+        confidences: &CONFIDENCES,
+        terms: &TERMS,
+    },
+    decide,
+};
 
 // === Signals ===
 
@@ -628,15 +651,3 @@ static TERMS: [&str; 16] = [
     "(?i)(?-u:\\b)[A-Z]{2,5}-[0-9]+(?-u:\\b)",
     "(?i)^help",
 ];
-
-// === Names ===
-
-fn resolve(name: &str) -> Option<Target> {
-    match name {
-        "vllm-sr/auto" | "auto" | "MoM" => Some(Target::Auto),
-        "small" => Some(Target::Model(MODEL_SMALL)),
-        "large" => Some(Target::Model(MODEL_LARGE)),
-        "coder" => Some(Target::Model(MODEL_CODER)),
-        _ => None,
-    }
-}

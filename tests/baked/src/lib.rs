@@ -66,6 +66,11 @@ pub mod random {
     include!(concat!(env!("OUT_DIR"), "/random.rs"));
 }
 
+/// Entrypoints and recipes.
+pub mod recipes {
+    baked!("recipes");
+}
+
 /// Every algorithm.
 pub mod algorithms {
     baked!("algorithms");

@@ -7,7 +7,7 @@ pub mod literals;
 pub mod patterns;
 
 use super::words::is_spaced_word;
-use crate::ir::{Feature, Router, SignalWhat, Term};
+use crate::ir::{Feature, Policy, SignalWhat, Term};
 use approximate::{Ranked, Similar};
 pub(super) use items::{counted, items};
 use literals::Machine;
@@ -66,15 +66,15 @@ impl Literal {
 }
 
 /// All terms that are found in one pass, in the order of their numbers.
-pub(super) fn terms(router: &Router) -> impl Iterator<Item = &Term> {
-    let modality = router.modality.iter().flat_map(|detector| detector.image.iter().chain(&detector.both));
-    router.signals.iter().flat_map(|signal| signal.what.terms()).chain(modality)
+pub(super) fn terms(policy: &Policy) -> impl Iterator<Item = &Term> {
+    let modality = policy.modality.iter().flat_map(|detector| detector.image.iter().chain(&detector.both));
+    policy.signals.iter().flat_map(|signal| signal.what.terms()).chain(modality)
 }
 
-/// All automata of a router: those that find terms, and for each structure signal that counts, those that count.
-pub(super) fn groups(router: &Router) -> Vec<Group> {
-    let mut groups = vec![Group { name: "AUTOMATA".to_owned(), automata: build(terms(router)) }];
-    for (n, signal) in router.signals.iter().enumerate() {
+/// All automata of a policy: those that find terms, and for each structure signal that counts, those that count.
+pub(super) fn groups(policy: &Policy) -> Vec<Group> {
+    let mut groups = vec![Group { name: "AUTOMATA".to_owned(), automata: build(terms(policy)) }];
+    for (n, signal) in policy.signals.iter().enumerate() {
         if let SignalWhat::Structure { feature: Feature::Words(terms), .. } = &signal.what {
             groups.push(Group { name: words_of(n), automata: build(terms.iter()) });
         }
