@@ -85,6 +85,7 @@ def test_debug_labels_come_only_when_asked_for(policy, a, b):
         "x-vsr-schema-version",
         "x-vsr-response-path",
         "x-vsr-selected-model",
+        "x-vsr-selected-recipe",
         "x-vsr-selected-decision",
         "x-vsr-selected-confidence",
         "x-vsr-selected-algorithm",
