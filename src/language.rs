@@ -48,7 +48,8 @@ const SIXTEEN: [Lang; 16] = [
 /// The language of a text.
 #[must_use]
 pub fn detect(text: &str) -> Language {
-    let text = &text[..text.floor_char_boundary(READ)];
+    let end = (0..=text.len().min(READ)).rev().find(|at| text.is_char_boundary(*at));
+    let text = &text[..end.unwrap_or(0)];
     // Digits and signs are of no language.
     if !text.contains(char::is_alphabetic) {
         return UNSURE;

@@ -49,7 +49,7 @@ pub struct Gram {
 pub struct Ranked {
     /// Calls with each word of a text, in plain lower case, and its stem. Generated code alone names it, so that a router
     /// without such keywords does not hold the tables behind it.
-    pub words: fn(&str, &mut dyn FnMut(&str, &str)),
+    pub words: Words,
     /// Words that do not count, though their stem would.
     pub left_out: &'static [&'static str],
     /// All stems of the keywords, in their order.
@@ -57,6 +57,9 @@ pub struct Ranked {
     /// Number of each keyword over all automata, and the least sum.
     pub terms: &'static [(u16, f32)],
 }
+
+/// Calls with each word of a text and its stem.
+pub type Words = fn(&str, &mut dyn FnMut(&str, &str));
 
 /// A stem.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ mod signal;
 mod text;
 
 pub use algorithm::{Algorithm, Ceilings, MultiFactor, Otherwise};
-pub use approximate::{Gram, Near, NearTerm, Ranked, Similar, Stem};
+pub use approximate::{Gram, Near, NearTerm, Ranked, Similar, Stem, Words};
 pub use backend::{Auth, Backend, BackendId, Endpoint, Http, Url};
 pub use decision::{Decision, DecisionId, Matched};
 pub use evidence::{MeasureId, SignalSet, best};

@@ -687,6 +687,7 @@ static GRAMS_4: [Gram; 13] = [
 
 static SIMILAR_4: [(u16, u16); 2] = [(13, 8), (14, 6)];
 
+#[allow(clippy::approx_constant)]
 static STEMS_5: [Stem; 16] = [
     Stem {
         text: "cafe",

@@ -143,6 +143,7 @@ impl Ranked {
         });
         let [stems_len, terms_len] = [self.stems.len(), self.terms.len()].map(|len| int(len as u64));
         let tables = quote! {
+            #[allow(clippy::approx_constant)] // the weight of a word in one of two keywords is the logarithm of 2
             static #stems: [Stem; #stems_len] = [#(#stem_rows),*];
             static #terms: [(u16, f32); #terms_len] = [#(#term_rows),*];
         };
