@@ -1,5 +1,7 @@
 //! Entrypoints and recipes: every name is routed by its own policy and by no other.
 
+#![allow(clippy::disallowed_types, reason = "a test may look at any JSON")]
+
 use hardwire::apiserver::evaluation;
 use hardwire::protocol::prompt::Raw;
 use hardwire::routing::catalog::Catalog;
@@ -25,7 +27,11 @@ fn routed(name: &str, text: &str) -> (&'static str, Option<DecisionId>, &'static
     let messages = messages(text);
     let Plan { model, choice } = routing.plan(name, || request(&messages)).expect("there is a default model");
     let choice = choice.expect("a virtual name");
-    (TABLES.policy(choice.policy).name, choice.decision.map(|(id, _)| id), TABLES.model(model).name)
+    (
+        TABLES.policy(choice.policy).name,
+        choice.decision.map(|(id, _)| id),
+        TABLES.model(model.expect("a model is asked")).name,
+    )
 }
 
 #[test]

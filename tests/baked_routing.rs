@@ -4,7 +4,7 @@ use hardwire::{
     routing::signals::Signals,
     table::{SignalId, SignalSet, Tables, Target},
 };
-use hardwire_baked::{basic, confidence, models_64, signals};
+use hardwire_baked::{basic, closed, confidence, models_64, signals};
 
 /// What wins for a prompt: the decision, its confidence, its models.
 fn decide(tables: &'static Tables, text: &str, tokens: u64) -> Option<String> {
@@ -141,4 +141,19 @@ fn ids_are_positions() {
         let ids: Vec<_> = tables.models.iter().flat_map(|model| model.backends).map(|b| usize::from(b.id.0)).collect();
         assert_eq!(ids, (0..tables.backend_count).collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn a_decision_that_answers_itself_needs_no_model() {
+    use hardwire::protocol::prompt::Raw;
+    use hardwire::routing::{Request, Routing};
+    let routing = Routing::new(&closed::TABLES).expect("baked for this machine");
+    let body = Raw { messages: br#"[{"role":"user","content":"hello"}]"#, ..Raw::default() };
+    let plan = routing.plan("auto", || Request { body, ..Request::default() }).expect("it answers");
+    assert_eq!(plan.model, None);
+    let (decision, _) = plan.choice.and_then(|choice| choice.decision).expect("a decision without rules");
+    assert_eq!(closed::TABLES.decision(decision).plugins.fast_response, Some("\"We are closed.\""));
+    let explained = routing.explain("auto", Request { body, ..Request::default() }).expect("it answers");
+    assert_eq!(explained.model(&closed::TABLES), None);
+    assert!(explained.reason(&closed::TABLES).ends_with("it answers itself, and no model is asked"));
 }

@@ -157,6 +157,7 @@ fn explain(api: &Api, question: &Question<'_>) -> Result<Explanation, Problem> {
     let request = Request { body, user: &question.user, groups: &question.groups };
     let name = question.model.as_deref().or_else(|| api.tables.auto_names.first().copied()).unwrap_or("auto");
     api.routing.explain(name, request).map_err(|error| match error {
+        Error::NoIdentity => Problem::NoIdentity,
         Error::UnknownModel { .. } => Problem::InvalidModel(error.to_string()),
         _ => Problem::InvalidInput(error.to_string()),
     })

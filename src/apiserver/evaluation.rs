@@ -3,7 +3,7 @@
 
 use crate::routing::Plan;
 use crate::routing::explain::{Considered, Explanation, Noticed, Part, Trace, signal_name};
-use crate::table::{Policy, Rule, SignalId, SignalKind, Tables};
+use crate::table::{PluginKind, Policy, Rule, SignalId, SignalKind, Tables};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -33,6 +33,8 @@ pub struct Evaluation<'a> {
     routing_decision: Option<&'a str>,
     metrics: Metrics,
     signal_confidences: BTreeMap<String, f64>,
+    /// What signals counted that count something, whether they matched or not.
+    signal_values: BTreeMap<String, f64>,
     /// Our own addition: on what the signals fired.
     signal_evidence: Vec<Evidence<'a>>,
 }
@@ -41,6 +43,8 @@ pub struct Evaluation<'a> {
 struct DecisionResult<'a> {
     decision_name: &'a str,
     algorithm: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    plugins: Vec<&'static str>,
     used_signals: Lists<'a>,
     matched_signals: Lists<'a>,
     unmatched_signals: Lists<'a>,
@@ -107,6 +111,7 @@ pub fn evaluation<'a>(
     let (selection_status, selection_method) = match (&explained.plan, decision) {
         (None, _) => ("unavailable", None),
         (Some(Plan { choice: None, .. }), _) => ("selected", Some("explicit")),
+        (Some(Plan { model: None, .. }), _) => ("selected", None),
         (Some(_), None) => ("fallback", Some("default")),
         (Some(_), Some(decision)) => ("selected", Some(decision.algorithm.name())),
     };
@@ -122,6 +127,7 @@ pub fn evaluation<'a>(
             DecisionResult {
                 decision_name: decision.name,
                 algorithm: decision.algorithm.name(),
+                plugins: decision.plugins.kinds().map(PluginKind::name).collect(),
                 used_signals: lists(policy, used.into_iter().map(SignalId)),
                 matched_signals: matched_signals(explained),
                 unmatched_signals: lists(
@@ -139,6 +145,11 @@ pub fn evaluation<'a>(
         routing_decision: decision.map(|decision| decision.name),
         metrics: Metrics { execution_time_ms: took.as_secs_f64() * 1e3, estimated_tokens: explained.tokens },
         signal_confidences: matched.map(confidence).collect(),
+        signal_values: explained
+            .signals
+            .iter()
+            .filter_map(|noticed| Some((signal_name(policy, noticed.signal), noticed.value?)))
+            .collect(),
         signal_evidence: explained
             .signals
             .iter()

@@ -60,15 +60,16 @@ async fn answer(ingress: &Ingress, request: Request<Incoming>, exchange: &mut Ex
         ingress.labels.set_own(response.headers_mut(), &plan, debug);
         return Ok(Answer::Own(response));
     }
+    let chosen = plan.model.expect("a plan without a model has an answer of its own");
     strip_request(&mut head.headers);
     if let Some(roles) = ingress.tables.identity() {
         head.headers.remove(roles.user_header);
         head.headers.remove(roles.groups_header);
     }
-    let rewrite = plugins::apply(ingress, &plan, &received, model.start..model.end, &mut head.headers);
+    let rewrite = plugins::apply(ingress, &plan, &received, model.start..model.end, &mut head.headers)?;
     head.headers.insert(REQUEST_ID, exchange.request_id.clone());
     let outbound = Outbound { headers: head.headers, body: received.body, rewrite, deadline };
-    let outcome = ingress.upstream.send(plan.model, outbound).await;
+    let outcome = ingress.upstream.send(chosen, outbound).await;
     exchange.tried(outcome.backend, outcome.attempts);
     let mut response = outcome.answer.map_err(|error| {
         let cause = std::error::Error::source(&error);
@@ -186,20 +187,22 @@ fn plan(
         ingress.recorder.routing_latency(began.elapsed());
         ingress.recorder.noticed(choice.policy, &choice.matched);
     }
-    if let Some(decision) = decision
-        && ingress.tables.decision(decision).plugins.fast_response.is_some()
-    {
-        ingress.recorder.decided_alone(decision);
-        exchange.answers_itself(ingress.tables.decision(decision).name);
-        return Ok(plan);
+    match (plan.model, decision) {
+        (Some(model), _) => {
+            if plan.choice.is_some() {
+                ingress.recorder.routed(&exchange.requested_model, model);
+            }
+            if let Some(decision) = decision {
+                ingress.recorder.decided(decision, model);
+            }
+            exchange.selected(model, decision.map(|id| ingress.tables.decision(id).name));
+            exchange.measured(ingress.routing.live().begin(model));
+        }
+        (None, Some(decision)) => {
+            ingress.recorder.decided_alone(decision);
+            exchange.answers_itself(ingress.tables.decision(decision).name);
+        }
+        (None, None) => {} // only a decision answers itself
     }
-    if plan.choice.is_some() {
-        ingress.recorder.routed(&exchange.requested_model, plan.model);
-    }
-    if let Some(decision) = decision {
-        ingress.recorder.decided(decision, plan.model);
-    }
-    exchange.selected(plan.model, decision.map(|id| ingress.tables.decision(id).name));
-    exchange.measured(ingress.routing.live().begin(plan.model));
     Ok(plan)
 }

@@ -63,7 +63,7 @@ impl Labels {
         headers.insert(RESPONSE_PATH, HeaderValue::from_static("fast_response"));
         headers.insert(FAST_RESPONSE, HeaderValue::from_static("true"));
         // No model was asked, so none was chosen.
-        for name in [SELECTED_MODEL, SELECTED_ALGORITHM, SELECTED_REASONING] {
+        for name in [SELECTED_ALGORITHM, SELECTED_REASONING] {
             headers.remove(name);
         }
     }
@@ -78,7 +78,9 @@ impl Labels {
     pub(super) fn set(&self, headers: &mut HeaderMap, plan: &Plan, debug: bool) {
         headers.insert(SCHEMA_VERSION, SCHEMA_VERSION_VALUE);
         headers.insert(RESPONSE_PATH, HeaderValue::from_static("upstream"));
-        headers.insert(SELECTED_MODEL, self.models[usize::from(plan.model.0)].clone());
+        if let Some(model) = plan.model {
+            headers.insert(SELECTED_MODEL, self.models[usize::from(model.0)].clone());
+        }
         let Some(choice) = &plan.choice else { return };
         headers.insert(SELECTED_RECIPE, self.recipes[usize::from(choice.policy.0)].clone());
         if let Some((decision, confidence)) = choice.decision {

@@ -8,7 +8,7 @@ use crate::protocol::json::Kind;
 use crate::protocol::openai::Reply;
 use crate::protocol::rewrite::Rewrite;
 use crate::routing::Plan;
-use crate::routing::plugins::{self, Effect};
+use crate::routing::plugins::{self, Effect, NoTools};
 use crate::table::{DecisionId, HeaderChange, PluginKind};
 use crate::telemetry::metrics::Limit;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
@@ -57,9 +57,9 @@ pub(super) fn apply(
     received: &Received,
     model: Range<usize>,
     headers: &mut HeaderMap,
-) -> Rewrite {
+) -> Result<Rewrite, NoTools> {
     let rewrite = Rewrite::of_model(model);
-    let Some(id) = decision(plan) else { return rewrite };
+    let Some(id) = decision(plan) else { return Ok(rewrite) };
     let decision = ingress.tables.decision(id);
     let plugins = &decision.plugins;
     if !plugins.headers.is_empty() {
@@ -69,10 +69,10 @@ pub(super) fn apply(
     let candidate = plan.choice.as_ref().map_or(0, |choice| choice.candidate);
     let reasoning = decision.reasoning.get(candidate).and_then(Option::as_ref).map_or(&[][..], |told| told.changes);
     if !plugins.edit_body() && reasoning.is_empty() {
-        return rewrite;
+        return Ok(rewrite);
     }
     // The body was scanned when it came in, so there is an object.
-    let Some(mut draft) = Draft::of(&received.body, 0..received.body.len()) else { return rewrite };
+    let Some(mut draft) = Draft::of(&received.body, 0..received.body.len()) else { return Ok(rewrite) };
     let counts = &ingress.recorder.plugins;
     plugins::edit(plugins, &received.body, &mut draft, |effect| match effect {
         Effect::Ran(plugin, changed) => counts.ran(id, plugin, changed),
@@ -80,8 +80,8 @@ pub(super) fn apply(
         Effect::MaxTokensCapped => counts.limited(id, Limit::MaxTokens),
         Effect::MaxNCapped => counts.limited(id, Limit::MaxN),
         Effect::UnknownStripped => counts.limited(id, Limit::Unknown),
-    });
-    rewrite.further(draft, reasoning)
+    })?;
+    Ok(rewrite.further(draft, reasoning))
 }
 
 fn decision(plan: &Plan) -> Option<DecisionId> {

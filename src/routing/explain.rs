@@ -40,6 +40,8 @@ pub struct Noticed {
     pub signal: SignalId,
     /// How sure it is, if it matched.
     pub confidence: Option<f64>,
+    /// What it counted, where it counts something.
+    pub value: Option<f64>,
     /// The terms of its own that stand in the text, and where, as bytes. A `NOR` signal matches where there are none.
     pub places: Vec<(&'static str, Range<usize>)>,
 }
@@ -105,7 +107,7 @@ impl Routing {
             policy,
             recipe: recipe.map(|_| policy.name),
             won: None,
-            text: prompt.user_text.into_owned(),
+            text: prompt.user_text.clone().into_owned(),
             tokens: prompt.tokens,
             signals: Vec::new(),
             decisions: Vec::new(),
@@ -119,13 +121,14 @@ impl Routing {
                 matched
             }
         };
-        explanation.signals = self.noticed(id, &explanation.text, &matched);
+        let values = self.signals(id).values(&prompt);
+        explanation.signals = self.noticed(id, &prompt.user_text, &matched, &values);
         explanation.decisions = considered(policy, &matched);
         explanation.won = (policy.decide)(&matched).map(|won| (won.decision, won.confidence));
         Ok(explanation)
     }
 
-    fn noticed(&self, id: PolicyId, text: &str, matched: &SignalSet) -> Vec<Noticed> {
+    fn noticed(&self, id: PolicyId, text: &str, matched: &SignalSet, values: &[(SignalId, f64)]) -> Vec<Noticed> {
         let places = self.signals(id).places(text, MOST_PLACES);
         let policy = self.tables.policy(id);
         let of = |id: SignalId| {
@@ -135,6 +138,7 @@ impl Routing {
             Noticed {
                 signal: id,
                 confidence: matched.has(id).then(|| sure(policy, id, matched)),
+                value: values.iter().find(|(signal, _)| *signal == id).map(|(_, value)| *value),
                 places: places.map(|(term, at)| (policy.reasons.terms[usize::from(*term)], at.clone())).collect(),
             }
         };
@@ -152,8 +156,7 @@ impl Explanation {
     /// The model that is asked; `None` where there is none, or none is needed.
     #[must_use]
     pub fn model(&self, tables: &'static Tables) -> Option<&'static str> {
-        let plan = self.plan.as_ref()?;
-        (!self.answers_itself(tables)).then(|| tables.model(plan.model).name)
+        Some(tables.model(self.plan.as_ref()?.model?).name)
     }
 
     /// Whether the decision is the answer.
@@ -165,7 +168,7 @@ impl Explanation {
     /// The model that was chosen, in a sentence with its reason.
     #[must_use]
     pub fn reason(&self, tables: &'static Tables) -> String {
-        let model = self.plan.as_ref().map(|plan| tables.model(plan.model).name);
+        let model = self.model(tables);
         let Some((id, _)) = self.won else {
             return match (&self.plan, model) {
                 (Some(Plan { choice: None, .. }), Some(model)) => format!("the request names `{model}`"),

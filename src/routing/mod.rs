@@ -12,7 +12,7 @@ pub mod signals;
 
 use crate::protocol::metadata::MetadataError;
 use crate::protocol::prompt::{Prompt, PromptError, Raw};
-use crate::table::{Algorithm, DecisionId, ModelId, PolicyId, SignalSet, Tables, Target};
+use crate::table::{Algorithm, Decision, DecisionId, ModelId, PolicyId, SignalSet, Tables, Target};
 use live::Live;
 use signals::Signals;
 use std::cell::LazyCell;
@@ -41,8 +41,8 @@ pub struct Request<'a> {
 /// What routing settled for one request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// The model that serves it.
-    pub model: ModelId,
+    /// The model that serves it. `None`: the decision answers itself.
+    pub model: Option<ModelId>,
     /// How it was chosen, for a virtual name. `None`: the client named the model.
     pub choice: Option<Choice>,
 }
@@ -110,7 +110,7 @@ impl Routing {
     /// Chooses the model for `name`. `request` is asked for only if signals are needed.
     pub fn plan<'a>(&self, name: &str, request: impl FnOnce() -> Request<'a>) -> Result<Plan, Error> {
         match (self.tables.resolve)(name) {
-            Some(Target::Model(model)) => Ok(Plan { model, choice: None }),
+            Some(Target::Model(model)) => Ok(Plan { model: Some(model), choice: None }),
             Some(Target::Auto(policy)) => self.choose(policy, request),
             None => Err(Error::UnknownModel {
                 name: nearest::shortened(name),
@@ -132,16 +132,18 @@ impl Routing {
             tokens = self.signals(id).evaluate(&request, &mut matched)?;
         }
         let won = (policy.decide)(&matched);
-        let decision = won.map(|won| policy.decision(won.decision)).filter(|decision| !decision.models.is_empty());
-        let (model, candidate) = match decision {
-            None => (self.tables.default_model.ok_or(Error::NothingSelected)?, 0),
+        let (model, candidate) = match won.map(|won| policy.decision(won.decision)) {
+            Some(decision) if decision.plugins.fast_response.is_some() => (None, 0),
+            None | Some(Decision { models: [], .. }) => {
+                (Some(self.tables.default_model.ok_or(Error::NothingSelected)?), 0)
+            }
             Some(decision) => {
                 if tokens.is_none() && matches!(decision.algorithm, Algorithm::Cost { .. }) {
                     tokens = Some(Prompt::read(&request.body)?.tokens);
                 }
                 let chosen = select::select(decision.algorithm, decision.models, self.tables, tokens, &self.live);
                 let candidate = chosen.ok_or(Error::NoCandidate)?;
-                (decision.models[candidate], candidate)
+                (Some(decision.models[candidate]), candidate)
             }
         };
         let decision = won.map(|won| (won.decision, won.confidence));

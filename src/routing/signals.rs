@@ -13,7 +13,7 @@ mod words;
 
 use super::Request;
 use crate::protocol::prompt::Prompt;
-use crate::table::{Automaton, KeywordOperator, KeywordSignal, Policy, Ranked, SignalSet, Similar};
+use crate::table::{Automaton, KeywordOperator, KeywordSignal, Policy, Ranked, SignalId, SignalSet, Similar};
 use found::Found;
 use regex_automata::{dfa::StartError, util::wire::DeserializeError};
 use std::ops::Range;
@@ -93,15 +93,7 @@ impl Signals {
             heap.resize(words, 0);
             &mut heap
         });
-        for scanner in &self.scanners {
-            match scanner {
-                Scanner::Literals(scanner) => scanner.scan(text, &mut found),
-                Scanner::Patterns(scanner) => scanner.scan(text, &mut found),
-                Scanner::Near(scanner) => scanner.scan(text, &mut found),
-                Scanner::Similar(similar) => similar::scan(similar, text, &mut found),
-                Scanner::Ranked(ranked) => ranked::scan(ranked, text, &mut found),
-            }
-        }
+        self.find(text, &mut found);
         for keyword in self.policy.keywords.iter().filter(|keyword| matches(keyword, &found)) {
             set.insert(keyword.signal);
         }
@@ -133,6 +125,31 @@ impl Signals {
         }
         places.sort_by_key(|(term, range)| (*term, range.start));
         places
+    }
+
+    /// What signals count that count something. For explanations: a request notes what decisions compare.
+    #[must_use]
+    pub fn values(&self, prompt: &Prompt<'_>) -> Vec<(SignalId, f64)> {
+        let mut found = vec![0; self.policy.term_count.div_ceil(64)];
+        let mut found = Found(&mut found);
+        self.find(&prompt.user_text, &mut found);
+        let families = &self.policy.families;
+        let structures = structure::values(families.structures, &self.counters, &prompt.user_text, &found);
+        let conversations = request::values(families.conversations, &prompt.conversation);
+        let structures = structures.map(|(signal, value)| (signal.signal, value));
+        structures.chain(conversations.map(|(signal, value)| (signal.signal, value))).collect()
+    }
+
+    fn find(&self, text: &str, found: &mut Found<'_>) {
+        for scanner in &self.scanners {
+            match scanner {
+                Scanner::Literals(scanner) => scanner.scan(text, found),
+                Scanner::Patterns(scanner) => scanner.scan(text, found),
+                Scanner::Near(scanner) => scanner.scan(text, found),
+                Scanner::Similar(similar) => similar::scan(similar, text, found),
+                Scanner::Ranked(ranked) => ranked::scan(ranked, text, found),
+            }
+        }
     }
 
     /// Inserts the context signals whose band holds `tokens`.

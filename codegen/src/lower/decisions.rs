@@ -126,9 +126,14 @@ fn decision(
     let tier = item.tier.as_ref().map_or(Some(0), |leaf| cx.number(leaf, "tier", 0..=u32::MAX.into()));
     let rule = item.rules.as_ref().map(|rule| rules::lower(rule, declared, cx));
     let at = item.name.as_ref().map_or(item.span, |leaf| leaf.span);
-    let (models, reasoning) = model_refs::lower(item.model_refs.as_ref(), &name, at, named, cx);
-    let algorithm = algorithm::lower(item.algorithm.as_ref(), &models, named, at, cx);
     let plugins = plugins::lower(item.plugins.as_ref(), cx);
+    let (models, reasoning) = model_refs::lower(item.model_refs.as_ref(), named, cx);
+    let asks_model = item.plugins.as_ref().is_none_or(|plugins| plugins.items.len() == plugins.written)
+        && plugins.fast_response.is_none();
+    if asks_model && item.model_refs.as_ref().is_none_or(|list| list.written == 0) && !named.default_given {
+        cx.sink.report(&errors::NO_DEFAULT_MODEL, at, &[&name]);
+    }
+    let algorithm = algorithm::lower(item.algorithm.as_ref(), &models, named, at, cx);
     let sound = item.whole && !matches!(rule, Some(None)) && priority.is_some() && tier.is_some();
     let tier = u32::try_from(tier.unwrap_or(0)).expect("the range was checked");
     let rule = rule.flatten();

@@ -1,13 +1,14 @@
 //! What the plugins of a decision make of the body of a request. Each says what it did, so that it can be counted.
 //!
-//! They change what the client asked for, before anything that the router adds on its own. Nothing here fails: what has
-//! another shape than the API says is left for the backend to judge.
+//! They change what the client asked for, before anything that the router adds on its own. What has another shape than the
+//! API says is left for the backend to judge, but for what would get past a list of tools.
 
 mod messages;
 mod params;
 mod tools;
 
 use crate::protocol::draft::Draft;
+use crate::protocol::json::Kind;
 use crate::protocol::splice::Chunks;
 use crate::table::{PluginKind, Plugins, ToolPolicy};
 
@@ -26,8 +27,21 @@ pub enum Effect {
     UnknownStripped,
 }
 
+/// Tools are offered in a shape in which they cannot be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{field} field must be an array, got {found}")]
+pub struct NoTools {
+    /// `tools` or `functions`.
+    pub field: &'static str,
+    /// What stands there.
+    pub found: Kind,
+}
+
 /// Lets all plugins of a decision change the top level of a body.
-pub fn edit(plugins: &Plugins, body: &Chunks, draft: &mut Draft, mut note: impl FnMut(Effect)) {
+///
+/// # Errors
+/// Where tools are to be filtered and cannot be.
+pub fn edit(plugins: &Plugins, body: &Chunks, draft: &mut Draft, mut note: impl FnMut(Effect)) -> Result<(), NoTools> {
     if let Some(limits) = &plugins.request_params {
         let changed = params::edit(limits, body, draft, &mut note);
         note(Effect::Ran(PluginKind::RequestParams, changed));
@@ -39,13 +53,14 @@ pub fn edit(plugins: &Plugins, body: &Chunks, draft: &mut Draft, mut note: impl 
             note(Effect::Ran(PluginKind::SystemPrompt, true));
         }
         if let Some(policy) = &plugins.tools {
-            let changed = tools::edit(policy, body, draft);
+            let changed = tools::edit(policy, body, draft)?;
             note(Effect::Ran(PluginKind::Tools, changed || stripped));
         }
     } else if let Some(policy) = &plugins.tools {
-        let changed = tools::edit(policy, body, draft);
+        let changed = tools::edit(policy, body, draft)?;
         note(Effect::Ran(PluginKind::Tools, changed));
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -98,18 +98,15 @@ fn units(text: &str) -> usize {
     units
 }
 
-/// Inserts the structure signals that match.
-pub(super) fn structures(
-    signals: &[StructureSignal],
-    counters: &[Counter],
-    text: &str,
-    found: &Found<'_>,
-    set: &mut SignalSet,
-) {
-    if signals.is_empty() || text.trim().is_empty() {
-        return;
-    }
-    for (signal, counter) in signals.iter().zip(counters) {
+/// What each structure signal counts; a text of nothing is not looked at.
+pub(super) fn values<'s>(
+    signals: &'s [StructureSignal],
+    counters: &'s [Counter],
+    text: &'s str,
+    found: &'s Found<'_>,
+) -> impl Iterator<Item = (&'s StructureSignal, f64)> {
+    let looked_at = !signals.is_empty() && !text.trim().is_empty();
+    signals.iter().zip(counters).filter(move |_| looked_at).map(move |(signal, counter)| {
         let count = match &signal.feature {
             Feature::Exists(terms) => usize::from(found.any(*terms)),
             Feature::Bytes => text.len(),
@@ -120,9 +117,19 @@ pub(super) fn structures(
             Some(0) => 0.0,
             Some(units) => count / units as f64,
         };
-        if !(signal.holds)(value) {
-            continue;
-        }
+        (signal, value)
+    })
+}
+
+/// Inserts the structure signals that match.
+pub(super) fn structures(
+    signals: &[StructureSignal],
+    counters: &[Counter],
+    text: &str,
+    found: &Found<'_>,
+    set: &mut SignalSet,
+) {
+    for (signal, value) in values(signals, counters, text, found).filter(|(signal, value)| (signal.holds)(*value)) {
         set.insert(signal.signal);
         if let Some(measure) = signal.value {
             set.note(measure, value);

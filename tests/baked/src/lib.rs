@@ -71,6 +71,11 @@ pub mod recipes {
     baked!("recipes");
 }
 
+/// Answers itself, and has no default model.
+pub mod closed {
+    baked!("closed");
+}
+
 /// Every algorithm.
 pub mod algorithms {
     baked!("algorithms");
