@@ -108,7 +108,14 @@ fn texts_are_noticed() {
             ("todo one two todo three four five six", &["x-vsr-selected-decision: dense_or_fenced"]),
             (
                 "Quelle est la capitale de la France ?",
-                &["x-vsr-selected-decision: french", "x-vsr-selected-confidence: 0.8000", "x-vsr-matched-language: fr"],
+                &[
+                    "x-vsr-selected-decision: french",
+                    "x-vsr-selected-confidence: 0.8000",
+                    "x-vsr-matched-language: fr",
+                    "x-vsr-retention-drop: false",
+                    "x-vsr-retention-ttl-turns: 0",
+                    "x-vsr-retention-prefer-prefix: true",
+                ],
             ),
             (
                 "海についての詩を書いてください、お願いします",

@@ -9,8 +9,8 @@ use hardwire::routing::{Request, Routing};
 use hardwire::table::{Language, SignalKind};
 use hardwire_baked::random;
 use hardwire_codegen::ir::{
-    Counts, Feature, Input, InputValue, KeywordOperator, MetadataTest, Modality, ModalityDetector, Policy, Predicate,
-    Rule, Signal, SignalWhat, Strategy, Term,
+    Counts, Feature, Input, InputOf, InputValue, KeywordOperator, MetadataTest, Modality, ModalityDetector, Policy,
+    Predicate, Rule, Signal, SignalWhat, Strategy, Term,
 };
 use hardwire_codegen::{Source, check};
 use regex::Regex;
@@ -205,17 +205,24 @@ fn signal(signal: &Signal, detector: Option<&ModalityDetector>, case: &Case, tok
     }
 }
 
-/// Adds the outputs of all mappings.
-fn project(policy: &Policy, matches: &mut [Option<Match>]) {
-    for mapping in &policy.mappings {
-        let value = |input: &Input| match (matches[input.signal], input.value) {
-            (Some(_), InputValue::Binary { hit, .. }) => hit,
-            (None, InputValue::Binary { miss, .. }) => miss,
+fn score(inputs: &[Input], matches: &[Option<Match>]) -> f64 {
+    let value = |input: &Input| match &input.of {
+        InputOf::Score(inputs) => score(inputs, matches),
+        InputOf::Signal { signal, value } => match (matches[*signal], value) {
+            (Some(_), InputValue::Binary { hit, .. }) => *hit,
+            (None, InputValue::Binary { miss, .. }) => *miss,
             (Some(matched), InputValue::Confidence) => matched.confidence,
             (Some(matched), InputValue::Raw) => matched.value.expect("it counts"),
             (None, _) => 0.0,
-        };
-        let score: f64 = mapping.inputs.iter().map(|input| input.weight * value(input)).sum();
+        },
+    };
+    inputs.iter().fold(0.0, |sum, input| sum + input.weight * value(input))
+}
+
+/// Adds the outputs of all mappings.
+fn project(policy: &Policy, matches: &mut [Option<Match>]) {
+    for mapping in &policy.mappings {
+        let score = score(&mapping.inputs, matches);
         for output in &mapping.outputs {
             let bounds = output.predicate.map(|p| [p.gt, p.gte, p.lt, p.lte]);
             let distances = bounds.iter().flatten().flatten().map(|bound| (score - bound).abs());

@@ -203,6 +203,8 @@ errors! {
         "set `global.model_catalog.modules.modality_detector`: `enabled: true`, `method: keyword` and `keywords`";
     UNKNOWN_SCORE = Error "unknown-score",
         "there is no score `{0}`", "not in `routing.projections.scores`", "";
+    SCORE_CYCLE = Error "score-cycle",
+        "score `{0}` depends on itself", "its value is needed for its value", "through {1}";
     NO_BOUNDS = Error "no-bounds",
         "`{0}` has no bounds", "compares with nothing", "write at least one of `gt`, `gte`, `lt` and `lte`";
     EMPTY_BOUNDS = Error "empty-bounds",

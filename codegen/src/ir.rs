@@ -398,13 +398,30 @@ pub struct Mapping {
     pub outputs: Vec<Band>,
 }
 
-/// A signal's part in a score.
+/// A part of a score.
 #[derive(Debug, Clone)]
 pub struct Input {
-    /// Index into `Policy::signals`.
-    pub signal: usize,
     pub weight: f64,
-    pub value: InputValue,
+    pub of: InputOf,
+}
+
+/// What is weighed.
+#[derive(Debug, Clone)]
+pub enum InputOf {
+    /// A signal, by its index into `Router::signals`.
+    Signal { signal: usize, value: InputValue },
+    /// Another score.
+    Score(Vec<Input>),
+}
+
+impl Input {
+    /// Visits every signal that goes into it.
+    pub fn signals(&mut self, visit: &mut impl FnMut(&mut usize, InputValue)) {
+        match &mut self.of {
+            InputOf::Signal { signal, value } => visit(signal, *value),
+            InputOf::Score(inputs) => inputs.iter_mut().for_each(|input| input.signals(visit)),
+        }
+    }
 }
 
 /// What of a signal goes into a score; where it does not match, 0.
@@ -446,6 +463,18 @@ pub struct Decision {
     pub reasoning: Vec<Option<Reasoning>>,
     pub algorithm: Algorithm,
     pub plugins: Plugins,
+    pub retention: Option<Retention>,
+    /// JSON.
+    pub annotations: Option<String>,
+}
+
+/// `hardwire::table::Retention`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retention {
+    pub drop: Option<bool>,
+    pub ttl_turns: Option<u32>,
+    pub keep_current_model: Option<bool>,
+    pub prefer_prefix: Option<bool>,
 }
 
 /// `hardwire::table::Algorithm`. Positions are those of `Decision::models`.

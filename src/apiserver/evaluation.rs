@@ -5,6 +5,7 @@ use crate::routing::Plan;
 use crate::routing::explain::{Considered, Explanation, Noticed, Part, Trace, signal_name};
 use crate::table::{PluginKind, Policy, Rule, SignalId, SignalKind, Tables};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -48,6 +49,9 @@ struct DecisionResult<'a> {
     used_signals: Lists<'a>,
     matched_signals: Lists<'a>,
     unmatched_signals: Lists<'a>,
+    /// Our own addition: as the document has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annotations: Option<&'a RawValue>,
 }
 
 /// Names of signals by family: `keywords`, `context`, …
@@ -134,6 +138,7 @@ pub fn evaluation<'a>(
                     policy,
                     explained.signals.iter().filter(|noticed| noticed.confidence.is_none()).map(|n| n.signal),
                 ),
+                annotations: decision.annotations.and_then(|json| serde_json::from_str(json).ok()),
             }
         }),
         eval_trace: trace.then(|| explained.decisions.iter().map(|one| decision_trace(policy, one)).collect()),

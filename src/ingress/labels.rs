@@ -1,7 +1,7 @@
 //! The `x-vsr-*` headers of a response: what was decided, for the client to see.
 
 use crate::routing::Plan;
-use crate::table::{DecisionId, SignalKind, Tables};
+use crate::table::{DecisionId, Retention, SignalKind, Tables};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub(super) const SCHEMA_VERSION: HeaderName = HeaderName::from_static("x-vsr-schema-version");
@@ -14,6 +14,10 @@ const SELECTED_CONFIDENCE: HeaderName = HeaderName::from_static("x-vsr-selected-
 const SELECTED_ALGORITHM: HeaderName = HeaderName::from_static("x-vsr-selected-algorithm");
 const SELECTED_REASONING: HeaderName = HeaderName::from_static("x-vsr-selected-reasoning");
 const INJECTED_SYSTEM_PROMPT: HeaderName = HeaderName::from_static("x-vsr-injected-system-prompt");
+const RETENTION_DROP: HeaderName = HeaderName::from_static("x-vsr-retention-drop");
+const RETENTION_TTL_TURNS: HeaderName = HeaderName::from_static("x-vsr-retention-ttl-turns");
+const RETENTION_KEEP_CURRENT_MODEL: HeaderName = HeaderName::from_static("x-vsr-retention-keep-current-model");
+const RETENTION_PREFER_PREFIX: HeaderName = HeaderName::from_static("x-vsr-retention-prefer-prefix");
 const FAST_RESPONSE: HeaderName = HeaderName::from_static("x-vsr-fast-response");
 /// The signals that matched, by family.
 const MATCHED: [HeaderName; SignalKind::ALL.len()] = [
@@ -92,6 +96,9 @@ impl Labels {
             if debug && let Some(on) = self.reasoning(decision, choice.candidate) {
                 headers.insert(SELECTED_REASONING, HeaderValue::from_static(if on { "on" } else { "off" }));
             }
+            if debug && let Some(retention) = &self.tables.decision(decision).retention {
+                tell_retention(headers, retention);
+            }
             let algorithm = self.tables.decision(decision).algorithm.name();
             headers.insert(SELECTED_ALGORITHM, HeaderValue::from_static(algorithm));
         }
@@ -107,6 +114,23 @@ impl Labels {
                 headers.insert(CONTEXT_TOKEN_COUNT, HeaderValue::from(tokens));
             }
         }
+    }
+}
+
+/// Tells what the document says, and nothing else: `false` and 0 are said too.
+fn tell_retention(headers: &mut HeaderMap, retention: &Retention) {
+    let flags = [
+        (RETENTION_DROP, retention.drop),
+        (RETENTION_KEEP_CURRENT_MODEL, retention.keep_current_model),
+        (RETENTION_PREFER_PREFIX, retention.prefer_prefix),
+    ];
+    for (name, flag) in flags {
+        if let Some(flag) = flag {
+            headers.insert(name, HeaderValue::from_static(if flag { "true" } else { "false" }));
+        }
+    }
+    if let Some(turns) = retention.ttl_turns {
+        headers.insert(RETENTION_TTL_TURNS, HeaderValue::from(turns));
     }
 }
 

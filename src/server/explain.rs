@@ -89,6 +89,9 @@ impl<W: Write> Tree<'_, W> {
                 Some(trace) => self.part(trace, 6)?,
                 None => writeln!(self.out, "      always")?,
             }
+            if let (Some(annotations), true) = (decision.annotations, considered.matched) {
+                writeln!(self.out, "      annotations {annotations}")?;
+            }
         }
         Ok(())
     }

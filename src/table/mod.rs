@@ -21,7 +21,7 @@ mod text;
 pub use algorithm::{Algorithm, Ceilings, MultiFactor, Otherwise};
 pub use approximate::{Gram, Near, NearTerm, Ranked, Similar, Stem, Words};
 pub use backend::{Auth, Backend, BackendId, Endpoint, Http, Url};
-pub use decision::{Decision, DecisionId, Matched};
+pub use decision::{Decision, DecisionId, Matched, Retention};
 pub use evidence::{MeasureId, SignalSet, best};
 pub use families::{
     Conversation, ConversationSignal, EventSignal, Families, Feature, Language, LanguageSignal, Languages,

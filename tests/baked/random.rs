@@ -134,9 +134,22 @@ impl Random {
                 "          - {{type: {family}, name: s{n}, weight: {weight}, value_source: {source}{ends}}}"
             );
         }
+        // Declared before what they depend on, which is put in order.
+        let (weight, other) = (self.one(&["0.5", "-0.4", "1"]), self.one(&["0.7", "-1", "2"]));
+        let _ = writeln!(
+            out,
+            "      - {{name: s1, method: weighted_sum, inputs: [{{type: projection, name: s2, weight: {weight}, value_source: confidence}}, {{type: projection, name: s2, weight: {other}}}]}}"
+        );
+        let _ = writeln!(
+            out,
+            "      - {{name: s2, method: weighted_sum, inputs: [{{type: projection, name: s0, weight: {other}, value_source: score}}, {{type: keyword, name: s0, weight: {weight}}}]}}"
+        );
         let (method, slope) = (self.one(&["threshold_bands", "multi_emit"]), self.one(&["1", "4", "12"]));
-        let _ =
-            writeln!(out, "    mappings: [{{name: m, source: s0, method: {method}, calibration: {{slope: {slope}}},");
+        let _ = writeln!(
+            out,
+            "    mappings: [{{name: n, source: s1, method: {method}, outputs: [{{name: s3, gt: 0.4}}]}},"
+        );
+        let _ = writeln!(out, "      {{name: m, source: s0, method: {method}, calibration: {{slope: {slope}}},");
         out.push_str("      outputs: [{name: s0, gte: 1}, {name: s1, gt: 0.2, lt: 1.5}, {name: s2}]}]\n");
     }
 
@@ -163,8 +176,8 @@ impl Random {
             ("metadata", 2),
             ("event", 2),
             ("authz", 1),
-            ("projection", 3),
-            ("projection", 3),
+            ("projection", 4),
+            ("projection", 4),
         ];
         if self.below(9) == 0 {
             return format!("{{type: modality, name: {}}}", self.one(&["AR", "DIFFUSION", "BOTH"]));

@@ -4,15 +4,10 @@
 
 /// Keys that exist in the schema and not here, by section.
 pub const UNSUPPORTED: &[(&str, &[&str])] = &[
-    ("routing.projections", &["partitions"]),
     ("routing.projections.scores[].inputs[]", &["kb", "metric"]),
     ("routing.projections.mappings[]", &["top_k"]),
-    (
-        "routing.decisions[]",
-        &["emits", "annotations", "candidateIterations", "adaptations", "output_contract", "output_contract_spec"],
-    ),
+    ("routing.decisions[]", &["candidateIterations", "adaptations", "output_contract", "output_contract_spec"]),
     ("routing.decisions[].algorithm.multi_factor", &["objective", "quality", "latency_metric"]),
-    ("routing.decisions[].rules", &["label", "on_error"]),
     ("plugins.tools", &["semantic_selection", "strategy", "dynamic_retrieval", "trusted_facts"]),
     (
         "routing.decisions[].algorithm",

@@ -6,7 +6,7 @@ use super::{
     order::{self, Order, Step},
     plugins,
     rules::{Scope, is_roundabout},
-    tokens::{self, decimal, doc, int, prose},
+    tokens::{self, decimal, doc, int, option, prose},
 };
 use crate::confidence::Range;
 use crate::ir::{Decision, Policy, Strategy};
@@ -89,6 +89,13 @@ fn decision(decision: &Decision, names: &Names) -> TokenStream {
     let models = decision.models.iter().map(|m| &names.models[*m]);
     let algorithm = algorithm::algorithm(&decision.algorithm);
     let (reasoning, plugins) = (plugins::reasoning(&decision.reasoning), plugins::plugins(&decision.plugins));
+    let retention = option(decision.retention, |retention| {
+        let flag = |flag: Option<bool>| option(flag, |flag| quote!(#flag));
+        let [drop, keep, prefix] = [retention.drop, retention.keep_current_model, retention.prefer_prefix].map(flag);
+        let ttl = option(retention.ttl_turns, int);
+        quote!(Retention { drop: #drop, ttl_turns: #ttl, keep_current_model: #keep, prefer_prefix: #prefix })
+    });
+    let annotations = option(decision.annotations.as_ref(), |json| quote!(#json));
     quote! {
         Decision {
             name: #name,
@@ -98,6 +105,8 @@ fn decision(decision: &Decision, names: &Names) -> TokenStream {
             reasoning: #reasoning,
             algorithm: #algorithm,
             plugins: #plugins,
+            retention: #retention,
+            annotations: #annotations,
         }
     }
 }

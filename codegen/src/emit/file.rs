@@ -67,6 +67,7 @@ const TABLE: &[&str] = &[
     "Reasons",
     "Reliability",
     "RequestParams",
+    "Retention",
     "RetryOn",
     "RoleSignal",
     "Roles",

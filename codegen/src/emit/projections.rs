@@ -5,7 +5,7 @@ use super::{
     rules::bounds,
     tokens::{decimal, doc, prose},
 };
-use crate::ir::{Band, Input, InputValue, Mapping, Policy};
+use crate::ir::{Band, Input, InputOf, InputValue, Mapping, Policy};
 use proc_macro2::TokenStream;
 use quote::quote;
 
@@ -47,13 +47,20 @@ pub(super) fn items(policy: &Policy, names: &Names) -> TokenStream {
 }
 
 fn input(input: &Input, policy: &Policy, names: &Names) -> TokenStream {
-    let signal = &policy.signals[input.signal];
-    let (id, weight) = (&names.signals[input.signal], decimal(input.weight));
+    let weight = decimal(input.weight);
+    let (signal, value) = match &input.of {
+        InputOf::Signal { signal, value } => (*signal, *value),
+        InputOf::Score(inputs) => {
+            let inputs = inputs.iter().map(|own| self::input(own, policy, names));
+            return quote!(score += #weight * { let mut score = 0.0; #(#inputs)* score };);
+        }
+    };
+    let (signal, id) = (&policy.signals[signal], &names.signals[signal]);
     let measured = |noted: Option<usize>| {
         let measure = &names.measures[noted?];
         Some(quote!(s.measure(#measure)))
     };
-    let (hit, miss) = match input.value {
+    let (hit, miss) = match value {
         InputValue::Binary { hit, miss } => (decimal(hit), miss),
         InputValue::Confidence => {
             let constant = signal.confidence.constant().map(decimal);

@@ -3,7 +3,7 @@
 use super::models::Models;
 use super::reach::{self, Candidate, Dead};
 use super::signals::{self, Declared, Kind};
-use super::{Cx, algorithm, modality, model_refs, plugins, projections, rules};
+use super::{Cx, algorithm, emits, json, modality, model_refs, plugins, projections, rules};
 use crate::ast::decode::{Leaf, List};
 use crate::ast::node::Span;
 use crate::ast::recipes;
@@ -71,7 +71,7 @@ pub(super) fn lower(parts: &Parts<'_>, shared: &Shared<'_>, cx: &mut Cx<'_>) -> 
     let strategy = parts.strategy.and_then(|leaf| cx.choice(leaf, "strategy", &strategies, &[]));
     let strategy = strategy.unwrap_or(ir::Strategy::Priority);
     let mut declared = signals::declared(parts.signals, cx);
-    let mappings = projections::lower(parts.projections, &mut declared, cx);
+    let mut mappings = projections::lower(parts.projections, &mut declared, cx);
     let mut names: BTreeMap<String, Span> = BTreeMap::new();
     let mut decisions = Vec::new();
     let mut places = Vec::new();
@@ -83,7 +83,7 @@ pub(super) fn lower(parts: &Parts<'_>, shared: &Shared<'_>, cx: &mut Cx<'_>) -> 
     }
     unreachable(&decisions, &places, strategy, &declared, cx);
     let all_sound = parts.whole && places.iter().all(|(_, sound)| *sound);
-    declared.use_inputs(&mappings);
+    declared.use_inputs(&mut mappings);
     let modality = modality::needed(shared.detector.as_ref(), declared.used_at(Kind::Modality), cx);
     let identity = declared.used_at(Kind::Authz).map(|_| shared.identity.clone());
     let (signals, ids) = declared.used(all_sound, cx);
@@ -148,6 +148,8 @@ fn decision(
             reasoning,
             algorithm,
             plugins,
+            retention: emits::lower(item.emits.as_ref(), cx),
+            annotations: item.annotations.as_ref().map(|node| json::render(node, cx.sink)),
         },
         sound,
     )

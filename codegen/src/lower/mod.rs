@@ -8,6 +8,7 @@ mod backend;
 mod context;
 mod conversation;
 mod decisions;
+mod emits;
 mod env;
 mod events;
 mod header;

@@ -217,8 +217,9 @@ impl Declared {
     }
 
     /// What a used output of a mapping is projected from is used too.
-    pub(super) fn use_inputs(&mut self, mappings: &[ir::Mapping]) {
-        for mapping in mappings {
+    /// Mappings come after those that they depend on.
+    pub(super) fn use_inputs(&mut self, mappings: &mut [ir::Mapping]) {
+        for mapping in mappings.iter_mut().rev() {
             if !mapping.outputs.iter().any(|output| output.signal.is_some_and(|signal| self.signals[signal].used)) {
                 continue;
             }
@@ -226,11 +227,13 @@ impl Declared {
             for output in mapping.outputs.iter().filter_map(|output| output.signal) {
                 self.signals[output].silent = true;
             }
-            for input in &mapping.inputs {
-                self.signals[input.signal].used = true;
-                if input.value == ir::InputValue::Raw {
-                    self.ask_value(input.signal);
-                }
+            for input in &mut mapping.inputs {
+                input.signals(&mut |signal, value| {
+                    self.signals[*signal].used = true;
+                    if value == ir::InputValue::Raw {
+                        self.ask_value(*signal);
+                    }
+                });
             }
         }
     }

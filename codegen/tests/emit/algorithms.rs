@@ -390,6 +390,8 @@ static DECISIONS: [Decision; 6] = [
             tpot: Some(50),
         },
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "weighed",
@@ -414,6 +416,8 @@ static DECISIONS: [Decision; 6] = [
             },
         ),
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "good",
@@ -438,6 +442,8 @@ static DECISIONS: [Decision; 6] = [
             },
         ),
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "bounded",
@@ -462,6 +468,8 @@ static DECISIONS: [Decision; 6] = [
             },
         ),
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "strict",
@@ -486,6 +494,8 @@ static DECISIONS: [Decision; 6] = [
             },
         ),
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "rest",
@@ -498,6 +508,8 @@ static DECISIONS: [Decision; 6] = [
             largest: 0,
         },
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
 ];
 

@@ -346,6 +346,8 @@ static DECISIONS: [Decision; 1] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
 ];
 

@@ -259,6 +259,8 @@ static DECISIONS: [Decision; 3] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "urgent",
@@ -268,6 +270,8 @@ static DECISIONS: [Decision; 3] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "legal",
@@ -277,6 +281,8 @@ static DECISIONS: [Decision; 3] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
 ];
 

@@ -6,9 +6,9 @@ use ::hardwire::table::{
     EventSignal, Families, Feature, KeywordOperator, KeywordSignal, LanguageSignal,
     Languages, Limits, Listener, Literals, Management, Matched, MeasureId,
     MetadataSignal, MetadataTest, Modality, Model, ModelId, Number, Patterns, Plugins,
-    Policy, PolicyId, Reasons, Reliability, RetryOn, RoleSignal, Roles, Rule, Signal,
-    SignalId, SignalKind, SignalSet, StructureSignal, Tables, Target, Term, Terms, best,
-    sure_within,
+    Policy, PolicyId, Reasons, Reliability, Retention, RetryOn, RoleSignal, Roles, Rule,
+    Signal, SignalId, SignalKind, SignalSet, StructureSignal, Tables, Target, Term,
+    Terms, best, sure_within,
 };
 use ::std::time::Duration;
 
@@ -19,7 +19,7 @@ use ::std::time::Duration;
 pub static TABLES: Tables = Tables {
     config: Config {
         source: "families.yaml",
-        sha256: "f77126f06be153e3ccef98bb60e2f417cfa65a546f84e808441b7eb2e73397dd",
+        sha256: "795e692a53939bf80a059f2eb56e44a4b4ed366621c8dca1c1e518e37c12c159",
         json: include_str!("config.json"),
     },
     env: &ENV,
@@ -646,6 +646,8 @@ static DECISIONS: [Decision; 17] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "some_work",
@@ -655,6 +657,8 @@ static DECISIONS: [Decision; 17] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "denied",
@@ -664,6 +668,8 @@ static DECISIONS: [Decision; 17] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "image",
@@ -673,6 +679,8 @@ static DECISIONS: [Decision; 17] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "sure_payment",
@@ -682,6 +690,8 @@ static DECISIONS: [Decision; 17] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "payment",
@@ -691,6 +701,8 @@ static DECISIONS: [Decision; 17] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "questions",
@@ -700,6 +712,8 @@ static DECISIONS: [Decision; 17] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "polite_steps",
@@ -709,6 +723,8 @@ static DECISIONS: [Decision; 17] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "dense_or_fenced",
@@ -718,6 +734,8 @@ static DECISIONS: [Decision; 17] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "agents",
@@ -727,6 +745,8 @@ static DECISIONS: [Decision; 17] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "admin",
@@ -736,6 +756,8 @@ static DECISIONS: [Decision; 17] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "much_talk",
@@ -745,6 +767,8 @@ static DECISIONS: [Decision; 17] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "brief",
@@ -754,6 +778,8 @@ static DECISIONS: [Decision; 17] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "french",
@@ -763,6 +789,13 @@ static DECISIONS: [Decision; 17] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: Some(Retention {
+            drop: Some(false),
+            ttl_turns: Some(0),
+            keep_current_model: None,
+            prefer_prefix: Some(true),
+        }),
+        annotations: Some("{\"team\":\"paris\",\"tags\":[\"a\",1],\"on_call\":null}"),
     },
     Decision {
         name: "sure_english",
@@ -772,6 +805,8 @@ static DECISIONS: [Decision; 17] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "surely_japanese",
@@ -781,6 +816,8 @@ static DECISIONS: [Decision; 17] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "legal",
@@ -790,6 +827,8 @@ static DECISIONS: [Decision; 17] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
 ];
 

@@ -556,6 +556,8 @@ static DECISIONS: [Decision; 7] = [
             fast_response: Some("\"Hello \\\"you\\\".\\nAll is well.\""),
             ..Plugins::NONE
         },
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "think",
@@ -590,6 +592,8 @@ static DECISIONS: [Decision; 7] = [
         ],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "code",
@@ -621,6 +625,8 @@ static DECISIONS: [Decision; 7] = [
             ],
             ..Plugins::NONE
         },
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "strict",
@@ -655,6 +661,8 @@ static DECISIONS: [Decision; 7] = [
             }),
             ..Plugins::NONE
         },
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "tools",
@@ -670,6 +678,8 @@ static DECISIONS: [Decision; 7] = [
             }),
             ..Plugins::NONE
         },
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "hard",
@@ -692,6 +702,8 @@ static DECISIONS: [Decision; 7] = [
         ],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "deep",
@@ -706,6 +718,8 @@ static DECISIONS: [Decision; 7] = [
         ],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
 ];
 

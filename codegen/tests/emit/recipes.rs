@@ -294,6 +294,8 @@ static DECISIONS: [Decision; 1] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
 ];
 
@@ -427,6 +429,8 @@ mod recipe_cheap {
             reasoning: &[],
             algorithm: Algorithm::Static,
             plugins: Plugins::NONE,
+            retention: None,
+            annotations: None,
         },
         Decision {
             name: "long",
@@ -436,6 +440,8 @@ mod recipe_cheap {
             reasoning: &[],
             algorithm: Algorithm::Static,
             plugins: Plugins::NONE,
+            retention: None,
+            annotations: None,
         },
     ];
 
@@ -541,6 +547,8 @@ mod recipe_careful_review {
             reasoning: &[],
             algorithm: Algorithm::Static,
             plugins: Plugins::NONE,
+            retention: None,
+            annotations: None,
         },
     ];
 

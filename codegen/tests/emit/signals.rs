@@ -408,6 +408,8 @@ static DECISIONS: [Decision; 8] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "match",
@@ -417,6 +419,8 @@ static DECISIONS: [Decision; 8] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "b-ticket",
@@ -426,6 +430,8 @@ static DECISIONS: [Decision; 8] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "a-long",
@@ -435,6 +441,8 @@ static DECISIONS: [Decision; 8] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "negations",
@@ -444,6 +452,8 @@ static DECISIONS: [Decision; 8] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "twice",
@@ -453,6 +463,8 @@ static DECISIONS: [Decision; 8] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "not_short",
@@ -462,6 +474,8 @@ static DECISIONS: [Decision; 8] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "rest",
@@ -471,6 +485,8 @@ static DECISIONS: [Decision; 8] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
 ];
 
