@@ -565,6 +565,9 @@ static DECISIONS: [Decision; 7] = [
         reasoning: &[
             Some(Reasoning {
                 on: true,
+                family: "gpt-oss",
+                parameter: "reasoning_effort",
+                effort: Some("high"),
                 changes: &[
                     &[
                         BodyChange::Remove("reasoning_effort"),
@@ -578,6 +581,9 @@ static DECISIONS: [Decision; 7] = [
             }),
             Some(Reasoning {
                 on: true,
+                family: "gpt-oss",
+                parameter: "reasoning_effort",
+                effort: Some("low"),
                 changes: &[
                     &[
                         BodyChange::Remove("reasoning_effort"),
@@ -599,6 +605,9 @@ static DECISIONS: [Decision; 7] = [
         reasoning: &[
             Some(Reasoning {
                 on: true,
+                family: "qwen3",
+                parameter: "enable_thinking",
+                effort: None,
                 changes: &[
                     &[
                         BodyChange::Remove("reasoning_effort"),
@@ -630,6 +639,9 @@ static DECISIONS: [Decision; 7] = [
         reasoning: &[
             Some(Reasoning {
                 on: false,
+                family: "qwen3",
+                parameter: "enable_thinking",
+                effort: None,
                 changes: &[
                     &[
                         BodyChange::Remove("reasoning_effort"),
@@ -679,6 +691,9 @@ static DECISIONS: [Decision; 7] = [
         reasoning: &[
             Some(Reasoning {
                 on: false,
+                family: "gpt-oss",
+                parameter: "reasoning_effort",
+                effort: None,
                 changes: &[
                     &[
                         BodyChange::MoveInto(
@@ -701,6 +716,9 @@ static DECISIONS: [Decision; 7] = [
         reasoning: &[
             Some(Reasoning {
                 on: true,
+                family: "gpt-oss",
+                parameter: "reasoning_effort",
+                effort: Some("low"),
                 changes: &[&[BodyChange::Set("reasoning_effort", "\"low\"")]],
             }),
         ],
