@@ -186,6 +186,10 @@ fn fields_and_tools_are_held_back() {
         let filtered = r#"{"model":"auto","tools":[{"function":{"name":"list"}},{"function":{"name":"read"}}],"messages":[{"role":"user","content":"tools"}]}"#;
         let expected = r#"{"model":"plain","tools":[{"function":{"name":"read"}}],"messages":[{"role":"user","content":"tools"}]}"#;
         assert_eq!(bench.forwarded("", filtered).await.body, expected);
+        let none =
+            r#"{"model":"auto","tools":{"function":{"name":"list"}},"messages":[{"role":"user","content":"tools"}]}"#;
+        let answer = bench.ask("", none).await;
+        assert!(answer.head.starts_with("http/1.1 400 ") && answer.body.contains(r#""param":"tools""#), "{answer:?}");
     });
 }
 
@@ -209,6 +213,21 @@ fn every_backend_is_told_to_reason_in_its_own_words() {
         );
         let openai = bench.forwarded("", &ask("deep")).await.body;
         assert_eq!(openai, r#"{"model":"gpt","reasoning_effort":"low","messages":[{"role":"user","content":"deep"}]}"#);
+        let decided = |decision: &str, model: &str, enabled: &str, effort: &str| {
+            bench.counted(&format!(
+                r#"llm_reasoning_decisions_total{{category="{decision}",model="{model}",enabled="{enabled}",effort="{effort}",recipe="default"}} 1"#
+            ));
+        };
+        decided("think", "gpt-oss", "true", "high");
+        decided("hard", "gpt-oss", "false", "unspecified");
+        decided("deep", "gpt", "true", "low");
+        for line in [
+            r#"llm_reasoning_template_usage_total{family="gpt-oss",param="reasoning_effort"} 2"#,
+            r#"llm_reasoning_effort_usage_total{family="gpt-oss",effort="high"} 1"#,
+            r#"llm_reasoning_effort_usage_total{family="gpt-oss",effort="low"} 1"#,
+        ] {
+            bench.counted(line);
+        }
     });
 }
 

@@ -516,6 +516,9 @@ pub enum Otherwise {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reasoning {
     pub on: bool,
+    pub family: String,
+    pub parameter: String,
+    pub effort: Option<String>,
     /// By backend of the model.
     pub changes: Vec<Vec<BodyChange>>,
 }

@@ -194,6 +194,7 @@ fn plan(
             }
             if let Some(decision) = decision {
                 ingress.recorder.decided(decision, model);
+                ingress.recorder.reasoned(decision, plan.choice.as_ref().map_or(0, |choice| choice.candidate));
             }
             exchange.selected(model, decision.map(|id| ingress.tables.decision(id).name));
             exchange.measured(ingress.routing.live().begin(model));

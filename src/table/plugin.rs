@@ -134,6 +134,12 @@ pub enum HeaderChange {
 pub struct Reasoning {
     /// `use_reasoning`
     pub on: bool,
+    /// Name of the model's reasoning family.
+    pub family: &'static str,
+    /// What the family sets.
+    pub parameter: &'static str,
+    /// How much, where that is said.
+    pub effort: Option<&'static str>,
     /// What that means for the body, for each backend of the model: providers say it differently.
     pub changes: &'static [&'static [BodyChange]],
 }

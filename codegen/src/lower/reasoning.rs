@@ -145,7 +145,9 @@ impl Families {
         }
         let effort = chosen.or(self.default_effort.as_deref()).unwrap_or("medium");
         let changes = reasoner.dialects.iter().map(|dialect| changes(entry, *dialect, on, effort)).collect();
-        Some(ir::Reasoning { on, changes })
+        let told = (on && entry.how != How::Switch).then(|| effort.to_owned());
+        let (family, parameter) = (reasoner.family.clone(), entry.parameter.clone());
+        Some(ir::Reasoning { on, family, parameter, effort: told, changes })
     }
 }
 

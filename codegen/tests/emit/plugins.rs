@@ -567,6 +567,9 @@ static DECISIONS: [Decision; 7] = [
         reasoning: &[
             Some(Reasoning {
                 on: true,
+                family: "gpt-oss",
+                parameter: "reasoning_effort",
+                effort: Some("high"),
                 changes: &[
                     &[
                         BodyChange::Remove("reasoning_effort"),
@@ -580,6 +583,9 @@ static DECISIONS: [Decision; 7] = [
             }),
             Some(Reasoning {
                 on: true,
+                family: "gpt-oss",
+                parameter: "reasoning_effort",
+                effort: Some("low"),
                 changes: &[
                     &[
                         BodyChange::Remove("reasoning_effort"),
@@ -603,6 +609,9 @@ static DECISIONS: [Decision; 7] = [
         reasoning: &[
             Some(Reasoning {
                 on: true,
+                family: "qwen3",
+                parameter: "enable_thinking",
+                effort: None,
                 changes: &[
                     &[
                         BodyChange::Remove("reasoning_effort"),
@@ -636,6 +645,9 @@ static DECISIONS: [Decision; 7] = [
         reasoning: &[
             Some(Reasoning {
                 on: false,
+                family: "qwen3",
+                parameter: "enable_thinking",
+                effort: None,
                 changes: &[
                     &[
                         BodyChange::Remove("reasoning_effort"),
@@ -689,6 +701,9 @@ static DECISIONS: [Decision; 7] = [
         reasoning: &[
             Some(Reasoning {
                 on: false,
+                family: "gpt-oss",
+                parameter: "reasoning_effort",
+                effort: None,
                 changes: &[
                     &[
                         BodyChange::MoveInto(
@@ -713,6 +728,9 @@ static DECISIONS: [Decision; 7] = [
         reasoning: &[
             Some(Reasoning {
                 on: true,
+                family: "gpt-oss",
+                parameter: "reasoning_effort",
+                effort: Some("low"),
                 changes: &[&[BodyChange::Set("reasoning_effort", "\"low\"")]],
             }),
         ],

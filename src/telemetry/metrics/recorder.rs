@@ -31,6 +31,8 @@ pub struct Recorder {
     pub(super) decisions: Grid,
     /// By decision and position in [`candidates`].
     pub(super) selections: Rows,
+    /// By decision and position among its models: how often that one was told to reason, or not to.
+    pub(super) reasoned: Rows,
     /// By backend and outcome.
     pub(super) attempts: Grid,
     /// By model.
@@ -58,6 +60,7 @@ impl Recorder {
             extractions: Grid::new(tables.policies.len(), 1),
             decisions: Grid::new(tables.decisions().count(), 1),
             selections: Rows::new(tables.decisions().map(|d| candidates(tables, d.models).len())),
+            reasoned: Rows::new(tables.decisions().map(|decision| decision.reasoning.len())),
             attempts: Grid::new(tables.backend_count, AttemptOutcome::ALL.len()),
             first_byte: (0..models).map(|_| Histogram::new(FIRST_BYTE)).collect(),
             completion: (0..models).map(|_| Histogram::new(COMPLETION)).collect(),
@@ -85,6 +88,14 @@ impl Recorder {
         debug_assert!(column.is_some(), "a decision chooses among its models");
         if let Some(column) = column {
             self.selections.add(row, column);
+        }
+    }
+
+    /// A decision won and chose the model at this position. Counted where the model is told whether to reason.
+    pub fn reasoned(&self, decision: DecisionId, candidate: usize) {
+        let told = self.tables.decision(decision).reasoning.get(candidate);
+        if told.is_some_and(Option::is_some) {
+            self.reasoned.add(usize::from(decision.0), candidate);
         }
     }
 

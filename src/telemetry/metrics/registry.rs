@@ -56,8 +56,8 @@ impl Registry {
     }
 }
 
-struct Scrape {
-    tables: &'static Tables,
+pub(super) struct Scrape {
+    pub(super) tables: &'static Tables,
     recorders: Vec<Arc<Recorder>>,
     started: Instant,
     backend_state: Option<Box<dyn Fn(BackendId) -> BackendState + Send + Sync>>,
@@ -75,6 +75,7 @@ impl Collector for Scrape {
         self.requests(&mut encoder)?;
         self.routing(&mut encoder)?;
         self.plugins(&mut encoder)?;
+        self.reasoning(&mut encoder)?;
         self.latencies(&mut encoder)?;
         self.backends(&mut encoder)
     }
@@ -306,13 +307,13 @@ impl Scrape {
     }
 
     /// All decisions with their policies. Names of decisions are unique within one policy alone.
-    fn decisions(&self) -> impl Iterator<Item = (usize, &'static str, &'static Decision)> + use<> {
+    pub(super) fn decisions(&self) -> impl Iterator<Item = (usize, &'static str, &'static Decision)> + use<> {
         let policies = self.tables.policies.iter();
         let all = policies.flat_map(|policy| policy.decisions.iter().map(|decision| (policy.name, decision)));
         all.enumerate().map(|(row, (recipe, decision))| (row, recipe, decision))
     }
 
-    fn sum(&self, of: impl Fn(&Recorder) -> u64) -> u64 {
+    pub(super) fn sum(&self, of: impl Fn(&Recorder) -> u64) -> u64 {
         self.recorders.iter().map(|recorder| of(recorder)).sum()
     }
 
@@ -323,12 +324,12 @@ impl Scrape {
 }
 
 /// Only the series that have counted something.
-fn occurred<L>(rows: impl Iterator<Item = (L, u64)>) -> impl Iterator<Item = (L, u64)> {
+pub(super) fn occurred<L>(rows: impl Iterator<Item = (L, u64)>) -> impl Iterator<Item = (L, u64)> {
     rows.filter(|row| row.1 > 0)
 }
 
 /// A family of counters; the text format appends `_total` to its name.
-fn counters<L: EncodeLabelSet>(
+pub(super) fn counters<L: EncodeLabelSet>(
     to: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
