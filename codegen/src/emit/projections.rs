@@ -47,12 +47,13 @@ pub(super) fn items(policy: &Policy, names: &Names) -> TokenStream {
 }
 
 fn input(input: &Input, policy: &Policy, names: &Names) -> TokenStream {
-    let weight = decimal(input.weight);
+    // As a person writes it: one does not add what is multiplied with -1.
+    let (add, weight) = (if input.weight < 0.0 { quote!(-=) } else { quote!(+=) }, decimal(input.weight.abs()));
     let (signal, value) = match &input.of {
         InputOf::Signal { signal, value } => (*signal, *value),
         InputOf::Score(inputs) => {
             let inputs = inputs.iter().map(|own| self::input(own, policy, names));
-            return quote!(score += #weight * { let mut score = 0.0; #(#inputs)* score };);
+            return quote!(score #add #weight * { let mut score = 0.0; #(#inputs)* score };);
         }
     };
     let (signal, id) = (&policy.signals[signal], &names.signals[signal]);
@@ -70,9 +71,9 @@ fn input(input: &Input, policy: &Policy, names: &Names) -> TokenStream {
     };
     let otherwise = (miss != 0.0).then(|| {
         let miss = decimal(miss);
-        quote!(else { score += #weight * #miss; })
+        quote!(else { score #add #weight * #miss; })
     });
-    quote!(if s.has(#id) { score += #weight * #hit; } #otherwise)
+    quote!(if s.has(#id) { score #add #weight * #hit; } #otherwise)
 }
 
 /// The bands up to the last from which anything follows.

@@ -579,7 +579,7 @@ fn project_effort_bands(s: &mut SignalSet) {
         score += 0.5 * 1.0;
     }
     if s.has(STRUCTURE_POLITE) {
-        score += -0.25 * s.measure(CONFIDENCE_STRUCTURE_POLITE);
+        score -= 0.25 * s.measure(CONFIDENCE_STRUCTURE_POLITE);
     }
     if s.has(CONVERSATION_LONG_TALK) {
         score += 0.1 * s.measure(VALUE_CONVERSATION_LONG_TALK);
