@@ -53,6 +53,8 @@ const fn decision(name: &'static str, models: &'static [ModelId]) -> Decision {
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     }
 }
 
