@@ -34,6 +34,11 @@ def told(protocol: str, name: str, client: str, model: str) -> bytes:
     return timeless(golden.replace(rb'"the \"model\""', json.dumps(model).encode()))
 
 
+def is_broken(protocol: str, name: str) -> bool:
+    """Whether this stream ends in an error for whoever reads it."""
+    return b"event: error" in (TRANSCRIPTS / protocol / f"{name}.to-messages").read_bytes()
+
+
 def timeless(body: bytes) -> bytes:
     return re.sub(rb'"created":\d+', b'"created":1', body)
 
@@ -190,6 +195,6 @@ def message_of(body: bytes) -> dict:
 
 def messages_error(event: dict) -> dict:
     """The error in a body of Anthropic's shape."""
-    assert event["type"] == "error" and event["request_id"]
+    assert event["type"] == "error" and event.get("request_id", "req_")
     assert set(event["error"]) == {"type", "message"} and event["error"]["message"]
     return event["error"]

@@ -12,6 +12,7 @@ from protocols import (
     chat_events,
     completion_of,
     in_turn,
+    is_broken,
     message,
     messages_backend,
     names,
@@ -49,7 +50,7 @@ THOUGHTS = [
     {"type": "redacted_thinking", "data": "RW5j"},
     {"type": "thinking", "thinking": "", "signature": "b25seQ=="},
 ]
-BROKEN = ("error", "error-first", "truncated")
+BROKEN = [name for name in names("messages") if is_broken("messages", name)]
 
 
 def put_together(client, **options):
