@@ -1,4 +1,4 @@
-"""Tokens and what they cost: the same figures whoever asks whom, plain or streamed, in metrics and in the access log."""
+"""Tokens and what they cost: the same figures whoever asks whom, plain or streamed, in metrics and in the log."""
 
 import json
 import re
@@ -136,7 +136,7 @@ def test_usage_on_the_way_is_kept(translate, b):
 @pytest.mark.parametrize("model", ["claude", "gpt"])
 @pytest.mark.parametrize("client", ["chat", "messages"])
 def test_what_is_known_of_a_stream_that_breaks_is_counted(translate, a, b, model, client):
-    start = f'data: {json.dumps({"type": "message_start", "message": message(**MESSAGES_USAGE)})}\n\n'
+    start = f"data: {json.dumps({'type': 'message_start', 'message': message(**MESSAGES_USAGE)})}\n\n"
     a.script = replay(b"event: message_start\n" + start.encode())
     b.script = replay(chunk({"role": "assistant", "content": "x"}) + usage_chunk())
     body, path = request_of(client, model, True)

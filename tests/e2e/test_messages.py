@@ -1,4 +1,4 @@
-"""Anthropic's clients: before backends that speak OpenAI's Chat, and forwarded to those that speak their own protocol."""
+"""Anthropic's clients: before backends that speak OpenAI's Chat, and forwarded to those of their own."""
 
 import json
 import threading
@@ -194,7 +194,11 @@ def test_parallel_tools(claudes, b, streaming):
     assert len(used) >= 2 and all(isinstance(block.input, dict) for block in used)
     results = [{"type": "tool_result", "tool_use_id": block.id, "content": [text("-3")]} for block in used]
     results[1]["is_error"] = True
-    turns = [*HI, {"role": "assistant", "content": said.content}, {"role": "user", "content": [*results, text("Well?")]}]
+    turns = [
+        *HI,
+        {"role": "assistant", "content": said.content},
+        {"role": "user", "content": [*results, text("Well?")]},
+    ]
     assert claudes.messages.create(**options, messages=turns).content[0].text == "Cold."
     got = b.last.json()["messages"]
     assert [m["role"] for m in got] == ["user", "assistant", *["tool"] * len(used), "user"]
@@ -240,7 +244,10 @@ class TestForwarded:
     @pytest.mark.parametrize("query", ["", "?beta=true"])
     def test_bytes_are_untouched(self, translate, a, query):
         a.script = say(message("ok"))
-        sent = b'{ "model" : "claude" ,"max_tokens":1e2, "x_own":[1E2,"\xc3\xbc\\u00fc"],"messages":[{"role":"user","content":"hi"}]\n}'
+        sent = (
+            b'{ "model" : "claude" ,"max_tokens":1e2, "x_own":[1E2,"\xc3\xbc\\u00fc"],'
+            b'"messages":[{"role":"user","content":"hi"}]\n}'
+        )
         headers = {"anthropic-version": "2024-01-01", "anthropic-beta": "b-1,b-2", "x-api-key": CLIENT_KEY}
         got = ask(translate, sent, headers, path=PATH + query)
         assert got.json() == message("ok") and "x-vsr-client-protocol" not in got.headers
@@ -263,7 +270,9 @@ class TestForwarded:
             assert got.body == whole
 
     def test_the_sdk(self, claudes, a):
-        whole = message({"type": "thinking", "thinking": "Hm", "signature": "c2ln"}, "x", tool_use("t", "weather", city="O"))
+        whole = message(
+            {"type": "thinking", "thinking": "Hm", "signature": "c2ln"}, "x", tool_use("t", "weather", city="O")
+        )
         a.script = messages_backend(whole)
         options = {"model": "claude", "max_tokens": 100, "messages": HI}
         assert claudes.messages.create(**options).model_dump(exclude_none=True)["content"] == whole["content"]

@@ -46,7 +46,7 @@ TOOL = {
     },
 }
 THOUGHTS = [
-    {"type": "thinking", "thinking": "Hmm \"ü\"", "signature": "c2ln"},
+    {"type": "thinking", "thinking": 'Hmm "ü"', "signature": "c2ln"},
     {"type": "redacted_thinking", "data": "RW5j"},
     {"type": "thinking", "thinking": "", "signature": "b25seQ=="},
 ]
@@ -234,7 +234,9 @@ def test_parallel_tools(gpts, a, streaming):
         ("toolu_2", "weather", {}),
         ("toolu_3", "now", {}),
     ]
-    results = [{"role": "tool", "tool_call_id": c.id, "content": f"result of {c.id}"} for c in choice.message.tool_calls]
+    results = [
+        {"role": "tool", "tool_call_id": c.id, "content": f"result of {c.id}"} for c in choice.message.tool_calls
+    ]
     second = [*HI, choice.message, *results, {"role": "user", "content": "Well?"}]
     assert gpts.chat.completions.create(model="claude", messages=second).choices[0].message.content == "Cold."
     assert a.last.json()["messages"] == [
@@ -336,7 +338,9 @@ class TestNode:
         def case(name: str) -> None:
             script = Path(__file__).parent / "node" / "translate.mjs"
             env = {"BASE_URL": f"{translate.url}/v1", "NODE_HOME": str(HOME / "node")}
-            ended = subprocess.run([node, script, name], env=env, capture_output=True, text=True, timeout=20, check=False)
+            ended = subprocess.run(
+                [node, script, name], env=env, capture_output=True, text=True, timeout=20, check=False
+            )
             assert ended.returncode == 0, ended.stderr
 
         return case

@@ -3,10 +3,24 @@
 import anthropic
 import openai
 import pytest
-from protocols import chat_events, completion_of, in_turn, message, message_events, message_of, messages_error, replay, say
-from protocols import streamed, text, tool_use, transcript
+from conftest import sdk
+from protocols import (
+    chat_events,
+    completion_of,
+    in_turn,
+    message,
+    message_events,
+    message_of,
+    messages_error,
+    replay,
+    say,
+    streamed,
+    text,
+    tool_use,
+    transcript,
+)
 from raw import ask, chat
-from upstream import END, STREAM_HEAD, answer, completion, frames, piece
+from upstream import STREAM_HEAD, answer, completion, frames, piece
 
 HI = [{"role": "user", "content": "hi"}]
 
@@ -274,8 +288,7 @@ def test_chat_requests_that_cannot_be_translated(translate, gpts, a, more, param
     with pytest.raises(openai.BadRequestError) as error:
         gpts.post("/chat/completions", body=chat("claude") | more, cast_to=object)
     assert error.value.type == "invalid_request_error"
-    assert error.value.param.startswith(param) and error.value.param in (param, error.value.param)
-    assert error.value.param in error.value.message
+    assert error.value.param.startswith(param) and error.value.param in error.value.message
     assert not a.requests
 
 
@@ -313,12 +326,9 @@ def test_requests_that_are_wrong_in_any_protocol(claudes, a, b):
 
 
 def test_the_sdks_own_retries_work(translate, a, b):
-    from conftest import sdk
-
     a.script = in_turn(say(anthropic_error("overloaded_error"), 529, {"retry-after-ms": "1"}), say(message("ok")))
     b.script = in_turn(say({"error": {"message": "x"}}, 429, {"retry-after-ms": "1"}), say(completion("ok")))
     with sdk(translate, max_retries=1) as client:
         assert client.chat.completions.create(model="claude", messages=HI).choices[0].message.content == "ok"
     with sdk(translate, anthropic.Anthropic, base_url=translate.url, max_retries=1) as client:
         assert client.messages.create(model="gpt", max_tokens=9, messages=HI).content[0].text == "ok"
-    assert END
