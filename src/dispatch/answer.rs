@@ -14,7 +14,7 @@ use crate::protocol::tap::Tap;
 use crate::protocol::translated::Warnings;
 use crate::protocol::{chat, error_body, messages};
 use crate::routing::Plan;
-use crate::table::{Protocol, Tables};
+use crate::table::{Model, Protocol};
 use crate::telemetry::metrics::ErrorReason;
 use crate::upstream::strip_response;
 use bytes::Bytes;
@@ -54,13 +54,12 @@ pub enum Handling {
 impl Answering {
     pub(super) fn new(
         client: Client,
-        tables: &'static Tables,
+        model: &'static Model,
         plan: Plan,
         received: &Received,
         debug: bool,
         exchange: &Exchange,
     ) -> Self {
-        let model = tables.model(plan.model);
         let is_chat = client.protocol() == Protocol::Chat;
         let include_usage = is_chat && exchange.stream && received.wants_usage();
         // What a request costs is known from its usage alone.

@@ -177,6 +177,12 @@ impl From<routing::Error> for ApiError {
     }
 }
 
+impl From<routing::plugins::NoTools> for ApiError {
+    fn from(error: routing::plugins::NoTools) -> Self {
+        ApiError::invalid(error.field, error.to_string())
+    }
+}
+
 impl From<upstream::Error> for ApiError {
     fn from(error: upstream::Error) -> Self {
         use upstream::Error;

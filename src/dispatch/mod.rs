@@ -26,7 +26,7 @@ use crate::protocol::prompt::Raw;
 use crate::protocol::rewrite::Rewrite;
 use crate::protocol::splice::Chunks;
 use crate::routing::{self, Plan, Routing};
-use crate::table::Tables;
+use crate::table::{ModelId, Tables};
 use crate::telemetry::metrics::Recorder;
 use crate::upstream::strip_request;
 use bytes::Bytes;
@@ -59,8 +59,8 @@ pub enum Settled {
 /// A request for a backend of a model.
 #[derive(Debug)]
 pub struct Ask {
-    /// Which model, and why.
-    pub plan: Plan,
+    /// Which model.
+    pub model: ModelId,
     /// Without what no backend may see.
     pub headers: HeaderMap,
     /// In the protocol of the model's backends.
@@ -94,20 +94,21 @@ impl Dispatch {
             self.labels.set_own(response.headers_mut(), &plan, debug);
             return Ok(Settled::Own(response));
         }
+        let chosen = plan.model.expect("a plan without a model has an answer of its own");
         strip_request(&mut headers);
-        if let Some(roles) = &self.tables.families.roles {
+        if let Some(roles) = self.tables.identity() {
             headers.remove(roles.user_header);
             headers.remove(roles.groups_header);
         }
-        let changes = plugins::apply(self, client, &plan, &received, &mut headers);
+        let changes = plugins::apply(self, client, &plan, &received, &mut headers)?;
         headers.insert(REQUEST_ID, exchange.request_id.clone());
-        let mut answering = Answering::new(client, self.tables, plan.clone(), &received, debug, exchange);
+        let mut answering = Answering::new(client, self.tables.model(chosen), plan, &received, debug, exchange);
         let name = model.start..model.end;
         let (body, rewrite) = if answering.translates() {
             translate::headers(client, &mut headers);
             let edited = changes.draft.map(|draft| received.body.edited(&draft.into_edits()));
             let body = edited.as_ref().unwrap_or(&received.body);
-            let (translated, place) = translate::request(client, self.tables.model(plan.model), body, name)?;
+            let (translated, place) = translate::request(client, self.tables.model(chosen), body, name)?;
             answering.warnings = translated.warnings;
             let rewrite = Rewrite::of_model(place).told(&translated.body, None, changes.by_backend);
             (translated.body, rewrite)
@@ -120,7 +121,7 @@ impl Dispatch {
             };
             (received.body, rewrite)
         };
-        Ok(Settled::Ask(Ask { plan, headers, body, rewrite, answering }))
+        Ok(Settled::Ask(Ask { model: chosen, headers, body, rewrite, answering }))
     }
 
     /// Answers how many tokens a request for Anthropic's Messages has, by estimate. No backend is asked.
@@ -161,7 +162,7 @@ impl Dispatch {
             let messages = messages.unwrap_or(b"[]");
             let protocol = client.protocol();
             let body = Raw { protocol, system, messages, tools, tool_choice, response_format, max_tokens, metadata };
-            match &self.tables.families.roles {
+            match self.tables.identity() {
                 None => routing::Request { body, ..routing::Request::default() },
                 Some(roles) => routing::Request {
                     body,
@@ -173,23 +174,26 @@ impl Dispatch {
         let decision = plan.choice.as_ref().and_then(|choice| choice.decision).map(|(decision, _)| decision);
         if let Some(choice) = &plan.choice {
             self.recorder.routing_latency(began.elapsed());
-            self.recorder.noticed(&choice.matched);
+            self.recorder.noticed(choice.policy, &choice.matched);
         }
-        if let Some(decision) = decision
-            && self.tables.decision(decision).plugins.fast_response.is_some()
-        {
-            self.recorder.decided_alone(decision);
-            exchange.answers_itself(self.tables.decision(decision).name);
-            return Ok(plan);
+        match (plan.model, decision) {
+            (Some(model), _) => {
+                if plan.choice.is_some() {
+                    self.recorder.routed(&exchange.requested_model, model);
+                }
+                if let Some(decision) = decision {
+                    self.recorder.decided(decision, model);
+                    self.recorder.reasoned(decision, plan.choice.as_ref().map_or(0, |choice| choice.candidate));
+                }
+                exchange.selected(model, decision.map(|id| self.tables.decision(id).name));
+                exchange.measured(self.routing.live().begin(model));
+            }
+            (None, Some(decision)) => {
+                self.recorder.decided_alone(decision);
+                exchange.answers_itself(self.tables.decision(decision).name);
+            }
+            (None, None) => {} // only a decision answers itself
         }
-        if plan.choice.is_some() {
-            self.recorder.routed(&exchange.requested_model, plan.model);
-        }
-        if let Some(decision) = decision {
-            self.recorder.decided(decision, plan.model);
-        }
-        exchange.selected(plan.model, decision.map(|id| self.tables.decision(id).name));
-        exchange.measured(self.routing.live().begin(plan.model));
         Ok(plan)
     }
 }

@@ -7,7 +7,7 @@ use crate::protocol::draft::Draft;
 use crate::protocol::messages::said::Said;
 use crate::protocol::openai::Reply;
 use crate::routing::Plan;
-use crate::routing::plugins::{self, Effect};
+use crate::routing::plugins::{self, Effect, NoTools};
 use crate::table::{BodyChange, DecisionId, HeaderChange, PluginKind, Protocol};
 use crate::telemetry::metrics::Limit;
 use bytes::Bytes;
@@ -60,8 +60,8 @@ pub(super) fn apply(
     plan: &Plan,
     received: &Received,
     headers: &mut HeaderMap,
-) -> Changes {
-    let Some(id) = decision(plan) else { return Changes::default() };
+) -> Result<Changes, NoTools> {
+    let Some(id) = decision(plan) else { return Ok(Changes::default()) };
     let decision = dispatch.tables.decision(id);
     let plugins = &decision.plugins;
     if !plugins.headers.is_empty() {
@@ -71,10 +71,10 @@ pub(super) fn apply(
     let candidate = plan.choice.as_ref().map_or(0, |choice| choice.candidate);
     let by_backend = decision.reasoning.get(candidate).and_then(Option::as_ref).map_or(&[][..], |told| told.changes);
     if !plugins.edit_body() {
-        return Changes { draft: None, by_backend };
+        return Ok(Changes { draft: None, by_backend });
     }
     // The body was scanned when it came in, so there is an object.
-    let Some(mut draft) = Draft::of(&received.body, 0..received.body.len()) else { return Changes::default() };
+    let Some(mut draft) = Draft::of(&received.body, 0..received.body.len()) else { return Ok(Changes::default()) };
     let counts = &dispatch.recorder.plugins;
     plugins::edit(client.protocol(), plugins, &received.body, &mut draft, |effect| match effect {
         Effect::Ran(plugin, changed) => counts.ran(id, plugin, changed),
@@ -82,8 +82,8 @@ pub(super) fn apply(
         Effect::MaxTokensCapped => counts.limited(id, Limit::MaxTokens),
         Effect::MaxNCapped => counts.limited(id, Limit::MaxN),
         Effect::UnknownStripped => counts.limited(id, Limit::Unknown),
-    });
-    Changes { draft: Some(draft), by_backend }
+    })?;
+    Ok(Changes { draft: Some(draft), by_backend })
 }
 
 fn decision(plan: &Plan) -> Option<DecisionId> {

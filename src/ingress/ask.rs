@@ -62,7 +62,7 @@ async fn answer(
         Settled::Ask(ask) => ask,
     };
     let outbound = Outbound { headers: ask.headers, body: ask.body, rewrite: ask.rewrite, deadline };
-    let outcome = ingress.upstream.send(ask.plan.model, outbound).await;
+    let outcome = ingress.upstream.send(ask.model, outbound).await;
     exchange.tried(outcome.backend, outcome.attempts);
     let response = outcome.answer.map_err(|error| {
         let cause = std::error::Error::source(&error);

@@ -1,5 +1,6 @@
 //! Plain answers of both protocols, and what each becomes in the other one.
 
+#![allow(clippy::needless_pass_by_value)] // rows are written in place
 #![allow(clippy::disallowed_types)] // a tree is how a client reads it
 
 use super::*;

@@ -111,7 +111,7 @@ impl Translator {
                     teller.encoder.event(delta.event(text), out);
                 }
             }
-            let frame = match framer.next() {
+            let frame = match framer.next_frame() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => return,
                 Err(error) => return teller.event(Event::Failure(&Failure::of_backend(&error.to_string())), out),

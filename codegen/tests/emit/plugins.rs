@@ -4,10 +4,10 @@ use ::hardwire::table::{
     Algorithm, Auth, Automaton, Backend, BackendId, Balance, BodyChange, Config,
     ContextSignal, Decision, DecisionId, Edge, Endpoint, EnvSlot, EnvVar, Families,
     HeaderChange, Http, KeywordOperator, KeywordSignal, Limits, Listener, Literals,
-    Management, Matched, MemoryStore, Model, ModelId, Number, Piece, Plugins, Protocol,
-    Reasoning, Reasons, Reliability, RequestParams, RetryOn, Rule, Signal, SignalId,
-    SignalKind, SignalSet, StoreBounds, SystemPrompt, Tables, Target, Term, Text,
-    ToolPolicy, Url,
+    Management, Matched, MemoryStore, Model, ModelId, Number, Piece, Plugins, Policy,
+    PolicyId, Protocol, Reasoning, Reasons, Reliability, RequestParams, RetryOn, Rule,
+    Signal, SignalId, SignalKind, SignalSet, StoreBounds, SystemPrompt, Tables, Target,
+    Term, Text, ToolPolicy, Url,
 };
 use ::std::time::Duration;
 
@@ -41,28 +41,9 @@ pub static TABLES: Tables = Tables {
     models: &MODELS,
     backend_count: 6,
     default_model: Some(MODEL_PLAIN),
-    signals: &SIGNALS,
-    keywords: &KEYWORDS,
-    automata: &AUTOMATA,
-    term_count: 7,
-    contexts: &CONTEXTS,
-    families: Families {
-        structures: &[],
-        conversations: &[],
-        metadata: &[],
-        roles: None,
-        events: &[],
-        modality: None,
-    },
-    project: None,
-    decisions: &DECISIONS,
-    reasons: Reasons {
-        rules: &RULES,
-        confidences: &CONFIDENCES,
-        terms: &TERMS,
-    },
+    policies: &[&POLICY],
+    entrypoints: &[],
     resolve,
-    decide,
 };
 
 // === Environment, read once at start-up ===
@@ -194,7 +175,7 @@ static MODELS: [Model; 6] = [
         quality: None,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
-        takes_effort: false,
+        takes_effort: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -213,7 +194,7 @@ static MODELS: [Model; 6] = [
         quality: None,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
-        takes_effort: false,
+        takes_effort: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -232,7 +213,7 @@ static MODELS: [Model; 6] = [
         quality: None,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
-        takes_effort: false,
+        takes_effort: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -400,6 +381,52 @@ static BACKENDS_MANY: [Backend; 2] = [
     },
 ];
 
+// === Names ===
+
+fn resolve(name: &str) -> Option<Target> {
+    match name {
+        "vllm-sr/auto" | "auto" | "MoM" => Some(Target::Auto(PolicyId(0))),
+        "plain" => Some(Target::Model(MODEL_PLAIN)),
+        "qwen" => Some(Target::Model(MODEL_QWEN)),
+        "gpt-oss" => Some(Target::Model(MODEL_GPT_OSS)),
+        "gpt" => Some(Target::Model(MODEL_GPT)),
+        "many" => Some(Target::Model(MODEL_MANY)),
+        "cs-expert" => Some(Target::Model(MODEL_CS_EXPERT)),
+        _ => None,
+    }
+}
+
+// === Policy ===
+
+/// What the top-level `routing` comes to.
+static POLICY: Policy = Policy {
+    name: "default",
+    description: "",
+    signals: &SIGNALS,
+    keywords: &KEYWORDS,
+    automata: &AUTOMATA,
+    term_count: 7,
+    contexts: &CONTEXTS,
+    families: Families {
+        structures: &[],
+        conversations: &[],
+        metadata: &[],
+        roles: None,
+        events: &[],
+        modality: None,
+        languages: None,
+    },
+    project: None,
+    first_decision: 0,
+    decisions: &DECISIONS,
+    reasons: Reasons {
+        rules: &RULES,
+        confidences: &CONFIDENCES,
+        terms: &TERMS,
+    },
+    decide,
+};
+
 // === Signals ===
 
 /// Keyword signal `hello`: any of "hello".
@@ -565,6 +592,8 @@ static DECISIONS: [Decision; 7] = [
             fast_response: Some("\"Hello \\\"you\\\".\\nAll is well.\""),
             ..Plugins::NONE
         },
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "think",
@@ -574,6 +603,9 @@ static DECISIONS: [Decision; 7] = [
         reasoning: &[
             Some(Reasoning {
                 on: true,
+                family: "gpt-oss",
+                parameter: "reasoning_effort",
+                effort: Some("high"),
                 changes: &[
                     &[
                         BodyChange::Remove("reasoning_effort"),
@@ -587,6 +619,9 @@ static DECISIONS: [Decision; 7] = [
             }),
             Some(Reasoning {
                 on: true,
+                family: "gpt-oss",
+                parameter: "reasoning_effort",
+                effort: Some("low"),
                 changes: &[
                     &[
                         BodyChange::Remove("reasoning_effort"),
@@ -599,6 +634,8 @@ static DECISIONS: [Decision; 7] = [
         ],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "code",
@@ -608,6 +645,9 @@ static DECISIONS: [Decision; 7] = [
         reasoning: &[
             Some(Reasoning {
                 on: true,
+                family: "qwen3",
+                parameter: "enable_thinking",
+                effort: None,
                 changes: &[
                     &[
                         BodyChange::Remove("reasoning_effort"),
@@ -630,6 +670,8 @@ static DECISIONS: [Decision; 7] = [
             ],
             ..Plugins::NONE
         },
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "strict",
@@ -639,6 +681,9 @@ static DECISIONS: [Decision; 7] = [
         reasoning: &[
             Some(Reasoning {
                 on: false,
+                family: "qwen3",
+                parameter: "enable_thinking",
+                effort: None,
                 changes: &[
                     &[
                         BodyChange::Remove("reasoning_effort"),
@@ -664,6 +709,8 @@ static DECISIONS: [Decision; 7] = [
             }),
             ..Plugins::NONE
         },
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "tools",
@@ -679,6 +726,8 @@ static DECISIONS: [Decision; 7] = [
             }),
             ..Plugins::NONE
         },
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "hard",
@@ -688,6 +737,9 @@ static DECISIONS: [Decision; 7] = [
         reasoning: &[
             Some(Reasoning {
                 on: false,
+                family: "gpt-oss",
+                parameter: "reasoning_effort",
+                effort: None,
                 changes: &[
                     &[
                         BodyChange::MoveInto(
@@ -701,6 +753,8 @@ static DECISIONS: [Decision; 7] = [
         ],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "deep",
@@ -710,11 +764,16 @@ static DECISIONS: [Decision; 7] = [
         reasoning: &[
             Some(Reasoning {
                 on: true,
+                family: "gpt-oss",
+                parameter: "reasoning_effort",
+                effort: Some("low"),
                 changes: &[&[BodyChange::Set("reasoning_effort", "\"low\"")]],
             }),
         ],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
 ];
 
@@ -806,18 +865,3 @@ static CONFIDENCES: [Number; 7] = [
 ];
 
 static TERMS: [&str; 7] = ["hello", "think", "code", "strict", "tools", "hard", "deep"];
-
-// === Names ===
-
-fn resolve(name: &str) -> Option<Target> {
-    match name {
-        "vllm-sr/auto" | "auto" | "MoM" => Some(Target::Auto),
-        "plain" => Some(Target::Model(MODEL_PLAIN)),
-        "qwen" => Some(Target::Model(MODEL_QWEN)),
-        "gpt-oss" => Some(Target::Model(MODEL_GPT_OSS)),
-        "gpt" => Some(Target::Model(MODEL_GPT)),
-        "many" => Some(Target::Model(MODEL_MANY)),
-        "cs-expert" => Some(Target::Model(MODEL_CS_EXPERT)),
-        _ => None,
-    }
-}

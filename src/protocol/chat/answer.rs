@@ -79,7 +79,7 @@ fn tell(mut message: Object<'_>, id: JsonText<'_>, emit: &mut impl FnMut(Event<'
     for (n, (call_id, mut function)) in calls.into_iter().enumerate() {
         let made = format!("call_{n}_{}", String::from_utf8_lossy(id.as_raw()));
         let call_id = Some(text(call_id)).filter(|id| !id.is_empty());
-        let id = call_id.unwrap_or(JsonText::raw(made.as_bytes()));
+        let id = call_id.unwrap_or_else(|| JsonText::raw(made.as_bytes()));
         emit(Event::ToolCall { id, name: text(function.take("name")) });
         match function.take("arguments").or_else(|| function.take("input")) {
             // Some backends send the object itself.

@@ -147,10 +147,9 @@ impl Encoder {
     fn start(&mut self, id: JsonText<'_>, created: Option<u64>, out: &mut Out) {
         let mut head = Out::default();
         head.write(b"data: {\"id\":\"");
-        if id.is_empty() {
-            head.escape(&self.context.id)
-        } else {
-            head.text(id)
+        match id.is_empty() {
+            true => head.escape(&self.context.id),
+            false => head.text(id),
         }
         head.write(b"\",\"object\":\"chat.completion.chunk\",\"created\":");
         head.number(created.unwrap_or(self.context.created));

@@ -4,6 +4,7 @@
 //! It must not know where responses are stored, nor which model answers.
 
 mod assistant;
+pub mod compaction;
 mod custom;
 mod echo;
 pub mod encode;
