@@ -1,9 +1,13 @@
-"""Traffic of agents across protocols: coding agents over Messages, the OpenAI Agents SDK over Chat, decisions for both."""
+"""Traffic of agents across protocols: coding agents over Messages, the OpenAI Agents SDK over Chat, and decisions."""
 
 import asyncio
+import base64
 import json
+import random
+import re
 
 import agents
+import anthropic
 import openai
 import pytest
 from agents.models.openai_chatcompletions import OpenAIChatCompletionsModel
@@ -11,7 +15,7 @@ from conftest import sdk
 from openai.types.shared import Reasoning
 from protocols import chat_events, message, message_events, message_of, messages_backend, say, text, tool_use
 from raw import ask, chat
-from upstream import END, STREAM_HEAD, answer, chunk, completion, piece
+from upstream import END, STREAM_HEAD, answer, chunk, completion, piece, stream
 
 PATH = "/v1/messages?beta=true"
 CACHE = {"cache_control": {"type": "ephemeral"}}
@@ -185,6 +189,56 @@ def test_the_agents_sdk(translate, a, streaming, effort):
     # Its Chat model hands no thinking back, and Anthropic's models do not go on thinking in a loop without.
     assert ["thinking" in request.json() for request in a.requests] == [bool(effort), False, False]
     assert all(request.json()["system"] == [text("Be kind.")] for request in a.requests)
+
+
+def test_many_at_once(translate, a, b):
+    """Clients of both kinds before backends of both kinds, all at the same time: everybody gets its own answer."""
+
+    def script(connection, request):
+        number = re.search(r"number (\d+)", json.dumps(request.json()["messages"]))[1]
+        if request.target == "/v1/messages":
+            messages_backend(message(f"got {number}"))(connection, request)
+        else:
+            stream("got ", number)(connection, request)
+
+    a.script = b.script = script
+
+    async def talk() -> list[str]:
+        gpts = sdk(translate, openai.AsyncOpenAI)
+        claudes = sdk(translate, anthropic.AsyncAnthropic, base_url=translate.url)
+
+        async def chatting(number: int, model: str) -> str:
+            messages = [{"role": "user", "content": f"number {number}"}]
+            async with gpts.chat.completions.stream(model=model, messages=messages) as events:
+                return (await events.get_final_completion()).choices[0].message.content
+
+        async def messaging(number: int, model: str) -> str:
+            messages = [{"role": "user", "content": f"number {number}"}]
+            async with claudes.messages.stream(model=model, max_tokens=9, messages=messages) as events:
+                return (await events.get_final_message()).content[0].text
+
+        models = ["claude", "gpt"]
+        asked = [(chatting if n % 2 else messaging)(n, models[n // 2 % 2]) for n in range(48)]
+        async with gpts, claudes:
+            return await asyncio.gather(*asked)
+
+    assert asyncio.run(talk()) == [f"got {n}" for n in range(48)]
+
+
+def test_large_pictures(translate, a, b):
+    """Some megabytes of base64, in either direction: not a byte is lost."""
+    data = base64.b64encode(random.Random(1).randbytes(3 << 20)).decode()
+    a.script, b.script = say(message("ok")), say(completion("ok"))
+    source = {"type": "base64", "media_type": "image/png", "data": data}
+    url = {"url": f"data:image/png;base64,{data}"}
+    for_openai, for_anthropic = {"type": "image_url", "image_url": url}, {"type": "image", "source": source}
+    got = ask(translate, chat("claude") | {"messages": [{"role": "user", "content": [for_openai]}]})
+    assert got.status == 200
+    assert a.last.json()["messages"] == [{"role": "user", "content": [for_anthropic]}]
+    body = {"model": "gpt", "max_tokens": 9, "messages": [{"role": "user", "content": [for_anthropic]}]}
+    got = ask(translate, body, path="/v1/messages")
+    assert got.status == 200
+    assert b.last.json()["messages"] == [{"role": "user", "content": [for_openai]}]
 
 
 class TestDecisions:

@@ -77,6 +77,8 @@ impl Thoughts {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_types)] // a tree is how a client reads it
+
     use super::*;
 
     fn told(thoughts: &Thoughts) -> Option<serde_json::Value> {
