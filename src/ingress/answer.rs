@@ -105,6 +105,10 @@ impl Relay {
         loop {
             if let Some(bytes) = self.out.take() {
                 self.exchange.sent(bytes.len());
+                if self.is_over() {
+                    // hyper may not ask again.
+                    self.exchange.complete();
+                }
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
             if self.response.is_some() {

@@ -207,3 +207,23 @@ def node():
     found = shutil.which("node")
     assert found, "node is missing: use tests/run"
     return found
+
+
+@pytest.fixture(scope="session")
+def _shared_responses(start, backends):
+    a, b = backends
+    return start("responses", {"UP_A": a.url, "UP_B": b.url})
+
+
+@pytest.fixture
+def responses(_shared_responses):
+    """The router of the Responses API: Chat models are at `a`, `claude` is at `b`."""
+    yield _shared_responses
+    _shared_responses.check()
+
+
+@pytest.fixture
+def openai_client(responses):
+    """OpenAI's client of that router."""
+    with sdk(responses) as client:
+        yield client
