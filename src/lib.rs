@@ -5,6 +5,8 @@
 
 pub mod apiserver;
 pub mod env;
+#[cfg(feature = "extproc")]
+pub mod extproc;
 pub mod ingress;
 pub mod openapi;
 pub mod protocol;
