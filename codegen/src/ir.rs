@@ -23,6 +23,8 @@ pub struct Router {
     pub management: (String, u16),
     /// Bounds and timeouts.
     pub limits: Limits,
+    /// The service for Envoy, where it is switched on.
+    pub extproc: Option<ExtProc>,
     /// Virtual names.
     pub auto_names: Vec<String>,
     /// `global.router.include_config_models_in_list`.
@@ -89,6 +91,18 @@ pub struct Limits {
     pub first_byte_timeout: Option<Duration>,
     pub idle_timeout: Duration,
     pub drain_timeout: Duration,
+}
+
+/// `hardwire::table::ExtProc`.
+#[derive(Debug, Clone)]
+pub struct ExtProc {
+    pub address: String,
+    pub port: u16,
+    pub max_message_bytes: u32,
+    pub max_streams: u32,
+    pub message_timeout: Duration,
+    /// Files with certificate and key.
+    pub tls: Option<(Text, Text)>,
 }
 
 /// `hardwire::table::Model`.

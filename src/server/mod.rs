@@ -51,6 +51,8 @@ enum Error {
     Explain(#[from] routing::Error),
     #[error(transparent)]
     Io(#[from] io::Error),
+    #[error("this version serves no `hardwire.extproc`: take the block out of the document")]
+    NoExtProc,
     #[error("a worker ended before it should; the log says why")]
     WorkerLost,
 }
@@ -105,6 +107,9 @@ fn settle_allocator() {
 }
 
 fn serve(tables: &'static Tables, options: &Options) -> Result<(), Error> {
+    if tables.extproc.is_some() {
+        return Err(Error::NoExtProc);
+    }
     settle_allocator();
     let log_format = log::init(options.log)?;
     let env = Arc::new(Env::read(tables, |name| std::env::var(name).ok())?);

@@ -29,6 +29,8 @@ const TABLE: &[&str] = &[
     "EnvSlot",
     "EnvVar",
     "EventSignal",
+    "ExtProc",
+    "ExtProcTls",
     "Families",
     "Feature",
     "HeaderChange",

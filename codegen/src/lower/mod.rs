@@ -10,6 +10,7 @@ mod conversation;
 mod decisions;
 mod env;
 mod events;
+mod extproc;
 mod header;
 mod json;
 mod keywords;
@@ -37,6 +38,8 @@ mod units;
 mod url;
 mod values;
 
+pub(crate) use url::join;
+
 use crate::ast::Document;
 use crate::ast::node::{Node, Paths, Span};
 use crate::report::Sink;
@@ -61,6 +64,7 @@ pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Path
     let listeners = listeners::ingress(document.listeners.as_ref(), cx);
     let management = listeners::management(document.global.as_ref(), &listeners, cx);
     let limits = limits::lower(document.hardwire.as_ref(), cx);
+    let extproc = extproc::lower(document.hardwire.as_ref(), &limits, (&listeners, &management), cx);
     let auto_names = names::auto_names(document.global.as_ref(), cx);
     let list_models = names::list_models(document.global.as_ref(), cx);
     let models = models::lower(document, root, &auto_names, cx);
@@ -79,6 +83,7 @@ pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Path
         listeners: listeners.into_iter().map(|(listener, _)| listener).collect(),
         management,
         limits,
+        extproc,
         auto_names,
         list_models,
         default_model: models.default,

@@ -118,7 +118,7 @@ mod tests {
             let mut out = Vec::new();
             while !rest.is_empty() {
                 let (piece, after) = rest.split_at(rest.len().min(*cuts.next().unwrap()));
-                decoder.push(Bytes::copy_from_slice(piece));
+                decoder.push(Bytes::from(piece.to_vec()));
                 while let Some(message) = decoder.decode().unwrap() {
                     out.push(message.to_vec());
                 }
