@@ -48,6 +48,18 @@ fn wherever_the_router_says() {
     printed(&options, &expect_file!["envoy/original_dst.envoy.yaml"]);
 }
 
+#[test]
+fn examples() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/envoy");
+    let text = fs::read_to_string(folder.join("router-config.yaml")).unwrap();
+    let (router, report) = check(&Source { path: "router-config.yaml", text: &text });
+    let router = router.unwrap_or_else(|| panic!("{}", report.render_text(false)));
+    let options = Options { admin: Some(([127, 0, 0, 1], 9901).into()), ..Options::default() };
+    expect_file!["../../examples/envoy/envoy.yaml"].assert_eq(&render(&router, &options, |_| None).unwrap());
+    let options = Options { original_dst: true, ..options };
+    expect_file!["../../examples/envoy/original_dst.yaml"].assert_eq(&render(&router, &options, |_| None).unwrap());
+}
+
 /// What the printed text says under a name of a cluster or route, up to the next one.
 fn parts<'t>(text: &'t str, of: &str) -> Vec<&'t str> {
     text.split("\n    - name: ").filter(|part| part.lines().next() == Some(of)).collect()

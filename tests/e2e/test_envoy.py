@@ -13,6 +13,7 @@ DOCUMENTS = {
     "every kind of backend": ROOT / "codegen/tests/envoy/full.yaml",
     "those of the other tests": Path(__file__).with_name("router-config.yaml"),
     "none but the echo": ROOT / "router-config.yaml",
+    "the example": ROOT / "examples/envoy/router-config.yaml",
 }
 ENV = {
     "ELSEWHERE": "http://[::1]:9001/x",
