@@ -10,6 +10,9 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// The filters of a listener.
 pub(super) fn all(router: &ir::Router, listener: &ir::Listener, options: &Options) -> Vec<Value> {
+    let timeout = extproc::of(router).message_timeout + GRACE;
+    // In pieces, the head is answered when the body has come: what is in there says where the request goes.
+    let timeout = if options.bodies == Bodies::Buffered { timeout } else { timeout + listener.timeout };
     vec![
         json!({
             "name": "envoy.filters.http.ext_proc",
@@ -22,7 +25,8 @@ pub(super) fn all(router: &ir::Router, listener: &ir::Listener, options: &Option
                 "processing_mode": modes(options.bodies),
                 "allow_mode_override": options.bodies == Bodies::Buffered,
                 "failure_mode_allow": options.failure_mode_allow,
-                "message_timeout": duration(extproc::of(router).message_timeout + GRACE),
+                "send_body_without_waiting_for_header_response": options.bodies == Bodies::Streamed,
+                "message_timeout": duration(timeout),
             },
         }),
         json!({
