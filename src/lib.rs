@@ -4,12 +4,14 @@
 //! (`hardwire-codegen`) wrote from `router-config.yaml`, and serves them. See `ARCHITECTURE.md` for the map.
 
 pub mod apiserver;
+pub mod dispatch;
 pub mod env;
 #[cfg(feature = "extproc")]
 pub mod extproc;
 pub mod ingress;
 pub mod openapi;
 pub mod protocol;
+pub mod responses;
 pub mod routing;
 pub mod server;
 pub mod table;

@@ -5,5 +5,5 @@ mod router {
 }
 
 fn main() -> std::process::ExitCode {
-    hardwire::server::main(&router::TABLES)
+    hardwire::server::main(&router::TABLES, router::RESPONSES)
 }

@@ -31,6 +31,8 @@ pub struct Operation {
 pub enum Body {
     /// A chat request.
     Chat,
+    /// A request of Anthropic's Messages API.
+    Messages,
     /// A text or a chat request to look at.
     Question,
     /// Several texts to look at.
@@ -155,6 +157,7 @@ impl Body {
     const fn schema(self) -> &'static str {
         match self {
             Body::Chat => "ChatRequest",
+            Body::Messages => "MessagesRequest",
             Body::Question => "Question",
             Body::Batch => "Batch",
         }
@@ -182,6 +185,17 @@ fn schemas(tables: &Tables) -> Value {
             "properties": {
                 "model": { "type": "string", "example": model },
                 "messages": messages,
+                "stream": { "type": "boolean", "default": false },
+            },
+        },
+        "MessagesRequest": {
+            "type": "object",
+            "description": "Anthropic's; what is not told here goes to the backend as it is, or is translated.",
+            "required": ["model", "messages", "max_tokens"],
+            "properties": {
+                "model": { "type": "string", "example": model },
+                "messages": messages,
+                "max_tokens": { "type": "integer", "example": 1024 },
                 "stream": { "type": "boolean", "default": false },
             },
         },

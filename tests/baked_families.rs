@@ -37,6 +37,7 @@ fn test<F: Future<Output = ()>>(test: impl FnOnce(Bench) -> F) {
             tables: &TABLES,
             routing: Arc::new(Routing::new(&TABLES).unwrap()),
             catalog: Arc::new(Catalog::new(&TABLES, SystemTime::UNIX_EPOCH)),
+            stores: None,
         };
         let upstream = Upstream::new(&TABLES, fleet, Arc::clone(&recorder));
         let ingress = Ingress::new(&shared, &TABLES.listeners[0], &env, upstream, Arc::clone(&recorder));

@@ -1,5 +1,6 @@
 //! What a log line looks like, byte for byte but for its time.
 
+use hardwire::protocol::event::Usage;
 use hardwire::telemetry::access::Access;
 use hardwire::telemetry::log::{Format, LogError, subscriber};
 use hardwire::telemetry::metrics::ErrorReason;
@@ -57,6 +58,8 @@ const SERVED: Access<'static> = Access {
     first_byte: Some(Duration::from_millis(7)),
     bytes_in: 1024,
     bytes_out: 9,
+    usage: Usage { input: Some(20), cached: Some(100), cache_write: None, output: Some(7), reasoning: None },
+    cost: Some((0.000_195, "USD")),
     error: None,
 };
 
@@ -67,6 +70,8 @@ const LEFT: Access<'static> = Access {
     backend: None,
     status: None,
     first_byte: None,
+    usage: Usage { input: None, cached: None, cache_write: None, output: None, reasoning: None },
+    cost: None,
     error: Some(ErrorReason::ClientClosed),
     ..SERVED
 };
@@ -75,7 +80,7 @@ const LEFT: Access<'static> = Access {
 fn text_is_one_readable_line() {
     assert_eq!(
         line(Format::Text, &SERVED),
-        r#"INFO access: request_id="req-1" method="POST" path="/v1/chat/completions" requested_model="auto" selected_model="small" decision="urgent" backend="small_a" status=200 stream=true attempts=2 duration_ms=12.345 ttfb_ms=7.0 bytes_in=1024 bytes_out=9 outcome="ok""#
+        r#"INFO access: request_id="req-1" method="POST" path="/v1/chat/completions" requested_model="auto" selected_model="small" decision="urgent" backend="small_a" status=200 stream=true attempts=2 duration_ms=12.345 ttfb_ms=7.0 bytes_in=1024 bytes_out=9 prompt_tokens=120 cached_tokens=100 completion_tokens=7 cost=0.000195 currency="USD" outcome="ok""#
     );
     assert_eq!(
         line(Format::Text, &LEFT),
@@ -87,7 +92,7 @@ fn text_is_one_readable_line() {
 fn json_has_its_fields_at_the_top() {
     assert_eq!(
         line(Format::Json, &SERVED),
-        r#""level":"INFO","request_id":"req-1","method":"POST","path":"/v1/chat/completions","requested_model":"auto","selected_model":"small","decision":"urgent","backend":"small_a","status":200,"stream":true,"attempts":2,"duration_ms":12.345,"ttfb_ms":7.0,"bytes_in":1024,"bytes_out":9,"outcome":"ok","target":"access"}"#
+        r#""level":"INFO","request_id":"req-1","method":"POST","path":"/v1/chat/completions","requested_model":"auto","selected_model":"small","decision":"urgent","backend":"small_a","status":200,"stream":true,"attempts":2,"duration_ms":12.345,"ttfb_ms":7.0,"bytes_in":1024,"bytes_out":9,"prompt_tokens":120,"cached_tokens":100,"completion_tokens":7,"cost":0.000195,"currency":"USD","outcome":"ok","target":"access"}"#
     );
 }
 

@@ -8,8 +8,8 @@ use hardwire::env::Env;
 use hardwire::protocol::rewrite::Rewrite;
 use hardwire::protocol::splice::Chunks;
 use hardwire::table::{
-    Backend, BackendId, Balance, Config, Endpoint, Http, Limits, Listener, Management, Model, ModelId, Reasons,
-    Reliability, RetryOn, Tables, Target, Url,
+    Backend, BackendId, Balance, Config, Endpoint, Http, Limits, Listener, Management, Model, ModelId, Protocol,
+    Reasons, Reliability, RetryOn, Tables, Target, Url,
 };
 use hardwire::telemetry::metrics::Recorder;
 use hardwire::upstream::{Body, BodyError, Error, Fleet, Outbound, Outcome, Upstream};
@@ -41,6 +41,9 @@ fn tables(port: u16) -> &'static Tables {
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability,
         backends,

@@ -128,6 +128,9 @@ errors! {
     ADDRESS_TAKEN = Error "address-taken",
         "two listeners on {0}", "second listener", "give it another port";
 
+    STORE_KEY_UNUSED = Warning "store-key-unused",
+        "`{0}` has no effect with `store_backend: {1}`", "belongs to another store", "";
+
     // Models and backends.
     DUPLICATE_NAME = Error "duplicate-name",
         "{0} `{1}` is declared twice", "second declaration", "names are unique: rename or remove one of the two";
@@ -144,6 +147,8 @@ errors! {
         "write `endpoint: host:port`, or `base_url: https://host/path`";
     NEEDS_BASE_URL = Error "needs-base-url",
         "`provider: {0}` needs a `base_url`", "has no default address", "as in `base_url: {1}`";
+    PROVIDER_PROTOCOL = Error "provider-protocol",
+        "`provider: {0}` does not speak the protocol of its model", "`{1}` says otherwise", "";
     BAD_URL = Error "bad-url",
         "`{0}` is not an address that can be used", "{1}", "";
     PROTOCOL_CONFLICT = Error "protocol-conflict",

@@ -25,6 +25,8 @@ pub struct Router {
     pub limits: Limits,
     /// The service for Envoy, where it is switched on.
     pub extproc: Option<ExtProc>,
+    /// Where responses are stored; `None`: there is no Responses API.
+    pub responses: Option<ResponseStore>,
     /// Virtual names.
     pub auto_names: Vec<String>,
     /// `global.router.include_config_models_in_list`.
@@ -105,6 +107,46 @@ pub struct ExtProc {
     pub tls: Option<(Text, Text)>,
 }
 
+/// Where responses are stored.
+#[derive(Debug, Clone)]
+pub enum ResponseStore {
+    /// `hardwire::table::MemoryStore`.
+    Memory {
+        ttl: Duration,
+        bounds: StoreBounds,
+    },
+    /// `hardwire::table::FileStore`.
+    File {
+        path: Text,
+        ttl: Duration,
+        bounds: StoreBounds,
+    },
+    Redis(RedisStore),
+}
+
+/// `hardwire::table::RedisStore`.
+#[derive(Debug, Clone)]
+pub struct RedisStore {
+    pub addresses: Vec<Text>,
+    pub cluster: bool,
+    pub db: u32,
+    pub password: Option<Text>,
+    pub tls: bool,
+    pub key_prefix: Text,
+    pub max_retries: u32,
+    pub dial_timeout: Duration,
+    pub read_timeout: Duration,
+    pub write_timeout: Duration,
+    pub ttl: Duration,
+}
+
+/// `hardwire::table::StoreBounds`.
+#[derive(Debug, Clone)]
+pub struct StoreBounds {
+    pub responses: u64,
+    pub bytes: u64,
+}
+
 /// `hardwire::table::Model`.
 #[derive(Debug, Clone)]
 pub struct Model {
@@ -116,9 +158,20 @@ pub struct Model {
     pub context_window: Option<u64>,
     /// 0 to 1.
     pub quality: Option<f64>,
+    pub protocol: Protocol,
+    /// In tokens, at least 1.
+    pub max_output_tokens: u64,
+    pub takes_effort: bool,
     pub pricing: Option<Pricing>,
     pub reliability: Reliability,
     pub backends: Vec<Backend>,
+}
+
+/// `hardwire::table::Protocol`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    Chat,
+    Messages,
 }
 
 /// Pico-units of the currency per token.
@@ -470,6 +523,7 @@ pub enum BodyChange {
     Set(String, String),
     SetWithin(String, String, String),
     MoveInto(String, String, String),
+    Think(Option<u64>),
 }
 
 /// `hardwire::table::Plugins`. Texts are as written, not yet JSON.

@@ -38,6 +38,21 @@ fn plugins_and_reasoning() {
 }
 
 #[test]
+fn backends_that_speak_messages() {
+    expect_file!["emit/messages.rs"].assert_eq(&output("messages.yaml").rust);
+}
+
+#[test]
+fn a_store_in_a_file() {
+    expect_file!["emit/store_file.rs"].assert_eq(&output("store_file.yaml").rust);
+}
+
+#[test]
+fn a_store_in_redis() {
+    expect_file!["emit/store_redis.rs"].assert_eq(&output("store_redis.yaml").rust);
+}
+
+#[test]
 fn algorithms() {
     expect_file!["emit/algorithms.rs"].assert_eq(&output("algorithms.yaml").rust);
 }

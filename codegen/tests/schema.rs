@@ -36,6 +36,7 @@ const NOT_FOR_A_SCHEMA: &[&str] = &[
     "bad-price-exponent",
     // One of two keys, or a block that goes with a type.
     "missing-percentile",
+    "missing-store-parts",
 ];
 
 struct Judge(Schemas, SchemaIndex);

@@ -1,13 +1,8 @@
-//! The body of an answer: the router's own, or a backend's that goes by untouched.
-//!
-//! A forwarded event stream that breaks is never made to look complete: between two events an error event is appended, in
-//! the middle of one the connection is cut; `[DONE]` is never added.
+//! The body of an answer as hyper asks for it: the router's own, or a backend's on its way through.
 
-use super::error::ApiError;
-use super::exchange::Exchange;
 use super::patience::Busy;
-use crate::protocol::tail::Tail;
-use crate::telemetry::metrics::ErrorReason;
+use crate::dispatch::{ApiError, Ending, Exchange, Passing};
+use crate::protocol::out::Out;
 use crate::upstream;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -32,12 +27,22 @@ enum Inner {
 #[derive(Debug)]
 struct Relay {
     body: upstream::Body,
-    /// Set for a successful event stream.
-    tail: Option<Tail>,
+    passing: Passing,
+    /// What was written and has not gone out yet.
+    out: Out,
     exchange: Box<Exchange>,
-    ended: bool,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Running,
+    /// What was written goes out, and then nothing more.
+    Ended,
+    /// What was written goes out, and then the connection is cut.
+    Cutting,
     /// The connection is cut with the next poll.
-    cut: bool,
+    Cut,
 }
 
 /// The connection to the client is cut: nothing else would tell it that the answer is incomplete.
@@ -46,17 +51,16 @@ struct Relay {
 pub struct Cut;
 
 impl ResponseBody {
-    /// The router's own answer.
-    pub(super) fn full(bytes: Bytes) -> Self {
-        ResponseBody { inner: Inner::Full { bytes, exchange: None }, _busy: None }
+    /// The router's own answer, and the exchange that ends with it.
+    pub(super) fn full(bytes: Bytes, exchange: Box<Exchange>) -> Self {
+        ResponseBody { inner: Inner::Full { bytes, exchange: Some(exchange) }, _busy: None }
     }
 
-    /// A backend's answer, forwarded.
-    pub(super) fn relay(body: upstream::Body, is_event_stream: bool, exchange: Box<Exchange>) -> Self {
-        let tail = is_event_stream.then(Tail::default);
-        let mut relay = Relay { body, tail, exchange, ended: false, cut: false };
+    /// A backend's answer.
+    pub(super) fn relay(body: upstream::Body, passing: Passing, exchange: Box<Exchange>) -> Self {
+        let mut relay = Relay { body, passing, out: Out::default(), exchange, state: State::Running };
         // hyper does not ask an empty body for anything.
-        if relay.tail.is_none() && relay.body.is_end_stream() {
+        if !relay.passing.is_event_stream() && relay.body.is_end_stream() {
             relay.end();
         }
         ResponseBody { inner: Inner::Relay(Box::new(relay)), _busy: None }
@@ -66,71 +70,67 @@ impl ResponseBody {
     pub(super) fn hold(self, busy: Busy) -> Self {
         ResponseBody { _busy: Some(busy), ..self }
     }
-
-    /// Ties the router's own answer to the exchange that ends with it.
-    pub(super) fn finish(mut self, ending: Box<Exchange>) -> Self {
-        if let Inner::Full { exchange, .. } = &mut self.inner {
-            *exchange = Some(ending);
-        }
-        self
-    }
 }
 
 impl Relay {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        if std::mem::take(&mut self.cut) {
-            return Poll::Ready(Some(Err(Cut)));
-        }
-        if self.ended {
-            return Poll::Ready(None);
-        }
-        let failure = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
-            Some(Ok(frame)) => {
-                if let Some(data) = frame.data_ref() {
-                    self.exchange.sent(data.len());
-                    self.exchange.came(data, self.tail.is_some());
-                    if let Some(tail) = &mut self.tail {
-                        tail.push(data);
+        loop {
+            if let Some(bytes) = self.out.take() {
+                self.exchange.sent(bytes.len());
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            match self.state {
+                State::Running => {}
+                State::Ended => {
+                    self.exchange.complete();
+                    return Poll::Ready(None);
+                }
+                State::Cutting => {
+                    // hyper drops what it has not written when a body fails; it writes when a body has nothing to give.
+                    // So the client gets the head, and whatever came in whole, before it is cut off.
+                    self.exchange.complete();
+                    self.state = State::Cut;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                State::Cut => return Poll::Ready(Some(Err(Cut))),
+            }
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    self.exchange.came(&data, self.passing.is_event_stream());
+                    if let Some(data) = self.passing.push(data, &mut self.out) {
+                        self.exchange.sent(data.len());
+                        if !self.passing.is_event_stream() && self.body.is_end_stream() {
+                            self.end();
+                        }
+                        return Poll::Ready(Some(Ok(Frame::data(data))));
                     }
                 }
-                if self.tail.is_none() && self.body.is_end_stream() {
-                    self.end();
+                None => self.finish(None),
+                Some(Err(error)) => {
+                    tracing::warn!(%error, cause = std::error::Error::source(&error), "answer cut off");
+                    self.finish(Some(&ApiError::from(&error)));
                 }
-                return Poll::Ready(Some(Ok(frame)));
-            }
-            None if self.tail.as_ref().is_none_or(Tail::is_done) => {
-                self.end();
-                return Poll::Ready(None);
-            }
-            None => ApiError::truncated_stream(),
-            Some(Err(error)) if self.tail.as_ref().is_some_and(Tail::is_done) => {
-                // Everything that matters has arrived.
-                tracing::debug!(%error, "the backend broke off behind [DONE]");
-                self.end();
-                return Poll::Ready(None);
-            }
-            Some(Err(error)) => {
-                tracing::warn!(%error, cause = std::error::Error::source(&error), "answer cut off");
-                ApiError::from(&error)
-            }
-        };
-        self.exchange.failed(failure.reason);
-        self.end();
-        match &self.tail {
-            Some(tail) if tail.at_boundary() => Poll::Ready(Some(Ok(Frame::data(failure.body().to_event().into())))),
-            _ => {
-                // hyper drops what it has not written when a body fails; it writes when a body has nothing to give. So
-                // the client gets the head, and whatever came in whole, before it is cut off.
-                self.cut = true;
-                cx.waker().wake_by_ref();
-                Poll::Pending
             }
         }
     }
 
+    fn finish(&mut self, broken: Option<&ApiError>) {
+        self.state = match self.passing.finish(broken, &mut self.exchange, &mut self.out) {
+            Ending::Complete | Ending::Told => State::Ended,
+            Ending::Cut => State::Cutting,
+        };
+    }
+
+    /// The last byte was handed over.
     fn end(&mut self) {
-        self.ended = true;
+        self.finish(None);
         self.exchange.complete();
+    }
+
+    fn is_over(&self) -> bool {
+        self.state == State::Ended && self.out.is_empty()
     }
 }
 
@@ -155,7 +155,7 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match &self.inner {
             Inner::Full { bytes, .. } => bytes.is_empty(),
-            Inner::Relay(relay) => relay.ended && !relay.cut,
+            Inner::Relay(relay) => relay.is_over(),
         }
     }
 
@@ -163,17 +163,8 @@ impl Body for ResponseBody {
         match &self.inner {
             Inner::Full { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
             // An error event may come behind what the backend announced; streams announce nothing anyway.
-            Inner::Relay(relay) if relay.tail.is_some() => SizeHint::new(),
+            Inner::Relay(relay) if relay.passing.is_event_stream() => SizeHint::new(),
             Inner::Relay(relay) => relay.body.size_hint(),
         }
-    }
-}
-
-/// Why an answer of a backend counts as an error, if it does.
-pub(super) fn status_reason(status: http::StatusCode) -> Option<ErrorReason> {
-    match status.as_u16() {
-        400..500 => Some(ErrorReason::Upstream4xx),
-        500.. => Some(ErrorReason::Upstream5xx),
-        _ => None,
     }
 }

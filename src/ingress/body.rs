@@ -1,21 +1,15 @@
 //! Takes in a request body: bounded in size and time, checked as JSON while it arrives, and kept in the pieces it came in.
 
-use crate::protocol::json::{self, Fields, Scanner};
+use crate::dispatch::{ApiError, Received};
+use crate::protocol::json::{self, Scanner};
 use crate::protocol::splice::Chunks;
 use crate::table::Limits;
-use http::{HeaderMap, header};
+use crate::telemetry::metrics::ErrorReason;
+use http::{HeaderMap, StatusCode, header};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
-
-/// A request body, whole.
-#[derive(Debug)]
-pub(super) struct Received {
-    pub(super) body: Chunks,
-    /// Where its top-level fields stand.
-    pub(super) fields: Fields,
-}
 
 /// Why a request body was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -64,4 +58,31 @@ pub(super) async fn receive(
     }
     scanned?;
     Ok(Received { fields: scanner.finish()?, body })
+}
+
+impl From<ReceiveError> for ApiError {
+    fn from(error: ReceiveError) -> Self {
+        let message = error.to_string();
+        match error {
+            ReceiveError::Json(json::Error::Duplicate { field, .. }) => ApiError::invalid(field.key(), message),
+            ReceiveError::Json(_) => ApiError::new(StatusCode::BAD_REQUEST, ErrorReason::ParseError, message),
+            ReceiveError::TooLarge { .. } => ApiError {
+                close: true,
+                ..ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorReason::BodyTooLarge, message)
+                    .code("request_too_large")
+            },
+            ReceiveError::Timeout => ApiError {
+                close: true,
+                ..ApiError::new(StatusCode::REQUEST_TIMEOUT, ErrorReason::BodyIncomplete, message)
+                    .code("request_timeout")
+            },
+            ReceiveError::Broken(_) => {
+                ApiError { close: true, ..ApiError::new(StatusCode::BAD_REQUEST, ErrorReason::BodyIncomplete, message) }
+            }
+            ReceiveError::Encoded => ApiError {
+                close: true,
+                ..ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorReason::ParseError, message)
+            },
+        }
+    }
 }

@@ -4,23 +4,21 @@
 //! is reached, nor the other faces.
 
 mod answer;
+mod ask;
 mod auth;
 mod body;
-mod chat;
-mod error;
-mod exchange;
-mod labels;
 mod linger;
 mod listener;
 mod patience;
-mod plugins;
 mod routes;
 
 pub use answer::{Cut, ResponseBody};
 pub use listener::serve;
 pub use routes::operations;
 
+use crate::dispatch::{ApiError, Client, Dispatch, Exchange};
 use crate::env::Env;
+use crate::responses::store::Stores;
 use crate::routing::Routing;
 use crate::routing::catalog::{Catalog, decode_id};
 use crate::table::{Listener, Tables};
@@ -28,11 +26,8 @@ use crate::telemetry::metrics::Recorder;
 use crate::upstream::Upstream;
 use auth::Keys;
 use bytes::Bytes;
-use error::ApiError;
-use exchange::Exchange;
 use http::{HeaderName, HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
-use labels::Labels;
 use routes::{Endpoint, Found};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -42,11 +37,10 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Ingress {
     tables: &'static Tables,
-    routing: Arc<Routing>,
+    dispatch: Dispatch,
     catalog: Arc<Catalog>,
     upstream: Rc<Upstream>,
     recorder: Arc<Recorder>,
-    labels: Labels,
     keys: Keys,
     timeout: Duration,
 }
@@ -60,6 +54,8 @@ pub struct Shared {
     pub routing: Arc<Routing>,
     /// `/v1/models`.
     pub catalog: Arc<Catalog>,
+    /// Where responses are stored; `None`: there is no Responses API.
+    pub stores: Option<Arc<Stores>>,
 }
 
 impl Ingress {
@@ -74,11 +70,10 @@ impl Ingress {
     ) -> Self {
         Ingress {
             tables: shared.tables,
-            routing: Arc::clone(&shared.routing),
+            dispatch: Dispatch::new(shared.tables, Arc::clone(&shared.routing), Arc::clone(&recorder)),
             catalog: Arc::clone(&shared.catalog),
             upstream,
             recorder,
-            labels: Labels::new(shared.tables),
             keys: Keys::new(listener, env),
             timeout: listener.timeout,
         }
@@ -94,18 +89,20 @@ impl Ingress {
             request.method().clone(),
             request.uri().path(),
         ));
+        let client = routes::client(request.uri().path());
         if !self.keys.admit(request.headers_mut()) {
-            return self.refuse(ApiError::unauthorized(), exchange);
+            return self.refuse(ApiError::unauthorized(), client, exchange);
         }
         let path = request.uri().path();
         match routes::find(request.method(), path) {
-            Found::Endpoint(Endpoint::Chat, _) => chat::chat(self, request, exchange).await,
+            Found::Endpoint(Endpoint::Chat | Endpoint::Messages, _) => ask::ask(self, client, request, exchange).await,
+            Found::Endpoint(Endpoint::CountTokens, _) => ask::count(self, client, request, exchange).await,
             Found::Endpoint(Endpoint::Models, _) => json(self.catalog.list.clone(), exchange),
             Found::Endpoint(Endpoint::Model, id) => self.model(id, exchange),
-            Found::Methods(methods) => self.refuse(ApiError::wrong_method(methods), exchange),
+            Found::Methods(methods) => self.refuse(ApiError::wrong_method(methods), client, exchange),
             Found::Nothing => {
                 let path = path.strip_suffix('/').unwrap_or(path);
-                self.refuse(ApiError::no_endpoint(request.method(), path), exchange)
+                self.refuse(ApiError::no_endpoint(request.method(), path), client, exchange)
             }
         }
     }
@@ -114,13 +111,13 @@ impl Ingress {
         let found = decode_id(id).and_then(|id| self.catalog.get(&id));
         match found {
             Some(model) => json(model, exchange),
-            None => self.refuse(ApiError::no_model(&decode_id(id).unwrap_or_default()), exchange),
+            None => self.refuse(ApiError::no_model(&decode_id(id).unwrap_or_default()), Client::Chat, exchange),
         }
     }
 
-    fn refuse(&self, error: ApiError, mut exchange: Box<Exchange>) -> Response<ResponseBody> {
+    fn refuse(&self, error: ApiError, client: Client, mut exchange: Box<Exchange>) -> Response<ResponseBody> {
         exchange.failed(error.reason);
-        own(error.into_response(), exchange)
+        own(error.into_response(client, &exchange.request_id), exchange)
     }
 }
 
@@ -135,14 +132,14 @@ fn request_id(request: &Request<Incoming>) -> HeaderValue {
 }
 
 fn json(body: Bytes, exchange: Box<Exchange>) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::full(body));
+    let mut response = Response::new(body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     own(response, exchange)
 }
 
 /// The router's own answer ends the exchange.
-fn own(mut response: Response<ResponseBody>, mut exchange: Box<Exchange>) -> Response<ResponseBody> {
+fn own(mut response: Response<Bytes>, mut exchange: Box<Exchange>) -> Response<ResponseBody> {
     exchange.answered(response.status().as_u16());
     response.headers_mut().insert("x-request-id", exchange.request_id.clone());
-    response.map(|body| body.finish(exchange))
+    response.map(|body| ResponseBody::full(body, exchange))
 }

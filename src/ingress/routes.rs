@@ -1,5 +1,6 @@
 //! The table of public endpoints: dispatch and the description of the API are both read off it.
 
+use crate::dispatch::Client;
 use crate::openapi::{Answer, Body, Operation};
 use http::Method;
 
@@ -8,6 +9,10 @@ use http::Method;
 pub(super) enum Endpoint {
     /// A chat completion.
     Chat,
+    /// Anthropic's Messages.
+    Messages,
+    /// The tokens of a request for Anthropic's Messages.
+    CountTokens,
     /// The list of models.
     Models,
     /// One model.
@@ -19,7 +24,7 @@ struct Route {
     operation: Operation,
 }
 
-static ROUTES: [Route; 3] = [
+static ROUTES: [Route; 5] = [
     Route {
         endpoint: Endpoint::Chat,
         operation: Operation {
@@ -28,6 +33,26 @@ static ROUTES: [Route; 3] = [
             summary: "A chat completion, plain or streamed",
             body: Some(Body::Chat),
             answer: Answer::JsonOrEvents,
+        },
+    },
+    Route {
+        endpoint: Endpoint::Messages,
+        operation: Operation {
+            method: "POST",
+            path: "/v1/messages",
+            summary: "A message, plain or streamed, as Anthropic's API has it",
+            body: Some(Body::Messages),
+            answer: Answer::JsonOrEvents,
+        },
+    },
+    Route {
+        endpoint: Endpoint::CountTokens,
+        operation: Operation {
+            method: "POST",
+            path: "/v1/messages/count_tokens",
+            summary: "The tokens of a message request, estimated",
+            body: Some(Body::Messages),
+            answer: Answer::Json,
         },
     },
     Route { endpoint: Endpoint::Models, operation: get("/v1/models", "The models that clients may ask for") },
@@ -62,6 +87,11 @@ pub(super) fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
         ("GET", _) => Found::Methods("GET, HEAD"),
         (only, _) => Found::Methods(only),
     }
+}
+
+/// Whose errors are given at a path.
+pub(super) fn client(path: &str) -> Client {
+    if path.starts_with("/v1/messages") { Client::Messages } else { Client::Chat }
 }
 
 /// What is served here.

@@ -5,7 +5,7 @@
 //! Checked is the grammar of RFC 8259 with nesting up to [`MAX_DEPTH`]; *not* checked is UTF-8 inside strings: whoever reads
 //! a string's content does that.
 
-mod strings;
+pub(super) mod strings;
 
 use std::fmt;
 
@@ -33,10 +33,14 @@ pub enum Field {
     MaxCompletionTokens,
     /// `metadata`
     Metadata,
+    /// `stream_options`
+    StreamOptions,
+    /// `system`
+    System,
 }
 
 impl Field {
-    const COUNT: usize = 9;
+    const COUNT: usize = 11;
 
     fn from_key(key: &[u8]) -> Option<Field> {
         Some(match key {
@@ -49,6 +53,8 @@ impl Field {
             b"max_tokens" => Field::MaxTokens,
             b"max_completion_tokens" => Field::MaxCompletionTokens,
             b"metadata" => Field::Metadata,
+            b"stream_options" => Field::StreamOptions,
+            b"system" => Field::System,
             _ => return None,
         })
     }
@@ -66,6 +72,8 @@ impl Field {
             Field::MaxTokens => "max_tokens",
             Field::MaxCompletionTokens => "max_completion_tokens",
             Field::Metadata => "metadata",
+            Field::StreamOptions => "stream_options",
+            Field::System => "system",
         }
     }
 }

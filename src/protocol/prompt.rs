@@ -1,9 +1,11 @@
-//! What signals look at: the text of a chat request and its estimated length in tokens.
+//! What signals look at: the text of a request, be it Chat or Messages, and its estimated length in tokens.
 //!
 //! Only requests for a virtual model name are read this closely. Strings are borrowed from the body wherever they hold no
 //! escape sequence. Reading is lenient: what has an unknown shape is counted by its bytes, never refused; the backend judges.
 
-use crate::table::Conversation;
+mod blocks;
+
+use crate::table::{Conversation, Protocol};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -13,6 +15,10 @@ use std::fmt;
 /// The parts of a request body that a [`Prompt`] is read from: raw JSON of the fields of the same name.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Raw<'a> {
+    /// What the body is written in.
+    pub protocol: Protocol,
+    /// `system`, of Messages.
+    pub system: Option<&'a [u8]>,
     /// `messages`, an array.
     pub messages: &'a [u8],
     /// `tools`
@@ -44,9 +50,12 @@ pub struct Prompt<'a> {
 pub struct PromptError(#[from] serde_json::Error);
 
 impl<'a> Prompt<'a> {
-    /// Reads a chat request.
+    /// Reads a request.
     pub fn read(raw: &Raw<'a>) -> Result<Self, PromptError> {
-        let messages: Vec<Message<'a>> = serde_json::from_slice(raw.messages)?;
+        let messages: Vec<Message<'a>> = match raw.protocol {
+            Protocol::Chat => serde_json::from_slice(raw.messages)?,
+            Protocol::Messages => blocks::read(raw)?,
+        };
         let tools =
             raw.tools.map_or(0, |tools| serde_json::from_slice::<Vec<IgnoredAny>>(tools).map_or(0, |t| t.len()));
         let tokens = estimate(raw, &messages, tools);
@@ -80,6 +89,7 @@ fn estimate(raw: &Raw<'_>, messages: &[Message<'_>], tools: usize) -> u64 {
         } else {
             text += bytes;
         }
+        text += len(message.content.unsaid_bytes);
         structured += len(message.content.other_bytes);
         flat += PER_MESSAGE + PER_IMAGE * len(message.content.images);
         for call in &message.tool_calls.0 {
@@ -109,7 +119,12 @@ fn conversation(raw: &Raw<'_>, messages: &[Message<'_>], tools: usize) -> Conver
         Some(message) if message.role == "user" => last.next().is_some_and(|before| before.role == "tool"),
         _ => false,
     };
-    let chosen = |word: &[u8]| u32::from(raw.tool_choice == Some(word));
+    let chosen = |chat: &[u8], messages: &str| {
+        u32::from(match raw.protocol {
+            Protocol::Chat => raw.tool_choice == Some(chat),
+            Protocol::Messages => raw.tool_choice.is_some_and(|choice| kind(choice) == messages),
+        })
+    };
     Conversation {
         user_messages: of_role("user"),
         assistant_messages: of_role("assistant"),
@@ -121,9 +136,14 @@ fn conversation(raw: &Raw<'_>, messages: &[Message<'_>], tools: usize) -> Conver
         tool_calls: count(messages.iter().map(|message| message.tool_calls.0.len()).sum()),
         active_tool_loop: u32::from(in_tool_loop),
         images: count(messages.iter().map(|message| message.content.images).sum()),
-        tool_choice_required: chosen(br#""required""#),
-        tool_choice_none: chosen(br#""none""#),
+        tool_choice_required: chosen(br#""required""#, "any"),
+        tool_choice_none: chosen(br#""none""#, "none"),
     }
+}
+
+/// The `type` of an object; empty where it has none.
+fn kind(raw: &[u8]) -> Cow<'_, str> {
+    serde_json::from_slice::<Part<'_>>(raw).map(|part| part.r#type).unwrap_or_default()
 }
 
 #[derive(Deserialize)]
@@ -142,6 +162,8 @@ struct Content<'a> {
     /// Text parts joined with one space.
     text: Cow<'a, str>,
     images: usize,
+    /// Bytes of text that was thought and not said.
+    unsaid_bytes: usize,
     /// Bytes of parts that are neither text nor image.
     other_bytes: usize,
 }
@@ -163,14 +185,19 @@ struct Part<'a> {
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'a> Content<'a> {
+    fn add_text(&mut self, text: Cow<'a, str>) {
+        if self.text.is_empty() {
+            self.text = text;
+        } else {
+            let all = self.text.to_mut();
+            all.push(' ');
+            all.push_str(&text);
+        }
+    }
+
     fn add(&mut self, raw: &'a RawValue) {
         match serde_json::from_str::<Part<'a>>(raw.get()) {
-            Ok(Part { text: Some(Text(text)), .. }) if self.text.is_empty() => self.text = text,
-            Ok(Part { text: Some(Text(text)), .. }) => {
-                let all = self.text.to_mut();
-                all.push(' ');
-                all.push_str(&text);
-            }
+            Ok(Part { text: Some(Text(text)), .. }) => self.add_text(text),
             Ok(Part { r#type, .. }) if r#type == "image_url" => self.images += 1,
             _ => self.other_bytes += raw.get().len(),
         }

@@ -56,6 +56,16 @@ impl Chunks {
         self.chunks
     }
 
+    /// The body in one piece: the very same where it came in one, else copied once.
+    #[must_use]
+    pub fn contiguous(&self) -> Bytes {
+        match &*self.chunks {
+            [] => Bytes::new(),
+            [one] => one.clone(),
+            many => many.concat().into(),
+        }
+    }
+
     /// The bytes of a range: borrowed where they stand in one piece. The range must lie within the body.
     #[must_use]
     pub fn range(&self, range: Range<usize>) -> Cow<'_, [u8]> {
@@ -84,6 +94,29 @@ impl Chunks {
                 Some(&chunk[start..end.max(start)])
             })
             .filter(|piece| !piece.is_empty())
+    }
+
+    /// All of it in one piece: without a copy where it is one.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        match self.chunks.as_slice() {
+            [] => Bytes::new(),
+            [one] => one.clone(),
+            many => many.concat().into(),
+        }
+    }
+
+    /// Where the bracket stands that ends an object. `None` where it is none.
+    #[must_use]
+    pub fn end_of_object(&self) -> Option<usize> {
+        let mut end = self.len;
+        for chunk in self.chunks.iter().rev() {
+            match chunk.iter().rposition(|byte| !byte.is_ascii_whitespace()) {
+                Some(at) => return (chunk[at] == b'}').then_some(end - chunk.len() + at),
+                None => end -= chunk.len(),
+            }
+        }
+        None
     }
 
     /// This body with one range replaced. The range must lie within the body.

@@ -103,15 +103,24 @@ impl Routing {
         &self.live
     }
 
+    /// Whether a model or a virtual name is called so.
+    pub fn knows(&self, name: &str) -> Result<(), Error> {
+        (self.tables.resolve)(name).map(|_| ()).ok_or_else(|| self.unknown(name))
+    }
+
+    fn unknown(&self, name: &str) -> Error {
+        Error::UnknownModel {
+            name: nearest::shortened(name),
+            nearest: nearest::nearest(name, self.tables.names()).map(str::to_owned),
+        }
+    }
+
     /// Chooses the model for `name`. `request` is asked for only if signals are needed.
     pub fn plan<'a>(&self, name: &str, request: impl FnOnce() -> Request<'a>) -> Result<Plan, Error> {
         match (self.tables.resolve)(name) {
             Some(Target::Model(model)) => Ok(Plan { model, choice: None }),
             Some(Target::Auto) => self.choose(request),
-            None => Err(Error::UnknownModel {
-                name: nearest::shortened(name),
-                nearest: nearest::nearest(name, self.tables.names()).map(str::to_owned),
-            }),
+            None => Err(self.unknown(name)),
         }
     }
 

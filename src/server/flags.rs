@@ -17,7 +17,7 @@ Options:
       --listen ADDR:PORT      Listen here instead of the first listener's address
       --management ADDR:PORT  Serve the apiserver here instead of its configured address
       --workers N             Worker threads, one runtime each [default: one for each core]
-      --ca-file FILE          Trust the certificates in this PEM file too, for https backends
+      --ca-file FILE          Trust the certificates in this PEM file too, for https backends and Redis
       --log text|json         Log format [default: text]
       --env                   Print the environment variables that are read at start-up, and exit
   -V, --version               Print the version and the configuration's hash, and exit

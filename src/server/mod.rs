@@ -14,6 +14,7 @@ use crate::apiserver::Api;
 use crate::env::{Env, Missing};
 use crate::ingress::{self, Shared};
 use crate::openapi::{self, Face};
+use crate::responses::store::{Open, OpenError, Place};
 use crate::routing::catalog::Catalog;
 use crate::routing::{self, Routing, signals};
 use crate::table::Tables;
@@ -44,6 +45,8 @@ enum Error {
     #[error(transparent)]
     Bind(#[from] BindError),
     #[error(transparent)]
+    Store(#[from] OpenError),
+    #[error(transparent)]
     Log(#[from] LogError),
     #[error("the baked signals cannot be used on this machine: {0}")]
     Signals(#[from] signals::Error),
@@ -64,9 +67,9 @@ impl Error {
     }
 }
 
-/// Runs the command line of a baked router.
-pub fn main(tables: &'static Tables) -> ExitCode {
-    match command(tables) {
+/// Runs the command line of a baked router, which opens its store of responses with `responses` if it has one.
+pub fn main(tables: &'static Tables, responses: Option<Open>) -> ExitCode {
+    match command(tables, responses) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to tell if this fails.
@@ -76,7 +79,7 @@ pub fn main(tables: &'static Tables) -> ExitCode {
     }
 }
 
-fn command(tables: &'static Tables) -> Result<(), Error> {
+fn command(tables: &'static Tables, responses: Option<Open>) -> Result<(), Error> {
     let mut out = io::stdout().lock();
     match flags::parse(std::env::args_os().skip(1))? {
         Command::Help => write!(out, "{}", flags::HELP)?,
@@ -93,7 +96,7 @@ fn command(tables: &'static Tables) -> Result<(), Error> {
         Command::Explain(question) => explain::explain(tables, &question, &mut out)?,
         Command::Serve(options) => {
             drop(out);
-            serve(tables, &options)?;
+            serve(tables, responses, &options)?;
         }
     }
     Ok(())
@@ -106,7 +109,7 @@ fn settle_allocator() {
     drop(std::hint::black_box(vec![0_u8; 512 * 1024]));
 }
 
-fn serve(tables: &'static Tables, options: &Options) -> Result<(), Error> {
+fn serve(tables: &'static Tables, responses: Option<Open>, options: &Options) -> Result<(), Error> {
     if tables.extproc.is_some() {
         return Err(Error::NoExtProc);
     }
@@ -115,6 +118,8 @@ fn serve(tables: &'static Tables, options: &Options) -> Result<(), Error> {
     let env = Arc::new(Env::read(tables, |name| std::env::var(name).ok())?);
     let fleet = Arc::new(Fleet::new(tables, &env, options.ca_file.as_deref())?);
     let routing = Arc::new(Routing::new(tables)?);
+    let place = Place { env: &env, ca_file: options.ca_file.as_deref() };
+    let stores = responses.map(|open| open(&place)).transpose()?.map(Arc::new);
     let workers = options.workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
     let public = sockets::bind_public(tables, options.listen, workers)?;
     let management = sockets::bind_management(tables, options.management)?;
@@ -129,7 +134,7 @@ fn serve(tables: &'static Tables, options: &Options) -> Result<(), Error> {
     let started = SystemTime::now();
     let catalog = Arc::new(Catalog::new(tables, started));
     let reasons = Arc::clone(&routing);
-    let shared = Shared { tables, routing, catalog: Arc::clone(&catalog) };
+    let shared = Shared { tables, routing, catalog: Arc::clone(&catalog), stores };
     let banner = Banner {
         tables,
         listeners: &public.iter().map(|bound| bound.address).collect::<Vec<_>>(),

@@ -30,11 +30,11 @@ pub enum Endpoint {
         /// Pause before each token of a streamed answer, and in all before a plain one.
         token_delay: Duration,
     },
-    /// An OpenAI-compatible server.
+    /// A server that speaks the protocol of the model.
     Http(Http),
 }
 
-/// An OpenAI-compatible server.
+/// A server that is spoken to over HTTP.
 #[derive(Debug)]
 pub struct Http {
     /// Where requests go.
@@ -58,7 +58,7 @@ pub enum Url {
         port: u16,
         /// The `Host` header: the host, and the port where it is not the scheme's.
         authority: &'static str,
-        /// Path and query of chat completions.
+        /// Path and query.
         path: &'static str,
     },
     /// Names environment variables; put together at start-up as `base` + `suffix` + `query`.
@@ -67,7 +67,7 @@ pub enum Url {
         base: Text,
         /// https where `base` turns out to have no scheme.
         tls: bool,
-        /// What is appended to the path of `base`: `/chat/completions`.
+        /// What is appended to the path of `base`: `/chat/completions`. Of `/v1/messages`, `base` may end in a part already.
         suffix: &'static str,
         /// Whether `suffix` stands in place of the path of `base` (`chat_path`).
         replace_path: bool,

@@ -13,6 +13,7 @@ mod listener;
 mod model;
 mod plugin;
 mod reason;
+mod responses;
 mod signal;
 mod text;
 
@@ -25,9 +26,10 @@ pub use families::{
     RoleSignal, Roles, StructureSignal, Terms, sure_at, sure_within,
 };
 pub use listener::{ExtProc, ExtProcTls, Limits, Listener, Management};
-pub use model::{Balance, Ejection, HealthCheck, Model, ModelId, Pricing, Reliability, RetryOn};
+pub use model::{Balance, Ejection, HealthCheck, Model, ModelId, Pricing, Protocol, Reliability, RetryOn};
 pub use plugin::{BodyChange, HeaderChange, PluginKind, Plugins, Reasoning, RequestParams, SystemPrompt, ToolPolicy};
 pub use reason::{Bounds, Number, Reasons, Rule};
+pub use responses::{FileStore, MemoryStore, RedisStore, StoreBounds};
 pub use signal::{
     AlignedBytes, Automaton, ContextSignal, Edge, KeywordOperator, KeywordSignal, Literals, Patterns, Signal, SignalId,
     SignalKind, Term,

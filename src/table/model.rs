@@ -20,12 +20,29 @@ pub struct Model {
     pub context_window: Option<u64>,
     /// How good it is, 0 to 1, where the card says so.
     pub quality: Option<f64>,
+    /// What its backends speak.
+    pub protocol: Protocol,
+    /// Most tokens of an answer where the protocol asks for a bound (Messages) and the client has none. At least 1.
+    pub max_output_tokens: u64,
+    /// Whether its backends take an effort in words: `reasoning_effort` of Chat, `output_config.effort` of Messages in place of
+    /// a budget of tokens to think with.
+    pub takes_effort: bool,
     /// What its tokens cost, where the document says so.
     pub pricing: Option<Pricing>,
     /// Balancing, retries and health of its backends.
     pub reliability: Reliability,
     /// Where it is served, at least one.
     pub backends: &'static [Backend],
+}
+
+/// What a backend speaks, and a client.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// OpenAI's Chat Completions.
+    #[default]
+    Chat,
+    /// Anthropic's Messages.
+    Messages,
 }
 
 /// Prices in pico-units of the currency per token: 0.18 USD per million tokens is 180,000.

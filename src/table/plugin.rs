@@ -137,4 +137,7 @@ pub enum BodyChange {
     SetWithin(&'static str, &'static str, &'static str),
     /// The field moves into the object that is the value of the second, under the name of the third.
     MoveInto(&'static str, &'static str, &'static str),
+    /// Of a Messages request: the model thinks, with this budget of tokens at most, or as much as it sees fit. Where the rest
+    /// of the request does not allow that, it does not.
+    Think(Option<u64>),
 }

@@ -4,6 +4,7 @@
 //! model name, request id) is cut to a bound and escaped by the formatter.
 
 use super::metrics::ErrorReason;
+use crate::protocol::event::Usage;
 use std::time::Duration;
 
 /// Longest text of the client's that is logged, in bytes.
@@ -40,6 +41,10 @@ pub struct Access<'a> {
     pub bytes_in: u64,
     /// Of the answer's body.
     pub bytes_out: u64,
+    /// Tokens, as far as the backend told.
+    pub usage: Usage,
+    /// What they cost, in units of a currency.
+    pub cost: Option<(f64, &'static str)>,
     /// `None`: it went well.
     pub error: Option<ErrorReason>,
 }
@@ -47,6 +52,7 @@ pub struct Access<'a> {
 impl Access<'_> {
     /// Writes the event, at level INFO with target `access`. Costs one load and one branch where that is off.
     pub fn emit(&self) {
+        let known = !self.usage.is_unknown();
         tracing::info!(
             target: "access",
             request_id = cut(self.request_id),
@@ -63,6 +69,11 @@ impl Access<'_> {
             ttfb_ms = self.first_byte.map(milliseconds),
             bytes_in = self.bytes_in,
             bytes_out = self.bytes_out,
+            prompt_tokens = known.then(|| self.usage.prompt()),
+            cached_tokens = self.usage.cached,
+            completion_tokens = self.usage.output,
+            cost = self.cost.map(|cost| cost.0),
+            currency = self.cost.map(|cost| cost.1),
             outcome = self.error.map_or("ok", ErrorReason::name),
         );
     }

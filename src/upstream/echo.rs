@@ -1,10 +1,12 @@
-//! The built-in echo backend: answers chat completions in this process, so that a router can be tried and tested with no key
+//! The built-in echo backend: answers in this process, in the protocol of its model, so that a router can be tried and tested with no key
 //! and no network.
 
 use crate::protocol::json::{Field, Fields, Scanner};
+use crate::protocol::messages::said::Said;
 use crate::protocol::openai::{ErrorBody, ErrorDetail};
 use crate::protocol::prompt::{Prompt, Raw};
 use crate::protocol::splice::Chunks;
+use crate::table::Protocol;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body::SizeHint;
@@ -35,6 +37,7 @@ struct Options {
     /// Like every field, it may be `null`.
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
+    max_tokens: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -83,19 +86,23 @@ struct Usage {
 }
 
 /// Answers a request as it would be sent to a backend.
-pub(super) fn answer(token_delay: Duration, body: &Chunks) -> Response<Source> {
+pub(super) fn answer(protocol: Protocol, token_delay: Duration, body: &Chunks) -> Response<Source> {
     let bytes = body.range(0..body.len());
-    match read(&bytes) {
-        Ok((prompt, options)) => reply(token_delay, &prompt, &options),
-        Err(message) => refuse(&message),
+    match (protocol, read(protocol, &bytes)) {
+        (Protocol::Chat, Ok((prompt, options))) => reply(token_delay, &prompt, &options),
+        (Protocol::Messages, Ok((_, Options { max_tokens: None, .. }))) => refuse_message("max_tokens: Field required"),
+        (Protocol::Messages, Ok((prompt, options))) => reply_message(token_delay, &prompt, &options),
+        (Protocol::Chat, Err(message)) => refuse(&message),
+        (Protocol::Messages, Err(message)) => refuse_message(&message),
     }
 }
 
-fn read(bytes: &[u8]) -> Result<(Prompt<'_>, Options), String> {
+fn read(protocol: Protocol, bytes: &[u8]) -> Result<(Prompt<'_>, Options), String> {
     let mut scanner = Scanner::new();
     let fields: Fields = scanner.push(bytes).and_then(|()| scanner.finish()).map_err(|e| e.to_string())?;
     let messages = fields.get(Field::Messages).ok_or("messages is required")?;
-    let raw = Raw { messages: &bytes[messages.start..messages.end], ..Raw::default() };
+    let system = fields.get(Field::System).map(|system| &bytes[system.start..system.end]);
+    let raw = Raw { protocol, system, messages: &bytes[messages.start..messages.end], ..Raw::default() };
     let prompt = Prompt::read(&raw).map_err(|e| e.to_string())?;
     let options = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
     Ok((prompt, options))
@@ -103,7 +110,7 @@ fn read(bytes: &[u8]) -> Result<(Prompt<'_>, Options), String> {
 
 fn reply(token_delay: Duration, prompt: &Prompt<'_>, options: &Options) -> Response<Source> {
     let model = options.model.as_str();
-    let text = format!("This is {model}. You said: {}", prompt.user_text);
+    let text = said(prompt, options);
     let tokens: Vec<&str> = text.split_inclusive(' ').collect();
     let completion_tokens = tokens.len() as u64;
     let usage =
@@ -140,6 +147,33 @@ fn reply(token_delay: Duration, prompt: &Prompt<'_>, options: &Options) -> Respo
     }
     frames.push_back(Bytes::from_static(b"data: [DONE]\n\n"));
     response(StatusCode::OK, "text/event-stream", EchoBody { frames, pause: token_delay, timer: None, len: None })
+}
+
+fn said(prompt: &Prompt<'_>, options: &Options) -> String {
+    format!("This is {}. You said: {}", options.model, prompt.user_text)
+}
+
+/// The same in Messages.
+fn reply_message(token_delay: Duration, prompt: &Prompt<'_>, options: &Options) -> Response<Source> {
+    let json = |text: &str| serde_json::to_string(text).expect("a string always serialises");
+    let text = said(prompt, options);
+    let tokens: Vec<String> = text.split_inclusive(' ').map(json).collect();
+    let id = format!("msg_echo_{:016x}", fastrand::u64(..));
+    let (input_tokens, output_tokens) = (prompt.tokens, tokens.len() as u64);
+    let said = Said { id: &id, model: &json(&options.model), input_tokens, output_tokens };
+    if options.stream != Some(true) {
+        let pause = token_delay.saturating_mul(u32::try_from(tokens.len()).unwrap_or(u32::MAX));
+        let body = said.message(&json(&text)).into_bytes();
+        return response(StatusCode::OK, "application/json", EchoBody::plain(body, pause));
+    }
+    let frames = said.stream(tokens.iter().map(String::as_str)).into_iter().map(Bytes::from).collect();
+    response(StatusCode::OK, "text/event-stream", EchoBody { frames, pause: token_delay, timer: None, len: None })
+}
+
+fn refuse_message(message: &str) -> Response<Source> {
+    let message = serde_json::to_string(message).expect("a string always serialises");
+    let body = format!(r#"{{"type":"error","error":{{"type":"invalid_request_error","message":{message}}}}}"#);
+    response(StatusCode::BAD_REQUEST, "application/json", EchoBody::plain(body.into_bytes(), Duration::ZERO))
 }
 
 fn refuse(message: &str) -> Response<Source> {

@@ -189,7 +189,7 @@ impl Location {
                 port.parse().ok().filter(|port| *port > 0).ok_or_else(|| format!("`{port}` is no TCP port"))?
             }
         };
-        let prefix = if replace_path { "" } else { uri.path().trim_end_matches('/') };
+        let prefix = if replace_path { "" } else { under(uri.path(), suffix) };
         let query = query.map_or_else(String::new, |query| format!("?{query}"));
         Ok(Location {
             tls,
@@ -199,6 +199,19 @@ impl Location {
             path: format!("{prefix}{suffix}{query}"),
         })
     }
+}
+
+/// Path of Anthropic's Messages.
+const MESSAGES_PATH: &str = "/v1/messages";
+
+/// The path before `suffix`: what it says of the path of Messages is not said twice.
+fn under<'p>(path: &'p str, suffix: &str) -> &'p str {
+    let path = path.trim_end_matches('/');
+    if suffix != MESSAGES_PATH {
+        return path;
+    }
+    let stripped = path.strip_suffix(MESSAGES_PATH).or_else(|| path.strip_suffix("/v1")).unwrap_or(path);
+    stripped.trim_end_matches('/')
 }
 
 #[cfg(test)]
@@ -223,6 +236,10 @@ mod tests {
         check("10.0.0.5:8000", chat, false, None, Ok("tcp 10.0.0.5:8000 10.0.0.5:8000 /chat/completions"));
         check("[::1]:9/x", "/y", true, Some("a=b"), Ok("tcp ::1:9 [::1]:9 /y?a=b"));
         check("https://h:443/v1", chat, false, None, Ok("tls h:443 h /v1/chat/completions"));
+        for base in ["https://a", "https://a/", "https://a/v1", "https://a/v1/messages/"] {
+            check(base, "/v1/messages", false, None, Ok("tls a:443 a /v1/messages"));
+        }
+        check("h/anthropic/v1/", "/v1/messages", false, None, Ok("tcp h:80 h /anthropic/v1/messages"));
         check("ftp://h", chat, false, None, Err("no scheme"));
         check("http://h:99999/v1", chat, false, None, Err("`99999` is no TCP port"));
         check("h:port", chat, false, None, Err("no TCP port"));

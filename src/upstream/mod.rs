@@ -23,19 +23,22 @@ pub use health::check_forever;
 
 use crate::protocol::rewrite::Rewrite;
 use crate::protocol::splice::Chunks;
-use crate::table::{Backend, BackendId, Model, ModelId, Tables};
+use crate::table::{Backend, BackendId, Model, ModelId, Protocol, Tables};
 use crate::telemetry::metrics::{AttemptOutcome, Recorder};
 use balance::Balancer;
 use bytes::Bytes;
 use connection::{Connection, SendError};
 use fleet::{Member, Place, Server};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use pool::Pool;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use tokio::time::{Instant, timeout, timeout_at};
+
+/// Which version of Anthropic's protocol a request is written in.
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
 /// The upstream side of one worker: its connections, and its view of the fleet.
 #[derive(Debug)]
@@ -170,11 +173,11 @@ impl Upstream {
         let nth = model.backends.iter().position(|other| other.id == backend.id).unwrap_or_default();
         let body = outbound.rewrite.apply(&outbound.body, nth, &name);
         let answer = match &member.place {
-            Place::Echo { token_delay } => Ok(echo::answer(*token_delay, &body)),
+            Place::Echo { token_delay } => Ok(echo::answer(model.protocol, *token_delay, &body)),
             Place::Http(server) => {
                 let first_byte = self.tables.limits.first_byte_timeout.map(|bound| Instant::now() + bound);
                 let until = first_byte.map_or(outbound.deadline, |bound| bound.min(outbound.deadline));
-                let request = server.request(headers, body);
+                let request = server.request(model.protocol, headers, body);
                 timeout_at(until, self.exchange(backend.id, server, &request))
                     .await
                     .unwrap_or(Err(Error::FirstByteTimeout))
@@ -260,7 +263,7 @@ impl std::fmt::Display for Problem<'_> {
 }
 
 impl Server {
-    fn request(&self, mut headers: HeaderMap, body: Chunks) -> Request<Chunks> {
+    fn request(&self, protocol: Protocol, mut headers: HeaderMap, body: Chunks) -> Request<Chunks> {
         if self.auth.is_some() {
             for name in &CREDENTIALS {
                 headers.remove(name);
@@ -269,6 +272,10 @@ impl Server {
         headers.insert(header::HOST, self.authority.clone());
         // The answer is read on its way through, so it must not be compressed.
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if protocol == Protocol::Messages {
+            // A client that speaks it, too, knows which version it means.
+            headers.entry(ANTHROPIC_VERSION).or_insert(HeaderValue::from_static("2023-06-01"));
+        }
         for (name, value) in self.headers.iter().chain(&self.auth) {
             headers.insert(name, value.clone());
         }

@@ -2,6 +2,7 @@
 
 use crate::client::start;
 use crate::tables::{BIG, BIG_A, REST, SMALL, SMALL_A, URGENT, tables};
+use hardwire::protocol::event::Usage;
 use hardwire::table::BackendId;
 use hardwire::telemetry::metrics::{AttemptOutcome, BackendState, ErrorReason, Recorder, Registry};
 use std::collections::BTreeMap;
@@ -73,6 +74,18 @@ async fn a_scrape_sums_all_workers() {
     drop(two.begin(BIG)); // the client left
     let _running = (one.begin(BIG), two.begin(SMALL));
 
+    let usage = |input, cached, output| Usage {
+        input: Some(input),
+        cached: Some(cached),
+        output: Some(output),
+        ..Usage::default()
+    };
+    one.usage.used(BIG, &usage(1_000, 500, 20));
+    two.usage.used(BIG, &usage(10, 0, 5));
+    one.usage.used(SMALL, &usage(7, 0, 1));
+    one.usage.streamed(BIG, 21, Duration::from_millis(400));
+    one.usage.streamed(BIG, 1, Duration::from_millis(400)); // no token behind the first
+
     let reply = server.get("/metrics").await;
     assert_eq!(reply.header("content-type"), Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
     let big = r#"model="lab/big \"1\"""#;
@@ -102,6 +115,18 @@ async fn a_scrape_sums_all_workers() {
             (r#"llm_model_routing_latency_seconds_bucket{le="+Inf"}"#, 2.0),
             (&of_big("llm_model_ttft_seconds_count"), 1.0),
             (&of_big("llm_model_completion_latency_seconds_count"), 1.0),
+            (&of_big("llm_model_tpot_seconds_count"), 1.0),
+            (&of_big("llm_model_tpot_seconds_sum"), 0.02),
+            (&of_big("llm_model_tokens_total"), 1_535.0),
+            (&of_big("llm_model_prompt_tokens_total"), 1_510.0),
+            (&of_big("llm_model_completion_tokens_total"), 25.0),
+            (r#"llm_model_tokens_total{model="small"}"#, 8.0),
+            (&of_big("llm_prompt_tokens_per_request_count"), 2.0),
+            (&of_big("llm_prompt_tokens_per_request_sum"), 1_510.0),
+            (&format!(r#"llm_prompt_tokens_per_request_bucket{{le="16.0",{big}}}"#), 1.0),
+            (&format!(r#"llm_prompt_tokens_per_request_bucket{{le="4096.0",{big}}}"#), 2.0),
+            (&of_big("llm_completion_tokens_per_request_count"), 2.0),
+            (&format!(r#"llm_model_cost_total{{{big},currency="USD"}}"#), 0.002_32),
             (r#"hardwire_upstream_attempts_total{backend="big_a",outcome="connect_failure"}"#, 1.0),
             (r#"hardwire_upstream_attempts_total{backend="big_a",outcome="success"}"#, 2.0),
             (r#"hardwire_upstream_attempts_total{backend="small_a",outcome="status_5xx"}"#, 1.0),
@@ -111,6 +136,7 @@ async fn a_scrape_sums_all_workers() {
     for absent in [
         format!(r#"llm_request_errors_total{{{big},reason="timeout"}}"#), // the second reason of one request
         r#"llm_model_ttft_seconds_count{model="small"}"#.to_owned(),
+        r#"llm_model_cost_total{model="small",currency="USD"}"#.to_owned(), // it has no prices
         r#"llm_model_routing_modifications_total{source_model="small",target_model="small"}"#.to_owned(),
     ] {
         assert!(!parse(&reply.body).contains_key(absent.as_str()), "{absent}");

@@ -2,7 +2,7 @@
 
 use hardwire::table::{
     Algorithm, Backend, BackendId, Balance, Config, Decision, DecisionId, Endpoint, Limits, Listener, Management,
-    Matched, Model, ModelId, Plugins, Reasons, Reliability, RetryOn, SignalSet, Tables, Target,
+    Matched, Model, ModelId, Plugins, Pricing, Reasons, Reliability, RetryOn, SignalSet, Tables, Target,
 };
 use std::time::Duration;
 
@@ -31,6 +31,15 @@ const fn backend(id: u16, name: &'static str) -> Backend {
     Backend { id: BackendId(id), name, weight: 1, model_id: "m", endpoint }
 }
 
+/// 2, 0.20 and 8 dollars per million tokens.
+const PRICING: Pricing = Pricing {
+    currency: "USD",
+    prompt: 2_000_000,
+    cached_input: 200_000,
+    cache_write: 2_000_000,
+    completion: 8_000_000,
+};
+
 const fn model(name: &'static str, description: &'static str, backends: &'static [Backend]) -> Model {
     Model {
         name,
@@ -38,6 +47,9 @@ const fn model(name: &'static str, description: &'static str, backends: &'static
         lora: None,
         context_window: None,
         quality: None,
+        protocol: hardwire::table::Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: RELIABILITY,
         backends,
@@ -58,7 +70,7 @@ const fn decision(name: &'static str, models: &'static [ModelId]) -> Decision {
 
 static MODELS: [Model; 2] = [
     model("small", "for everyday", &[backend(0, "small_a"), backend(1, "small_b")]),
-    model("lab/big \"1\"", "", &[backend(2, "big_a")]),
+    Model { pricing: Some(PRICING), ..model("lab/big \"1\"", "", &[backend(2, "big_a")]) },
 ];
 
 fn resolve(name: &str) -> Option<Target> {

@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 /// Bytes at the start of a request body within which the mock looks for what is wanted of it.
-pub const PEEK: usize = 256;
+pub const PEEK: usize = 2048;
 
 /// Events of a streamed answer, `[DONE]` among them.
 pub const EVENTS: usize = 64;
@@ -34,7 +34,8 @@ impl Kind {
         if has("\"stream\":true").is_none() {
             return Self::Plain;
         }
-        if has("\"user\":\"writes\"").is_some() {
+        // `user` of a chat request, and what becomes of it in a translated one.
+        if has("\"user\":\"writes\"").or_else(|| has("\"user_id\":\"writes\"")).is_some() {
             return Self::Writes;
         }
         let Some(at) = has("\"user\":\"paced-") else { return Self::Burst };
@@ -53,10 +54,13 @@ impl Kind {
     }
 }
 
-/// A whole HTTP request of `bytes` bytes of body (or a little more where that is too few for the frame).
+/// What every event but the last says, and a number behind it.
+pub const TOKEN: &str = " token number ";
+
+/// A whole HTTP request for a model, of `bytes` bytes of body (or a little more where that is too few for the frame).
 #[must_use]
-pub fn request(host: &str, kind: Kind, bytes: usize) -> Vec<u8> {
-    let head = format!(r#"{{"model":"chat",{}"messages":[{{"role":"user","content":""#, kind.fields());
+pub fn request(host: &str, model: &str, kind: Kind, bytes: usize) -> Vec<u8> {
+    let head = format!(r#"{{"model":"{model}",{}"messages":[{{"role":"user","content":""#, kind.fields());
     let tail = r#""}],"temperature":0.7,"max_tokens":256}"#;
     let words = "The quick brown fox jumps over the lazy dog, says \\\"hello\\\" and goes on.\\n";
     let mut text = String::new();
@@ -95,13 +99,35 @@ pub fn events() -> Vec<Vec<u8>> {
             // Writing to a String cannot fail.
             let _ = write!(
                 event,
-                r#"data: {{"id":"chatcmpl-8f1c2d3e4b5a","object":"chat.completion.chunk","created":1763800000,"model":"mock-model","choices":[{{"index":0,"delta":{{"content":" token number {n:02}"}},"finish_reason":null}}]}}"#
+                r#"data: {{"id":"chatcmpl-8f1c2d3e4b5a","object":"chat.completion.chunk","created":1763800000,"model":"mock-model","choices":[{{"index":0,"delta":{{"content":"{TOKEN}{n:02}"}},"finish_reason":null}}]}}"#
             );
             event.push_str("\n\n");
             event.into_bytes()
         })
         .collect();
     events.push(DONE.to_vec());
+    events
+}
+
+/// The events of the same answer as Anthropic's Messages has them.
+#[must_use]
+pub fn message_events() -> Vec<Vec<u8>> {
+    let event = |name: &str, rest: &str| format!("event: {name}\ndata: {{\"type\":\"{name}\"{rest}}}\n\n").into_bytes();
+    let mut events = vec![
+        event(
+            "message_start",
+            r#","message":{"id":"msg_8f1c2d3e4b5a","type":"message","role":"assistant","model":"mock-model","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":250,"output_tokens":1}}"#,
+        ),
+        event("content_block_start", r#","index":0,"content_block":{"type":"text","text":""}"#),
+    ];
+    events.extend((1..EVENTS).map(|n| {
+        let delta = format!(r#","index":0,"delta":{{"type":"text_delta","text":"{TOKEN}{n:02}"}}"#);
+        event("content_block_delta", &delta)
+    }));
+    events.push(event("content_block_stop", r#","index":0"#));
+    let stop = r#","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":80}"#;
+    events.push(event("message_delta", stop));
+    events.push(event("message_stop", ""));
     events
 }
 
@@ -112,10 +138,10 @@ mod tests {
     #[test]
     fn the_mock_finds_what_the_load_asks_for() {
         for kind in [Kind::Plain, Kind::Burst, Kind::Writes, Kind::Paced(10)] {
-            let request = request("h", kind, 1024);
+            let request = request("h", "chat", kind, 1024);
             let body = memchr::memmem::find(&request, b"\r\n\r\n").unwrap() + 4;
             assert_eq!(request.len() - body, 1024);
-            assert_eq!(Kind::of(&request[body..body + PEEK]), kind);
+            assert_eq!(Kind::of(&request[body..]), kind);
         }
     }
 }

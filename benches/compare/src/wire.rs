@@ -38,6 +38,8 @@ pub struct Head {
     pub framing: Framing,
     /// Whether the sender closes after this message.
     pub close: bool,
+    /// Whether it is a request for Anthropic's Messages.
+    pub is_messages: bool,
 }
 
 /// Which kind of message to read.
@@ -158,14 +160,14 @@ impl Wire {
 
 fn parse(side: Side, bytes: &[u8]) -> Result<Option<(Head, usize)>, Failure> {
     let mut storage = [httparse::EMPTY_HEADER; 64];
-    let (status, used, headers) = if side == Side::Request {
+    let (status, is_messages, used, headers) = if side == Side::Request {
         let mut request = httparse::Request::new(&mut storage);
         let httparse::Status::Complete(used) = request.parse(bytes)? else { return Ok(None) };
-        (0, used, request.headers)
+        (0, request.path.is_some_and(|path| path.ends_with("/v1/messages")), used, request.headers)
     } else {
         let mut response = httparse::Response::new(&mut storage);
         let httparse::Status::Complete(used) = response.parse(bytes)? else { return Ok(None) };
-        (response.code.unwrap_or(0), used, response.headers)
+        (response.code.unwrap_or(0), false, used, response.headers)
     };
     let mut framing = None;
     let mut close = false;
@@ -179,7 +181,7 @@ fn parse(side: Side, bytes: &[u8]) -> Result<Option<(Head, usize)>, Failure> {
         }
     }
     let framing = framing.ok_or("a message that does not say how its body ends")?;
-    Ok(Some((Head { status, framing, close }, used)))
+    Ok(Some((Head { status, framing, close, is_messages }, used)))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `global`: what concerns the router as a whole.
 
 use super::decode::{Leaf, List, section};
+use super::responses::ResponseApi;
 use super::shape::{FLAG, NAME, PORT, words};
 
 section! {
@@ -66,6 +67,8 @@ section! {
         management_api: ManagementApi,
         /// Who sends a request, for the signals of `routing.signals.role_bindings`.
         authz: Authz,
+        /// The Responses API and where it stores responses.
+        response_api: ResponseApi,
     }
 }
 

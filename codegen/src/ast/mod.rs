@@ -10,6 +10,7 @@ pub mod listeners;
 pub mod node;
 pub mod plugins;
 pub mod providers;
+pub mod responses;
 pub mod routing;
 pub mod secret;
 pub mod shape;

@@ -4,7 +4,8 @@ use super::decode::{Dict, Leaf, List, section};
 use super::shape::{DURATION, NAME, PRICE, TEXT, whole, words};
 
 /// Who may serve a model.
-const PROVIDERS: &[&str] = &["openai", "vllm", "azure-openai", "bedrock", "gemini", "vertex-ai", "minimax", "echo"];
+const PROVIDERS: &[&str] =
+    &["openai", "vllm", "anthropic", "azure-openai", "bedrock", "gemini", "vertex-ai", "minimax", "echo"];
 
 section! {
     /// All of it.
@@ -53,8 +54,8 @@ section! {
         provider_model_id: Leaf as NAME,
         /// The same by `type` of backend; wins over `provider_model_id`.
         external_model_ids: Dict<Leaf> as NAME,
-        /// The protocol of the backends: `openai`.
-        api_format: Leaf as words(&["openai"]),
+        /// The protocol of the backends: `openai`, or `anthropic` for its Messages. Default: `openai`.
+        api_format: Leaf as words(&["openai", "anthropic"]),
         /// What its tokens cost. Default: unknown.
         pricing: Pricing,
         /// Balancing, retries and health of its backends.

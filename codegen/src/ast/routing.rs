@@ -21,6 +21,9 @@ section! {
     }
 }
 
+/// No model says more at once.
+pub(crate) const MAX_OUTPUT_TOKENS: i64 = 10_000_000;
+
 section! {
     /// What is known about a model.
     "routing.modelCards[]" => pub struct ModelCard {
@@ -32,6 +35,8 @@ section! {
         param_size: Leaf,
         /// Most tokens that a request and its answer may have. For algorithm `cost`.
         context_window_size: Leaf as TOKENS,
+        /// Most tokens of an answer where the client does not say, for `api_format: anthropic`. Default: 4096.
+        max_output_tokens: Leaf as whole(1, MAX_OUTPUT_TOKENS),
         /// For people.
         capabilities: List<Leaf>,
         /// 0 to 1. For algorithm `multi_factor`.

@@ -40,6 +40,7 @@ pub const UNSUPPORTED: &[(&str, &[&str])] = &[
     ),
     ("global.services", &["ratelimit"]),
     ("global.services.authz", &["providers"]),
+    ("global.services.response_api.redis", &["config_path"]),
     ("global.services.management_api", &["remote_exposure"]),
     ("global.services.management_api.auth", &["tokens"]),
 ];
@@ -134,7 +135,7 @@ pub const UNSUPPORTED_PLUGINS: &[&str] = &[
 ];
 
 /// Providers that exist in the schema and not here.
-pub const UNSUPPORTED_PROVIDERS: &[&str] = &["anthropic", "vllm_omni"];
+pub const UNSUPPORTED_PROVIDERS: &[&str] = &["vllm_omni"];
 
 /// Whether this key of a section exists in the schema, but not here.
 pub fn unsupported(section: &str, key: &str) -> bool {

@@ -55,6 +55,7 @@ const fn switch(
 const SIGNALS: &str = "routing.signals";
 const ROUTER: &str = "global.router";
 const SERVICES: &str = "global.services";
+const REDIS: &str = "global.services.response_api.redis";
 const CATALOG: &str = "global.model_catalog";
 const MODULES: &str = "global.model_catalog.modules";
 const DETECTOR: &str = "global.model_catalog.modules.modality_detector";
@@ -99,7 +100,8 @@ pub const ENTRIES: &[Entry] = &[
     ),
     ignored(SERVICES, "startup_status", "the router is ready when it listens; `/ready` tells"),
     ignored(SERVICES, "router_replay", "requests are not kept; the access log tells what was decided"),
-    switch(SERVICES, "response_api", ENABLED, true, "there is no Responses API"),
+    ignored(REDIS, "pool_size", "one connection of each worker serves all that it asks"),
+    ignored(REDIS, "min_idle_conns", "one connection of each worker serves all that it asks"),
     declared("global", "stores", "there are no caches, memories or vector stores"),
     switch("global", "integrations", &["tools", "enabled"], false, "tools are not selected by meaning"),
     declared(CATALOG, "embeddings", NO_MODELS),

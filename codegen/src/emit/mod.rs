@@ -19,6 +19,7 @@ mod plugins;
 mod projections;
 mod reasons;
 mod resolve;
+mod responses;
 mod rules;
 mod signals;
 mod tokens;
@@ -63,6 +64,7 @@ pub fn emit(router: &ir::Router) -> Output {
             Section { title: "The whole router", items: tables(router, &names) },
             Section { title: "Environment, read once at start-up", items: env::items(router, &names) },
             Section { title: "Listeners", items: limits::items(router, &names) },
+            Section { title: "Stored responses", items: responses::items(router, &names) },
             Section { title: "Models and their backends", items: models::items(router, &names) },
             Section { title: "Signals", items: signals::items(router, &names) },
             Section { title: "Further families", items: families::items(router, &names) },

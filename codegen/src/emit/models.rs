@@ -6,7 +6,7 @@ use super::{
     plugins,
     tokens::{doc, duration, int, option, prose},
 };
-use crate::ir::{Balance, Ejection, HealthCheck, Model, Pricing, Reliability, Router};
+use crate::ir::{Balance, Ejection, HealthCheck, Model, Pricing, Protocol, Reliability, Router};
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote;
 
@@ -39,12 +39,29 @@ pub(super) fn default_model(router: &Router, names: &Names) -> TokenStream {
 }
 
 fn model(model: &Model, backends: &Ident) -> TokenStream {
-    let Model { name, description, pricing, reliability, lora_of, context_window, quality, backends: _ } = model;
+    let Model {
+        name,
+        description,
+        pricing,
+        reliability,
+        lora_of,
+        context_window,
+        quality,
+        protocol,
+        max_output_tokens,
+        takes_effort,
+        backends: _,
+    } = model;
+    let max_output_tokens = int(*max_output_tokens);
     let context_window = option(*context_window, int);
     let quality = option(quality.map(Literal::f64_unsuffixed), |quality| quote!(#quality));
     let lora = option(lora_of.map(|_| plugins::quoted(name)), |json| quote!(#json));
     let pricing = option(pricing.as_ref(), self::pricing);
     let reliability = self::reliability(reliability);
+    let protocol = match protocol {
+        Protocol::Chat => quote!(Protocol::Chat),
+        Protocol::Messages => quote!(Protocol::Messages),
+    };
     quote! {
         Model {
             name: #name,
@@ -52,6 +69,9 @@ fn model(model: &Model, backends: &Ident) -> TokenStream {
             lora: #lora,
             context_window: #context_window,
             quality: #quality,
+            protocol: #protocol,
+            max_output_tokens: #max_output_tokens,
+            takes_effort: #takes_effort,
             pricing: #pricing,
             reliability: #reliability,
             backends: &#backends,

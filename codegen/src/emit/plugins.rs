@@ -60,6 +60,10 @@ fn body_change(change: &BodyChange) -> TokenStream {
         BodyChange::Remove(key) => quote!(BodyChange::Remove(#key)),
         BodyChange::Set(key, json) => quote!(BodyChange::Set(#key, #json)),
         BodyChange::SetWithin(object, key, json) => quote!(BodyChange::SetWithin(#object, #key, #json)),
+        BodyChange::Think(budget) => {
+            let budget = option(*budget, int);
+            quote!(BodyChange::Think(#budget))
+        }
         BodyChange::MoveInto(from, object, key) => quote!(BodyChange::MoveInto(#from, #object, #key)),
     }
 }

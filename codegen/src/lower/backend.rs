@@ -11,7 +11,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The backends of a model.
-pub(super) fn all(model: &Model, model_name: &str, cx: &mut Cx<'_>) -> Vec<ir::Backend> {
+pub(super) fn all(
+    model: &Model,
+    model_name: &str,
+    protocol: Option<ir::Protocol>,
+    cx: &mut Cx<'_>,
+) -> Vec<ir::Backend> {
     let mut ids = WireIds::of(model, model_name, cx);
     let mut names: BTreeMap<String, Span> = BTreeMap::new();
     let mut out = Vec::new();
@@ -34,12 +39,19 @@ pub(super) fn all(model: &Model, model_name: &str, cx: &mut Cx<'_>) -> Vec<ir::B
         let endpoint = match who {
             Some((_, Some(name))) if name == providers::ECHO => echo(item, cx),
             Some((leaf, Some(name))) => match provider(leaf, &name, cx) {
-                Some(provider) => http(item, &provider, cx),
+                Some(provider) if speaks(&provider, protocol, leaf.span, cx) => http(item, &provider, protocol, cx),
                 // Its paths and headers are not known: nothing more can be said about this backend.
-                None => nowhere(),
+                Some(_) | None => nowhere(),
             },
             Some((_, None)) => nowhere(),
-            None => http(item, &providers::REGISTRY[0], cx),
+            None => {
+                let messages = |provider: &&Provider| provider.name == providers::ANTHROPIC;
+                let assumed = match protocol {
+                    Some(ir::Protocol::Messages) => providers::REGISTRY.iter().find(messages),
+                    Some(ir::Protocol::Chat) | None => providers::REGISTRY.first(),
+                };
+                http(item, assumed.expect("the registry has both"), protocol, cx)
+            }
         };
         out.push(ir::Backend { name: format!("{model_name}_{own}"), weight, model_id, endpoint });
     }
@@ -103,6 +115,28 @@ fn provider(leaf: &Leaf, name: &str, cx: &mut Cx<'_>) -> Option<Provider> {
     cx.choice(leaf, "provider", &words, upstream::UNSUPPORTED_PROVIDERS)?
 }
 
+/// Whether a provider speaks the protocol of the model. Where that could not be read, nobody is to blame.
+fn speaks(provider: &Provider, protocol: Option<ir::Protocol>, at: Span, cx: &mut Cx<'_>) -> bool {
+    let (said, help) = match protocol {
+        Some(ir::Protocol::Chat) if provider.name == providers::ANTHROPIC => (
+            "api_format: openai",
+            "write `api_format: anthropic` beside `backend_refs`; Anthropic's OpenAI-compatible endpoint is \
+             `provider: openai` with `base_url: https://api.anthropic.com/v1`",
+        ),
+        Some(ir::Protocol::Messages) if provider.name == providers::AZURE => (
+            "api_format: anthropic",
+            "Claude on Azure is `provider: anthropic` with `base_url: https://NAME.services.ai.azure.com/anthropic`",
+        ),
+        Some(ir::Protocol::Messages) if !providers::SPEAK_MESSAGES.contains(&provider.name) => (
+            "api_format: anthropic",
+            "whoever else speaks Anthropic's protocol is `provider: anthropic` with a `base_url`",
+        ),
+        _ => return true,
+    };
+    cx.sink.report(&errors::PROVIDER_PROTOCOL, at, &[provider.name, said]).help(help.to_owned());
+    false
+}
+
 /// The backend that answers in this process takes nothing that concerns a network.
 fn echo(item: &BackendRef, cx: &mut Cx<'_>) -> ir::Endpoint {
     for (leaf, key) in [
@@ -125,11 +159,11 @@ fn echo(item: &BackendRef, cx: &mut Cx<'_>) -> ir::Endpoint {
     ir::Endpoint::Echo { token_delay: delay.unwrap_or_default() }
 }
 
-fn http(item: &BackendRef, provider: &Provider, cx: &mut Cx<'_>) -> ir::Endpoint {
+fn http(item: &BackendRef, provider: &Provider, protocol: Option<ir::Protocol>, cx: &mut Cx<'_>) -> ir::Endpoint {
     cx.no_effect(item.token_delay.as_ref(), "token_delay", "without `provider: echo`");
     let auth = auth(item, provider, cx);
     let headers = headers(item.extra_headers.as_ref(), auth.as_ref().map(|auth| auth.header.as_str()), cx);
-    match url::lower(item, provider, cx) {
+    match url::lower(item, provider, protocol.unwrap_or(ir::Protocol::Chat), cx) {
         Some(url) => ir::Endpoint::Http { url, headers, auth },
         None => nowhere(),
     }

@@ -105,7 +105,7 @@ pub(super) fn is_name(text: &str) -> bool {
 }
 
 /// The variables of a document, in the order of first mention.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Env {
     vars: Vec<ir::EnvVar>,
 }

@@ -30,6 +30,7 @@ mod reach;
 mod reasoning;
 mod regex;
 mod reliability;
+mod responses;
 mod roles;
 mod rules;
 mod signals;
@@ -65,6 +66,7 @@ pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Path
     let management = listeners::management(document.global.as_ref(), &listeners, cx);
     let limits = limits::lower(document.hardwire.as_ref(), cx);
     let extproc = extproc::lower(document.hardwire.as_ref(), &limits, (&listeners, &management), cx);
+    let responses = responses::lower(document.global.as_ref(), cx);
     let auto_names = names::auto_names(document.global.as_ref(), cx);
     let list_models = names::list_models(document.global.as_ref(), cx);
     let models = models::lower(document, root, &auto_names, cx);
@@ -84,6 +86,7 @@ pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Path
         management,
         limits,
         extproc,
+        responses,
         auto_names,
         list_models,
         default_model: models.default,

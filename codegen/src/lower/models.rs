@@ -6,12 +6,16 @@ use crate::ast::Document;
 use crate::ast::decode::{Leaf, List, nearest};
 use crate::ast::node::{Node, Span};
 use crate::ast::providers::{Model, Providers};
-use crate::ast::routing::{Lora, ModelCard};
+use crate::ast::routing::{Lora, MAX_OUTPUT_TOKENS, ModelCard};
 use crate::{errors, ir};
 use std::collections::BTreeMap;
 
 /// Models, backends, signals and decisions are numbered with 16 bits.
 pub(super) const MAX_IDS: usize = 65_535;
+
+/// What a request to Anthropic's protocol asks for where neither client nor document says how long an answer may be. As
+/// upstream has it.
+const DEFAULT_MAX_OUTPUT_TOKENS: u64 = 4096;
 
 /// The models of a document.
 #[derive(Debug, Default)]
@@ -78,12 +82,15 @@ pub(super) fn lower(document: &Document, root: &Node, auto_names: &[String], cx:
         return Models { some_unnamed: true, ..Models::default() };
     };
     let defaults = providers.and_then(|providers| providers.defaults.as_ref());
-    let mut out = Models { families: Families::of(defaults, cx), ..Models::default() };
+    let think = list.items.iter().any(|item| item.api_format.as_ref().is_some_and(|leaf| leaf.text == "anthropic"));
+    let mut out = Models { families: Families::of(defaults, think, cx), ..Models::default() };
     for item in &list.items {
         let name = name(item, auto_names, &mut out, cx);
         out.some_unnamed |= name.is_none();
-        let model = model(item, name, cx);
-        let reasoner = out.families.reasoner(item.reasoning_family.as_ref(), hosts(item, &model), cx);
+        let mut model = model(item, name, cx);
+        let messages = model.protocol == ir::Protocol::Messages;
+        let reasoner = out.families.reasoner(item.reasoning_family.as_ref(), messages, hosts(item, &model), cx);
+        model.takes_effort = reasoner.as_ref().is_some_and(|reasoner| out.families.takes_effort(reasoner));
         out.reasoners.push(reasoner);
         out.models.push(model);
     }
@@ -125,11 +132,13 @@ fn declare(leaf: &Leaf, auto_names: &[String], out: &mut Models, cx: &mut Cx<'_>
 }
 
 fn model(item: &Model, name: Option<String>, cx: &mut Cx<'_>) -> ir::Model {
-    if let Some(format) = &item.api_format {
-        cx.choice(format, "api_format", &[("openai", ())], &["anthropic"]);
-    }
+    let formats = &[("openai", ir::Protocol::Chat), ("anthropic", ir::Protocol::Messages)];
+    let protocol = match &item.api_format {
+        None => Some(ir::Protocol::Chat),
+        Some(leaf) => cx.choice(leaf, "api_format", formats, &[]),
+    };
     let shown = name.clone().unwrap_or_else(|| "?".to_owned());
-    let backends = backend::all(item, &shown, cx);
+    let backends = backend::all(item, &shown, protocol, cx);
     if item.backend_refs.as_ref().map_or(item.whole, |list| list.written == 0) {
         let at = item.name.as_ref().map_or(item.span, |leaf| leaf.span);
         cx.sink.report(&errors::NO_BACKENDS, at, &[&shown]);
@@ -140,8 +149,11 @@ fn model(item: &Model, name: Option<String>, cx: &mut Cx<'_>) -> ir::Model {
         lora_of: None,
         context_window: None,
         quality: None,
+        protocol: protocol.unwrap_or(ir::Protocol::Chat),
+        max_output_tokens: DEFAULT_MAX_OUTPUT_TOKENS,
+        takes_effort: false,
         pricing: item.pricing.as_ref().map(|section| pricing::lower(section, cx)),
-        reliability: reliability::lower(item.reliability.as_ref(), cx),
+        reliability: reliability::lower(item.reliability.as_ref(), protocol, cx),
         backends,
     }
 }
@@ -172,6 +184,8 @@ fn cards(list: Option<&List<ModelCard>>, auto_names: &[String], models: &mut Mod
                 cx.fixed(leaf, key);
             }
         }
+        let most = card.max_output_tokens.as_ref();
+        let max_output_tokens = most.and_then(|leaf| cx.number(leaf, "max_output_tokens", 1..=MAX_OUTPUT_TOKENS));
         let quality = quality_score(card.quality_score.as_ref(), cx);
         let Some((leaf, index)) = leaf.and_then(|leaf| Some((leaf, models.named(leaf, "name", cx)?))) else { continue };
         if let Some(first) = seen.insert(index, leaf.span) {
@@ -181,6 +195,12 @@ fn cards(list: Option<&List<ModelCard>>, auto_names: &[String], models: &mut Mod
         let model = &mut models.models[index];
         model.description = description.unwrap_or_default();
         (model.context_window, model.quality) = (context_window, quality);
+        if model.protocol == ir::Protocol::Chat {
+            cx.no_effect(most, "max_output_tokens", "without `api_format: anthropic`");
+        }
+        if let Some(most) = max_output_tokens.and_then(|most| u64::try_from(most).ok()) {
+            model.max_output_tokens = most;
+        }
         loras(card.loras.as_ref(), index, auto_names, models, cx);
     }
 }

@@ -17,14 +17,18 @@ pub(super) struct Provider {
 
 const CHAT: &str = "/chat/completions";
 
+/// Path of Anthropic's protocol, whoever speaks it.
+pub(super) const MESSAGES: &str = "/v1/messages";
+
 const fn bearer(name: &'static str, suffix: &'static str, needs_base_url: Option<&'static str>) -> Provider {
     Provider { name, auth_header: "authorization", auth_prefix: "Bearer", suffix, needs_base_url }
 }
 
-/// All of them. The first is what a backend without `provider` is taken for.
+/// All of them. The first is what a backend of Chat without `provider` is taken for.
 pub(super) const REGISTRY: &[Provider] = &[
     bearer("vllm", CHAT, None),
     bearer("openai", CHAT, None),
+    Provider { name: ANTHROPIC, auth_header: "x-api-key", auth_prefix: "", suffix: MESSAGES, needs_base_url: None },
     Provider {
         name: AZURE,
         auth_header: "api-key",
@@ -41,6 +45,12 @@ pub(super) const REGISTRY: &[Provider] = &[
     ),
     bearer("minimax", "/v1/chat/completions", Some("https://api.minimax.io")),
 ];
+
+/// The provider that speaks Messages, and whose key a backend without `provider` takes there.
+pub(super) const ANTHROPIC: &str = "anthropic";
+
+/// Those that `api_format: anthropic` may have.
+pub(super) const SPEAK_MESSAGES: &[&str] = &[ANTHROPIC, "vllm"];
 
 /// The provider that understands `api_version`.
 pub(super) const AZURE: &str = "azure-openai";

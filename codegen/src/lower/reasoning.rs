@@ -45,7 +45,8 @@ struct Entry {
 /// The family of a model, and who its backends are.
 #[derive(Debug, Clone)]
 pub(super) struct Reasoner {
-    family: String,
+    /// Messages has a way of its own: there is none where the model names none.
+    family: Option<String>,
     dialects: Vec<Dialect>,
 }
 
@@ -57,10 +58,13 @@ enum Dialect {
     OpenAi,
     /// Takes `thinking`.
     DeepSeek,
+    /// Takes `thinking` with a budget, or `output_config.effort`: Anthropic's protocol.
+    Messages,
 }
 
 impl Families {
-    pub(super) fn of(defaults: Option<&Defaults>, cx: &mut Cx<'_>) -> Families {
+    /// `think` tells whether some model speaks Messages: these take an effort in every family.
+    pub(super) fn of(defaults: Option<&Defaults>, think: bool, cx: &mut Cx<'_>) -> Families {
         let mut out = Families::default();
         let Some(defaults) = defaults else { return out };
         for (key, family) in defaults.reasoning_families.iter().flat_map(|dict| &dict.entries) {
@@ -73,6 +77,7 @@ impl Families {
         out.default_effort = effort.map(str::to_owned);
         if let Some(leaf) = leaf
             && defaults.whole
+            && !think
             && out.by_name.values().all(|entry| entry.sound && entry.how == How::Switch)
         {
             let why = "no reasoning family takes an effort";
@@ -81,14 +86,26 @@ impl Families {
         out
     }
 
+    /// Whether the models of a family take an effort in words.
+    pub(super) fn takes_effort(&self, reasoner: &Reasoner) -> bool {
+        let entry = reasoner.family.as_ref().and_then(|family| self.by_name.get(family));
+        entry.is_some_and(|entry| entry.how != How::Switch)
+    }
+
     /// The family that a model names.
     pub(super) fn reasoner(
         &mut self,
         leaf: Option<&Leaf>,
+        messages: bool,
         hosts: impl Iterator<Item = (Option<String>, Option<String>)>,
         cx: &mut Cx<'_>,
     ) -> Option<Reasoner> {
-        let leaf = leaf?;
+        let dialects = hosts.map(|(host, provider)| match messages {
+            true => Dialect::Messages,
+            false => dialect(host.as_deref(), provider.as_deref()),
+        });
+        let dialects = dialects.collect();
+        let Some(leaf) = leaf else { return messages.then_some(Reasoner { family: None, dialects }) };
         let family = cx.name(leaf, "reasoning_family")?;
         let Some(entry) = self.by_name.get_mut(&family) else {
             let near = crate::ast::decode::nearest(&family, self.by_name.keys().map(String::as_str));
@@ -98,8 +115,7 @@ impl Families {
             return None;
         };
         entry.used = true;
-        let dialects = hosts.map(|(host, provider)| dialect(host.as_deref(), provider.as_deref())).collect();
-        Some(Reasoner { family, dialects })
+        Some(Reasoner { family: Some(family), dialects })
     }
 
     /// Tells families that no model has.
@@ -122,7 +138,15 @@ impl Families {
         let on = cx.flag(use_reasoning, "use_reasoning", false);
         let words: Vec<(&str, &str)> = EFFORTS.iter().map(|word| (*word, *word)).collect();
         let chosen = effort.and_then(|leaf| cx.choice(leaf, "reasoning_effort", &words, &[]));
-        let Some((reasoner, entry)) = reasoner.and_then(|r| Some((r, self.by_name.get(&r.family)?))) else {
+        // Nothing at all is said of reasoning: that is for the client to say.
+        if reasoner.is_some_and(|reasoner| reasoner.family.is_none()) && use_reasoning.is_none() && effort.is_none() {
+            return None;
+        }
+        let how = |reasoner: &Reasoner| match &reasoner.family {
+            None => Some(&BUDGET),
+            Some(family) => self.by_name.get(family),
+        };
+        let Some((reasoner, entry)) = reasoner.and_then(|reasoner| Some((reasoner, how(reasoner)?))) else {
             let told = if on { use_reasoning.map(|leaf| (leaf, "use_reasoning")) } else { None };
             let told = told.into_iter().chain(effort.map(|leaf| (leaf, "reasoning_effort")));
             for (leaf, key) in told.filter(|_| !self.some_unknown) {
@@ -134,7 +158,7 @@ impl Families {
         if let Some(leaf) = effort {
             let why = if !on {
                 "`use_reasoning` is not set"
-            } else if entry.how == How::Switch {
+            } else if entry.how == How::Switch && !reasoner.dialects.contains(&Dialect::Messages) {
                 "its reasoning family is switched on and off"
             } else {
                 ""
@@ -148,6 +172,10 @@ impl Families {
         Some(ir::Reasoning { on, changes })
     }
 }
+
+/// The way of a model that speaks Messages and has no family.
+static BUDGET: Entry =
+    Entry { how: How::Switch, parameter: String::new(), at: Span { start: 0, end: 0 }, used: true, sound: true };
 
 fn entry(family: &Family, at: Span, cx: &mut Cx<'_>) -> Entry {
     let words = [
@@ -190,6 +218,7 @@ fn changes(entry: &Entry, dialect: Dialect, on: bool, effort: &str) -> Vec<ir::B
     // The client does not know who answers: what it asked for is not passed on beside what is said here.
     let strip = ir::BodyChange::Remove(EFFORT.to_owned());
     match (entry.how, dialect, on) {
+        (how, Dialect::Messages, _) => messages(how, on, effort),
         (_, Dialect::DeepSeek, _) => {
             let kind = if on { "enabled" } else { "disabled" };
             vec![strip, ir::BodyChange::Set("thinking".to_owned(), format!("{{\"type\":\"{kind}\"}}"))]
@@ -212,4 +241,33 @@ fn changes(entry: &Entry, dialect: Dialect, on: bool, effort: &str) -> Vec<ir::B
         }
         (How::Effort, Dialect::OpenAi, false) | (How::TopLevelEffort, _, false) => Vec::new(),
     }
+}
+
+/// Anthropic's protocol. Where the model takes an effort in words, it thinks as much as that says; else it gets a budget. A
+/// client's `reasoning_effort` comes to the same.
+fn messages(how: How, on: bool, effort: &str) -> Vec<ir::BodyChange> {
+    let budget = match effort {
+        _ if !on => None,
+        "none" => None,
+        "minimal" => Some(1024),
+        "low" => Some(2048),
+        "medium" => Some(8192),
+        "high" => Some(16_384),
+        "xhigh" => Some(32_768),
+        _ => Some(65_536),
+    };
+    let change = match (how, budget) {
+        (How::Switch, None) => ir::BodyChange::Remove("thinking".to_owned()),
+        (How::Switch, budget) => ir::BodyChange::Think(budget),
+        (How::Effort | How::TopLevelEffort, None) if on => ir::BodyChange::Remove("thinking".to_owned()),
+        // How much is for the client to say.
+        (How::Effort | How::TopLevelEffort, None) => return Vec::new(),
+        (How::Effort | How::TopLevelEffort, Some(_)) => {
+            let effort = if effort == "minimal" { "low" } else { effort };
+            let effort =
+                ir::BodyChange::SetWithin("output_config".to_owned(), "effort".to_owned(), format!("\"{effort}\""));
+            return vec![ir::BodyChange::Think(None), effort];
+        }
+    };
+    vec![change]
 }

@@ -9,6 +9,9 @@ use std::time::Duration;
 /// Statuses that are always worth another attempt: the backend or something before it was not there.
 const ALWAYS: &[(u16, u16)] = &[(502, 504)];
 
+/// Anthropic is overloaded: what others mean by 503.
+const OVERLOADED: (u16, u16) = (529, 529);
+
 /// Conditions of `retry_on`, under the names that Envoy gave them, with the statuses that they add. Those without any are
 /// always on.
 const CONDITIONS: &[(&str, &[(u16, u16)])] = &[
@@ -22,12 +25,16 @@ const CONDITIONS: &[(&str, &[(u16, u16)])] = &[
 ];
 
 /// How failures of a model's backends are met.
-pub(super) fn lower(section: Option<&Reliability>, cx: &mut Cx<'_>) -> ir::Reliability {
+pub(super) fn lower(section: Option<&Reliability>, protocol: Option<ir::Protocol>, cx: &mut Cx<'_>) -> ir::Reliability {
+    let mut always = ALWAYS.to_vec();
+    if protocol == Some(ir::Protocol::Messages) {
+        always.push(OVERLOADED);
+    }
     let Some(section) = section else {
         return ir::Reliability {
             balance: ir::Balance::Weighted,
             retries: None,
-            retry_statuses: ALWAYS.to_vec(),
+            retry_statuses: always,
             ejection: None,
             health_check: None,
         };
@@ -42,14 +49,13 @@ pub(super) fn lower(section: Option<&Reliability>, cx: &mut Cx<'_>) -> ir::Relia
     ir::Reliability {
         balance: balance.unwrap_or(ir::Balance::Weighted),
         retries: retries.and_then(|count| u8::try_from(count).ok()),
-        retry_statuses: statuses(section.retry_on.as_ref(), cx),
+        retry_statuses: statuses(section.retry_on.as_ref(), always, cx),
         ejection: ejection(section, cx),
         health_check: health_check(section, cx),
     }
 }
 
-fn statuses(leaf: Option<&Leaf>, cx: &mut Cx<'_>) -> Vec<(u16, u16)> {
-    let mut ranges = ALWAYS.to_vec();
+fn statuses(leaf: Option<&Leaf>, mut ranges: Vec<(u16, u16)>, cx: &mut Cx<'_>) -> Vec<(u16, u16)> {
     if let Some((leaf, text)) = leaf.and_then(|leaf| Some((leaf, cx.fixed(leaf, "retry_on")?))) {
         for word in text.split(',').map(str::trim) {
             let code = word.parse::<u16>().ok().filter(|code| (400..=599).contains(code));

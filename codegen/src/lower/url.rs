@@ -12,7 +12,12 @@ use url::{Host, Url};
 const ROOT_PATH: &str = "/v1/chat/completions";
 
 /// Where the requests of a backend go.
-pub(super) fn lower(item: &BackendRef, provider: &Provider, cx: &mut Cx<'_>) -> Option<ir::Url> {
+pub(super) fn lower(
+    item: &BackendRef,
+    provider: &Provider,
+    protocol: ir::Protocol,
+    cx: &mut Cx<'_>,
+) -> Option<ir::Url> {
     let chat_path = match &item.chat_path {
         Some(leaf) => Some(path(leaf, "chat_path", cx)?),
         None => None,
@@ -21,6 +26,10 @@ pub(super) fn lower(item: &BackendRef, provider: &Provider, cx: &mut Cx<'_>) -> 
     let tls = match &item.protocol {
         Some(leaf) => cx.choice(leaf, "protocol", &[("http", Some(false)), ("https", Some(true))], &[])?,
         None => None,
+    };
+    let (from_root, from_base) = match protocol {
+        ir::Protocol::Chat => (ROOT_PATH, provider.suffix),
+        ir::Protocol::Messages => (providers::MESSAGES, providers::MESSAGES),
     };
     let (leaf, suffix, is_base) = match (&item.base_url, &item.endpoint) {
         (Some(base), Some(endpoint)) => {
@@ -45,9 +54,9 @@ pub(super) fn lower(item: &BackendRef, provider: &Provider, cx: &mut Cx<'_>) -> 
                 cx.sink.report(&errors::NEEDS_BASE_URL, endpoint.span, &[provider.name, example]);
                 return None;
             }
-            (endpoint, ROOT_PATH, false)
+            (endpoint, from_root, false)
         }
-        (Some(base), None) => (base, provider.suffix, true),
+        (Some(base), None) => (base, from_base, true),
     };
     let parts = cx.parts(leaf)?;
     if is_base && provider.name == providers::AZURE && item.api_version.is_none() && leaf.text.contains("/deployments/")
@@ -182,7 +191,7 @@ fn baked(address: &Url, suffix: &str, query: Option<&str>, replace_path: bool) -
         _ => address.host_str().unwrap_or_default().to_owned(),
     };
     let host_header = address.host_str().unwrap_or_default();
-    let base = if replace_path { "" } else { address.path().trim_end_matches('/') };
+    let base = if replace_path { "" } else { under(address.path(), suffix) };
     let query = query.map_or_else(String::new, |query| format!("?{query}"));
     ir::Url::Baked {
         tls,
@@ -191,6 +200,17 @@ fn baked(address: &Url, suffix: &str, query: Option<&str>, replace_path: bool) -
         authority: address.port().map_or_else(|| host_header.to_owned(), |port| format!("{host_header}:{port}")),
         path: format!("{base}{suffix}{query}"),
     }
+}
+
+/// The path before `suffix`. Who copies the address of Anthropic's API from somewhere may have copied a part of the path
+/// with it: it is not said twice.
+fn under<'p>(path: &'p str, suffix: &str) -> &'p str {
+    let path = path.trim_end_matches('/');
+    if suffix != providers::MESSAGES {
+        return path;
+    }
+    let stripped = path.strip_suffix(providers::MESSAGES).or_else(|| path.strip_suffix("/v1")).unwrap_or(path);
+    stripped.trim_end_matches('/')
 }
 
 /// Checks what can be known of an address that names variables: the whole where each has a default, else how it begins.
@@ -267,6 +287,25 @@ mod tests {
         ] {
             assert_eq!(join(text, true, None, chat, None, false), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn messages_are_said_once() {
+        for (base, expected) in [
+            ("https://api.anthropic.com", "/v1/messages"),
+            ("https://api.anthropic.com/", "/v1/messages"),
+            ("https://api.anthropic.com/v1", "/v1/messages"),
+            ("https://api.anthropic.com/v1/messages/", "/v1/messages"),
+            ("https://r.services.ai.azure.com/anthropic", "/anthropic/v1/messages"),
+            ("https://r.services.ai.azure.com/anthropic/v1/", "/anthropic/v1/messages"),
+            ("https://h/dev1", "/dev1/v1/messages"),
+            ("https://h/messages", "/messages/v1/messages"),
+        ] {
+            let joined = join(base, true, None, providers::MESSAGES, None, false);
+            assert_eq!(joined.rsplit(' ').next(), Some(expected), "{base}");
+        }
+        let whole = join("https://h/v1", true, None, "/proxy/claude", None, true);
+        assert_eq!(whole, "https h 443 h /proxy/claude");
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use ::hardwire::table::{
     Algorithm, Automaton, Backend, BackendId, Balance, Ceilings, Config, ContextSignal,
     Decision, DecisionId, Edge, Endpoint, EnvVar, Families, KeywordOperator,
-    KeywordSignal, Limits, Listener, Literals, Management, Matched, Model, ModelId,
-    MultiFactor, Number, Otherwise, Plugins, Pricing, Reasons, Reliability, RetryOn,
-    Rule, Signal, SignalId, SignalKind, SignalSet, Tables, Target, Term,
+    KeywordSignal, Limits, Listener, Literals, Management, Matched, MemoryStore, Model,
+    ModelId, MultiFactor, Number, Otherwise, Plugins, Pricing, Protocol, Reasons,
+    Reliability, RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet, StoreBounds,
+    Tables, Target, Term,
 };
 use ::std::time::Duration;
 
@@ -80,6 +81,23 @@ static LISTENERS: [Listener; 1] = [
     },
 ];
 
+// === Stored responses ===
+
+/// Opens the store of the Responses API; there is none where it is switched off.
+#[allow(unreachable_pub, dead_code)]
+pub static RESPONSES: Option<::hardwire::responses::store::Open> = Some(|place| ::hardwire::responses::store::memory::open(
+    &RESPONSE_STORE,
+    place,
+));
+
+static RESPONSE_STORE: MemoryStore = MemoryStore {
+    ttl: Duration::from_secs(86_400),
+    bounds: StoreBounds {
+        responses: 1000,
+        bytes: 67_108_864,
+    },
+};
+
 // === Models and their backends ===
 
 /// `small`: `providers.models[0]` in algorithms.yaml.
@@ -98,6 +116,9 @@ static MODELS: [Model; 4] = [
         lora: None,
         context_window: Some(100),
         quality: Some(0.4),
+        protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 100_000,
@@ -120,6 +141,9 @@ static MODELS: [Model; 4] = [
         lora: None,
         context_window: Some(1000),
         quality: Some(0.7),
+        protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 500_000,
@@ -142,6 +166,9 @@ static MODELS: [Model; 4] = [
         lora: None,
         context_window: Some(8000),
         quality: Some(0.9),
+        protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 3_000_000,
@@ -164,6 +191,9 @@ static MODELS: [Model; 4] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

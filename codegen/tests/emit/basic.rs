@@ -3,9 +3,9 @@
 use ::hardwire::table::{
     Algorithm, Auth, Automaton, Backend, BackendId, Balance, Config, ContextSignal,
     Decision, DecisionId, Ejection, Endpoint, EnvSlot, EnvVar, Families, HealthCheck,
-    Http, KeywordSignal, Limits, Listener, Management, Matched, Model, ModelId, Number,
-    Piece, Plugins, Pricing, Reasons, Reliability, RetryOn, Rule, Signal, SignalSet,
-    Tables, Target, Text, Url,
+    Http, KeywordSignal, Limits, Listener, Management, Matched, MemoryStore, Model,
+    ModelId, Number, Piece, Plugins, Pricing, Protocol, Reasons, Reliability, RetryOn,
+    Rule, Signal, SignalSet, StoreBounds, Tables, Target, Text, Url,
 };
 use ::std::time::Duration;
 
@@ -118,6 +118,23 @@ static LISTENERS: [Listener; 1] = [
     },
 ];
 
+// === Stored responses ===
+
+/// Opens the store of the Responses API; there is none where it is switched off.
+#[allow(unreachable_pub, dead_code)]
+pub static RESPONSES: Option<::hardwire::responses::store::Open> = Some(|place| ::hardwire::responses::store::memory::open(
+    &RESPONSE_STORE,
+    place,
+));
+
+static RESPONSE_STORE: MemoryStore = MemoryStore {
+    ttl: Duration::from_secs(86_400),
+    bounds: StoreBounds {
+        responses: 1000,
+        bytes: 67_108_864,
+    },
+};
+
 // === Models and their backends ===
 
 /// `echo`: `providers.models[0]` in basic.yaml.
@@ -134,6 +151,9 @@ static MODELS: [Model; 3] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -150,6 +170,9 @@ static MODELS: [Model; 3] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 2_500_000,
@@ -178,6 +201,9 @@ static MODELS: [Model; 3] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 180_000,

@@ -3,9 +3,9 @@
 use ::hardwire::table::{
     Algorithm, Automaton, Backend, BackendId, Balance, Config, ContextSignal, Decision,
     DecisionId, Edge, Endpoint, EnvVar, Families, KeywordOperator, KeywordSignal, Limits,
-    Listener, Literals, Management, Matched, Model, ModelId, Number, Plugins, Reasons,
-    Reliability, RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet, Tables, Target,
-    Term,
+    Listener, Literals, Management, Matched, MemoryStore, Model, ModelId, Number,
+    Plugins, Protocol, Reasons, Reliability, RetryOn, Rule, Signal, SignalId, SignalKind,
+    SignalSet, StoreBounds, Tables, Target, Term,
 };
 use ::std::time::Duration;
 
@@ -80,6 +80,23 @@ static LISTENERS: [Listener; 1] = [
     },
 ];
 
+// === Stored responses ===
+
+/// Opens the store of the Responses API; there is none where it is switched off.
+#[allow(unreachable_pub, dead_code)]
+pub static RESPONSES: Option<::hardwire::responses::store::Open> = Some(|place| ::hardwire::responses::store::memory::open(
+    &RESPONSE_STORE,
+    place,
+));
+
+static RESPONSE_STORE: MemoryStore = MemoryStore {
+    ttl: Duration::from_secs(86_400),
+    bounds: StoreBounds {
+        responses: 1000,
+        bytes: 67_108_864,
+    },
+};
+
 // === Models and their backends ===
 
 /// `small`: `providers.models[0]` in confidence.yaml.
@@ -94,6 +111,9 @@ static MODELS: [Model; 2] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -110,6 +130,9 @@ static MODELS: [Model; 2] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

@@ -4,10 +4,10 @@ use ::hardwire::table::{
     Algorithm, AlignedBytes, Automaton, Backend, BackendId, Balance, Bounds, Config,
     ContextSignal, ConversationSignal, Decision, DecisionId, Edge, Endpoint, EnvVar,
     EventSignal, Families, Feature, KeywordOperator, KeywordSignal, Limits, Listener,
-    Literals, Management, Matched, MeasureId, MetadataSignal, MetadataTest, Modality,
-    Model, ModelId, Number, Patterns, Plugins, Reasons, Reliability, RetryOn, RoleSignal,
-    Roles, Rule, Signal, SignalId, SignalKind, SignalSet, StructureSignal, Tables,
-    Target, Term, Terms, best, sure_within,
+    Literals, Management, Matched, MeasureId, MemoryStore, MetadataSignal, MetadataTest,
+    Modality, Model, ModelId, Number, Patterns, Plugins, Protocol, Reasons, Reliability,
+    RetryOn, RoleSignal, Roles, Rule, Signal, SignalId, SignalKind, SignalSet,
+    StoreBounds, StructureSignal, Tables, Target, Term, Terms, best, sure_within,
 };
 use ::std::time::Duration;
 
@@ -93,6 +93,23 @@ static LISTENERS: [Listener; 1] = [
     },
 ];
 
+// === Stored responses ===
+
+/// Opens the store of the Responses API; there is none where it is switched off.
+#[allow(unreachable_pub, dead_code)]
+pub static RESPONSES: Option<::hardwire::responses::store::Open> = Some(|place| ::hardwire::responses::store::memory::open(
+    &RESPONSE_STORE,
+    place,
+));
+
+static RESPONSE_STORE: MemoryStore = MemoryStore {
+    ttl: Duration::from_secs(86_400),
+    bounds: StoreBounds {
+        responses: 1000,
+        bytes: 67_108_864,
+    },
+};
+
 // === Models and their backends ===
 
 /// `small`: `providers.models[0]` in families.yaml.
@@ -107,6 +124,9 @@ static MODELS: [Model; 2] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -123,6 +143,9 @@ static MODELS: [Model; 2] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

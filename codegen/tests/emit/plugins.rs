@@ -4,9 +4,10 @@ use ::hardwire::table::{
     Algorithm, Auth, Automaton, Backend, BackendId, Balance, BodyChange, Config,
     ContextSignal, Decision, DecisionId, Edge, Endpoint, EnvSlot, EnvVar, Families,
     HeaderChange, Http, KeywordOperator, KeywordSignal, Limits, Listener, Literals,
-    Management, Matched, Model, ModelId, Number, Piece, Plugins, Reasoning, Reasons,
-    Reliability, RequestParams, RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet,
-    SystemPrompt, Tables, Target, Term, Text, ToolPolicy, Url,
+    Management, Matched, MemoryStore, Model, ModelId, Number, Piece, Plugins, Protocol,
+    Reasoning, Reasons, Reliability, RequestParams, RetryOn, Rule, Signal, SignalId,
+    SignalKind, SignalSet, StoreBounds, SystemPrompt, Tables, Target, Term, Text,
+    ToolPolicy, Url,
 };
 use ::std::time::Duration;
 
@@ -115,6 +116,23 @@ static LISTENERS: [Listener; 1] = [
     },
 ];
 
+// === Stored responses ===
+
+/// Opens the store of the Responses API; there is none where it is switched off.
+#[allow(unreachable_pub, dead_code)]
+pub static RESPONSES: Option<::hardwire::responses::store::Open> = Some(|place| ::hardwire::responses::store::memory::open(
+    &RESPONSE_STORE,
+    place,
+));
+
+static RESPONSE_STORE: MemoryStore = MemoryStore {
+    ttl: Duration::from_secs(86_400),
+    bounds: StoreBounds {
+        responses: 1000,
+        bytes: 67_108_864,
+    },
+};
+
 // === Models and their backends ===
 
 /// `plain`: `providers.models[0]` in plugins.yaml.
@@ -137,6 +155,9 @@ static MODELS: [Model; 6] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -153,6 +174,9 @@ static MODELS: [Model; 6] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -169,6 +193,9 @@ static MODELS: [Model; 6] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -185,6 +212,9 @@ static MODELS: [Model; 6] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -201,6 +231,9 @@ static MODELS: [Model; 6] = [
         lora: None,
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -217,6 +250,9 @@ static MODELS: [Model; 6] = [
         lora: Some("\"cs-expert\""),
         context_window: None,
         quality: None,
+        protocol: Protocol::Chat,
+        max_output_tokens: 4096,
+        takes_effort: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

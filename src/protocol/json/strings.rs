@@ -10,7 +10,7 @@ const UNICODE_ESCAPE: usize = 6;
 
 /// Length of the prefix of a string's content that is whole: up to its closing quote, a mistake, or what the next chunk has
 /// to complete.
-pub(super) fn run(bytes: &[u8]) -> usize {
+pub(in crate::protocol) fn run(bytes: &[u8]) -> usize {
     let mut base = 0;
     'block: while let Some(window) = bytes[base..].first_chunk::<{ BLOCK + UNICODE_ESCAPE }>() {
         let mut marked = special(window.first_chunk().expect("the window is larger than a block"));

@@ -7,7 +7,7 @@ use crate::table::SystemPrompt;
 use bytes::Bytes;
 
 /// Stands between the router's prompt and the client's own.
-const GAP: &str = "\\n\\n";
+pub(super) const GAP: &str = "\\n\\n";
 
 /// Tells whether a tool call or its result was taken out.
 pub(super) fn edit(prompt: Option<&SystemPrompt>, strip_tools: bool, body: &Chunks, draft: &mut Draft) -> bool {
@@ -48,7 +48,7 @@ fn say_first(prompt: &SystemPrompt, body: &Chunks, messages: &mut Draft) {
     messages.change(position, message.into_edits());
 }
 
-fn pieces(texts: &[&'static str]) -> Vec<Bytes> {
+pub(super) fn pieces(texts: &[&'static str]) -> Vec<Bytes> {
     texts.iter().map(|text| Bytes::from_static(text.as_bytes())).collect()
 }
 
@@ -84,6 +84,6 @@ fn role(body: &Chunks, message: &Draft) -> String {
     role.and_then(|raw| serde_json::from_slice(&raw).ok()).unwrap_or_default()
 }
 
-fn inside(body: &Chunks, item: &Item, kind: Kind) -> Option<Draft> {
+pub(super) fn inside(body: &Chunks, item: &Item, kind: Kind) -> Option<Draft> {
     (item.value.kind == kind).then(|| Draft::of(body, item.value.start..item.value.end))?
 }

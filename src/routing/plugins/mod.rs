@@ -6,10 +6,11 @@
 mod messages;
 mod params;
 mod tools;
+mod turns;
 
 use crate::protocol::draft::Draft;
 use crate::protocol::splice::Chunks;
-use crate::table::{PluginKind, Plugins, ToolPolicy};
+use crate::table::{PluginKind, Plugins, Protocol, ToolPolicy};
 
 /// Something that a plugin did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,24 +27,28 @@ pub enum Effect {
     UnknownStripped,
 }
 
-/// Lets all plugins of a decision change the top level of a body.
-pub fn edit(plugins: &Plugins, body: &Chunks, draft: &mut Draft, mut note: impl FnMut(Effect)) {
+/// Lets all plugins of a decision change the top level of a body, which is written in this protocol.
+pub fn edit(protocol: Protocol, plugins: &Plugins, body: &Chunks, draft: &mut Draft, mut note: impl FnMut(Effect)) {
     if let Some(limits) = &plugins.request_params {
-        let changed = params::edit(limits, body, draft, &mut note);
+        let changed = params::edit(protocol, limits, body, draft, &mut note);
         note(Effect::Ran(PluginKind::RequestParams, changed));
     }
     let strip = matches!(plugins.tools, Some(ToolPolicy::Remove { history: true }));
     if strip || plugins.system_prompt.is_some() {
-        let stripped = messages::edit(plugins.system_prompt.as_ref(), strip, body, draft);
+        let prompt = plugins.system_prompt.as_ref();
+        let stripped = match protocol {
+            Protocol::Chat => messages::edit(prompt, strip, body, draft),
+            Protocol::Messages => turns::edit(prompt, strip, body, draft),
+        };
         if plugins.system_prompt.is_some() {
             note(Effect::Ran(PluginKind::SystemPrompt, true));
         }
         if let Some(policy) = &plugins.tools {
-            let changed = tools::edit(policy, body, draft);
+            let changed = tools::edit(protocol, policy, body, draft);
             note(Effect::Ran(PluginKind::Tools, changed || stripped));
         }
     } else if let Some(policy) = &plugins.tools {
-        let changed = tools::edit(policy, body, draft);
+        let changed = tools::edit(protocol, policy, body, draft);
         note(Effect::Ran(PluginKind::Tools, changed));
     }
 }

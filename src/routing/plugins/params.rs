@@ -3,15 +3,24 @@
 use super::Effect;
 use crate::protocol::draft::Draft;
 use crate::protocol::json::Kind;
+use crate::protocol::messages::fields::MESSAGES_FIELDS;
 use crate::protocol::openai::CHAT_FIELDS;
 use crate::protocol::splice::Chunks;
-use crate::table::RequestParams;
+use crate::table::{Protocol, RequestParams};
 
 /// Tells whether anything changed.
-pub(super) fn edit(params: &RequestParams, body: &Chunks, draft: &mut Draft, note: &mut impl FnMut(Effect)) -> bool {
+pub(super) fn edit(
+    protocol: Protocol,
+    params: &RequestParams,
+    body: &Chunks,
+    draft: &mut Draft,
+    note: &mut impl FnMut(Effect),
+) -> bool {
     let mut changed = false;
     for (position, field) in params.blocked.iter().enumerate() {
-        if draft.remove_key(body, field) {
+        // Messages has no requests without a bound.
+        let needed = protocol == Protocol::Messages && *field == "max_tokens";
+        if !needed && draft.remove_key(body, field) {
             changed = true;
             note(Effect::Blocked(position));
         }
@@ -22,7 +31,11 @@ pub(super) fn edit(params: &RequestParams, body: &Chunks, draft: &mut Draft, not
     }
     changed |= params.max_n.is_some_and(|most| cap("n", most, body, draft, || note(Effect::MaxNCapped)));
     if params.strip_unknown {
-        let unknown = draft.items().filter(|(_, item)| !CHAT_FIELDS.contains(&Draft::key(body, item).as_str()));
+        let known = match protocol {
+            Protocol::Chat => CHAT_FIELDS,
+            Protocol::Messages => MESSAGES_FIELDS,
+        };
+        let unknown = draft.items().filter(|(_, item)| !known.contains(&Draft::key(body, item).as_str()));
         for position in unknown.map(|(position, _)| position).collect::<Vec<_>>() {
             draft.remove(position);
             changed = true;

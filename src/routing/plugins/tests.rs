@@ -2,9 +2,17 @@ use super::*;
 use crate::table::{RequestParams, SystemPrompt};
 use bytes::Bytes;
 
+mod tests_in_messages;
+
 /// What a body becomes, however it is cut, and what is told about it.
 #[track_caller]
 fn check(plugins: &Plugins, document: &str, expected: &str) -> Vec<Effect> {
+    check_in(Protocol::Chat, plugins, document, expected)
+}
+
+/// The same of either protocol.
+#[track_caller]
+fn check_in(protocol: Protocol, plugins: &Plugins, document: &str, expected: &str) -> Vec<Effect> {
     let mut told = Vec::new();
     let whole = Bytes::from(document.to_owned());
     for cut in 0..=document.len() {
@@ -13,7 +21,7 @@ fn check(plugins: &Plugins, document: &str, expected: &str) -> Vec<Effect> {
         body.push(whole.slice(cut..));
         let mut draft = Draft::of(&body, 0..body.len()).unwrap();
         told.clear();
-        edit(plugins, &body, &mut draft, |effect| told.push(effect));
+        edit(protocol, plugins, &body, &mut draft, |effect| told.push(effect));
         let edited = body.edited(&draft.into_edits()).into_inner().concat();
         assert_eq!(String::from_utf8(edited).unwrap(), expected, "cut at {cut}");
     }

@@ -3,16 +3,23 @@
 use crate::protocol::draft::Draft;
 use crate::protocol::json::{Item, Kind};
 use crate::protocol::splice::Chunks;
-use crate::table::ToolPolicy;
+use crate::table::{Protocol, ToolPolicy};
 
 /// Fields that offer tools, each with those that make no sense without it. The second is the older way.
 const OFFERS: [(&str, &[&str]); 2] =
     [("tools", &["tool_choice", "parallel_tool_calls"]), ("functions", &["function_call"])];
 
+/// The same of Messages. A server has a name, too, and what it offers has none here.
+const OFFERS_OF_MESSAGES: [(&str, &[&str]); 2] = [("tools", &["tool_choice"]), ("mcp_servers", &[])];
+
 /// Tells whether anything changed.
-pub(super) fn edit(policy: &ToolPolicy, body: &Chunks, draft: &mut Draft) -> bool {
+pub(super) fn edit(protocol: Protocol, policy: &ToolPolicy, body: &Chunks, draft: &mut Draft) -> bool {
     let mut changed = false;
-    for (offer, companions) in OFFERS {
+    let offers = match protocol {
+        Protocol::Chat => OFFERS,
+        Protocol::Messages => OFFERS_OF_MESSAGES,
+    };
+    for (offer, companions) in offers {
         changed |= match policy {
             ToolPolicy::Remove { .. } => withdraw(offer, companions, body, draft),
             ToolPolicy::Filter { allow, block } => {
@@ -48,14 +55,25 @@ fn filter(offer: &str, companions: &[&str], passes: impl Fn(&str) -> bool, body:
     }
     draft.change(position, tools.into_edits());
     // A choice that names what is not there any more would be an error of the client's, who made none.
-    let choice = draft.find(body, companions[0]).filter(|(_, choice)| choice.value.kind == Kind::Object);
+    let Some(choice_key) = companions.first() else { return true };
+    let choice = draft.find(body, choice_key).filter(|(_, choice)| choice.value.kind == Kind::Object);
+    // Messages has choices that name nothing.
+    let choice = choice.filter(|(_, choice)| !is_open(body, choice));
     let stays = |item: &Item| name(body, item).is_some_and(|name| passes(&name));
     if choice
         .is_some_and(|(_, choice)| listed(body, &choice).map_or_else(|| !stays(&choice), |of| !of.iter().all(stays)))
     {
-        draft.remove_key(body, companions[0]);
+        draft.remove_key(body, choice_key);
     }
     true
+}
+
+/// Whether a choice is `{"type":"auto"}`, or another one of Messages that leaves open which tool is called.
+fn is_open(body: &Chunks, choice: &Item) -> bool {
+    let kind = inside(body, choice, Kind::Object).and_then(|choice| Some(choice.find(body, "type")?.1));
+    let kind =
+        kind.and_then(|kind| serde_json::from_slice::<String>(&body.range(kind.value.start..kind.value.end)).ok());
+    kind.is_some_and(|kind| matches!(kind.as_str(), "auto" | "any" | "none"))
 }
 
 /// The tools among which a choice lets the model choose: `{"type":"allowed_tools","allowed_tools":{"tools":[…]}}`.

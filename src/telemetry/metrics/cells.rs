@@ -15,8 +15,12 @@ impl Grid {
     }
 
     pub(super) fn add(&self, row: usize, column: usize) {
+        self.add_many(row, column, 1);
+    }
+
+    pub(super) fn add_many(&self, row: usize, column: usize, count: u64) {
         debug_assert!(column < self.columns);
-        self.cells[row * self.columns + column].fetch_add(1, Relaxed);
+        self.cells[row * self.columns + column].fetch_add(count, Relaxed);
     }
 
     pub(super) fn get(&self, row: usize, column: usize) -> u64 {

@@ -1,4 +1,4 @@
-//! Histograms of durations with fixed buckets: two atomic additions per observation.
+//! Histograms of durations and counts with fixed buckets: two atomic additions per observation.
 
 use super::cells::zeros;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -8,7 +8,7 @@ const MICROSECOND: u64 = 1_000;
 const MILLISECOND: u64 = 1_000 * MICROSECOND;
 const SECOND: u64 = 1_000 * MILLISECOND;
 
-/// Upper bounds of the buckets, inclusive, ascending, in nanoseconds. One more bucket takes what is above the last.
+/// Upper bounds of the buckets, inclusive, ascending, in nanoseconds or as numbers. One more bucket takes what is above the last.
 pub(super) type Bounds = &'static [u64];
 
 /// Of the choice of a model: microseconds, unless the machine is starved.
@@ -65,53 +65,86 @@ pub(super) const COMPLETION: Bounds = &[
     600 * SECOND,
 ];
 
+/// For each token of a stream: from small models on fast hardware to large ones under load.
+pub(super) const PACE: Bounds = &[
+    MILLISECOND,
+    2 * MILLISECOND,
+    5 * MILLISECOND,
+    10 * MILLISECOND,
+    20 * MILLISECOND,
+    30 * MILLISECOND,
+    50 * MILLISECOND,
+    75 * MILLISECOND,
+    100 * MILLISECOND,
+    200 * MILLISECOND,
+    500 * MILLISECOND,
+    SECOND,
+];
+
+/// Of a request or an answer.
+pub(super) const TOKENS: Bounds = &[16, 64, 256, 1_024, 4_096, 16_384, 32_768, 65_536, 131_072, 262_144, 1_048_576];
+
 /// One histogram, or one worker's part of it.
 #[derive(Debug)]
 pub(super) struct Histogram {
     bounds: Bounds,
     counts: Box<[AtomicU64]>,
-    nanoseconds: AtomicU64,
+    /// Of all observations.
+    sum: AtomicU64,
 }
 
 impl Histogram {
     pub(super) fn new(bounds: Bounds) -> Self {
-        Self { bounds, counts: zeros(bounds.len() + 1), nanoseconds: AtomicU64::new(0) }
+        Self { bounds, counts: zeros(bounds.len() + 1), sum: AtomicU64::new(0) }
     }
 
     pub(super) fn observe(&self, duration: Duration) {
-        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        let bucket = self.bounds.partition_point(|bound| *bound < nanoseconds);
+        self.count(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// A number, where the bounds are numbers.
+    pub(super) fn count(&self, number: u64) {
+        let bucket = self.bounds.partition_point(|bound| *bound < number);
         self.counts[bucket].fetch_add(1, Relaxed);
-        self.nanoseconds.fetch_add(nanoseconds, Relaxed);
+        self.sum.fetch_add(number, Relaxed);
     }
 }
 
 /// The sum of the same histogram over all workers.
 #[derive(Debug)]
 pub(super) struct Snapshot {
-    /// Upper bound in seconds and number of observations, not cumulative.
+    /// Upper bound, durations in seconds, and number of observations, not cumulative.
     pub(super) buckets: Vec<(f64, u64)>,
     /// Number of all observations: of the buckets as they were read, so that both always agree.
     pub(super) count: u64,
-    /// Of all observations, in seconds.
+    /// Of all observations, durations in seconds.
     pub(super) sum: f64,
 }
 
 impl Snapshot {
-    /// Sums the parts, which all have these bounds.
+    /// Sums the parts of a histogram of durations, which all have these bounds.
     pub(super) fn sum<'a>(bounds: Bounds, parts: impl Iterator<Item = &'a Histogram>) -> Self {
-        let seconds = |nanoseconds: u64| nanoseconds as f64 / SECOND as f64;
-        let ends = bounds.iter().map(|bound| seconds(*bound)).chain([f64::INFINITY]);
+        Self::in_units(SECOND, bounds, parts)
+    }
+
+    /// The same of one of numbers.
+    pub(super) fn of_counts<'a>(bounds: Bounds, parts: impl Iterator<Item = &'a Histogram>) -> Self {
+        Self::in_units(1, bounds, parts)
+    }
+
+    fn in_units<'a>(unit: u64, bounds: Bounds, parts: impl Iterator<Item = &'a Histogram>) -> Self {
+        let units = |value: u64| value as f64 / unit as f64;
+        let ends = bounds.iter().map(|bound| units(*bound)).chain([f64::INFINITY]);
         let mut buckets: Vec<(f64, u64)> = ends.map(|end| (end, 0)).collect();
-        let mut nanoseconds = 0_u64;
+        let mut sum = 0_u64;
         for part in parts {
             for (bucket, count) in buckets.iter_mut().zip(&part.counts) {
                 bucket.1 += count.load(Relaxed);
             }
-            nanoseconds = nanoseconds.wrapping_add(part.nanoseconds.load(Relaxed));
+            sum = sum.wrapping_add(part.sum.load(Relaxed));
         }
         let count = buckets.iter().map(|bucket| bucket.1).sum();
-        Self { buckets, count, sum: seconds(nanoseconds) }
+        Self { buckets, count, sum: units(sum) }
     }
 }
 
@@ -137,7 +170,7 @@ mod tests {
 
     #[test]
     fn bounds_ascend() {
-        for bounds in [ROUTING, FIRST_BYTE, COMPLETION] {
+        for bounds in [ROUTING, FIRST_BYTE, COMPLETION, PACE, TOKENS] {
             assert!(bounds.is_sorted_by(|a, b| a < b), "{bounds:?}");
         }
     }

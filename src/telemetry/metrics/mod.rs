@@ -12,9 +12,11 @@ mod labels;
 mod plugins;
 mod recorder;
 mod registry;
+mod usage;
 
 pub use inflight::{InFlight, OpenConnection};
 pub use labels::{AttemptOutcome, BackendState, ErrorReason};
 pub use plugins::{Limit, PluginCounts};
 pub use recorder::Recorder;
 pub use registry::Registry;
+pub use usage::UsageCounts;

@@ -5,6 +5,7 @@ use super::histogram::{COMPLETION, FIRST_BYTE, Histogram, ROUTING};
 use super::inflight::{InFlight, OpenConnection};
 use super::labels::{AttemptOutcome, ErrorReason};
 use super::plugins::PluginCounts;
+use super::usage::UsageCounts;
 use crate::table::{BackendId, DecisionId, ModelId, SignalSet, Tables};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
@@ -41,6 +42,8 @@ pub struct Recorder {
     pub(super) connections: AtomicI64,
     /// What plugins did.
     pub plugins: PluginCounts,
+    /// Tokens and what they cost.
+    pub usage: UsageCounts,
 }
 
 impl Recorder {
@@ -64,6 +67,7 @@ impl Recorder {
             routing: Histogram::new(ROUTING),
             connections: AtomicI64::new(0),
             plugins: PluginCounts::new(tables),
+            usage: UsageCounts::new(tables),
         }
     }
 

@@ -3,11 +3,13 @@
 //! Series that can be many and are mostly zero (errors, attempts, selections, histograms) appear with their first event;
 //! requests, requests under way and decisions are there from the start.
 
-use super::histogram::{Bounds, COMPLETION, FIRST_BYTE, Histogram, ROUTING, Snapshot};
+use super::histogram::{Bounds, COMPLETION, FIRST_BYTE, Histogram, PACE, ROUTING, Snapshot, TOKENS};
 use super::labels::{AttemptOutcome, BackendState, ErrorReason};
 use super::plugins::Limit;
 use super::recorder::{Recorder, candidates};
+use super::usage::Side;
 use crate::table::{Backend, BackendId, Tables};
+use crate::telemetry::cost::in_units;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -76,6 +78,7 @@ impl Collector for Scrape {
         self.routing(&mut encoder)?;
         self.plugins(&mut encoder)?;
         self.latencies(&mut encoder)?;
+        self.usage(&mut encoder)?;
         self.backends(&mut encoder)
     }
 }
@@ -247,7 +250,44 @@ impl Scrape {
             "From sending a request to the last byte of its answer",
             COMPLETION,
             |r| &r.completion,
-        )
+        )?;
+        self.by_model(to, "llm_model_tpot_seconds", "Of streams, the time for each token behind the first", PACE, |r| {
+            &r.usage.pace
+        })
+    }
+
+    fn usage(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let of = |row: usize, side: Side| self.sum(|r| r.usage.tokens(row, side));
+        let whole = |row: usize| of(row, Side::Prompt) + of(row, Side::Completion);
+        let models = || self.tables.models.iter().enumerate();
+        for (name, help, count) in [
+            ("llm_model_tokens", "Tokens by model", &whole as &dyn Fn(usize) -> u64),
+            ("llm_model_prompt_tokens", "Tokens of prompts by model", &|row| of(row, Side::Prompt)),
+            ("llm_model_completion_tokens", "Tokens of answers by model", &|row| of(row, Side::Completion)),
+        ] {
+            counters(to, name, help, occurred(models().map(|(row, model)| ([("model", model.name)], count(row)))))?;
+        }
+        let help = "What the tokens cost, in units of the currency";
+        let mut family = to.encode_descriptor("llm_model_cost", help, None, MetricType::Counter)?;
+        for (row, model) in models() {
+            let Some(pricing) = &model.pricing else { continue };
+            let pico = self.recorders.iter().map(|r| r.usage.cost(row)).fold(0, u128::saturating_add);
+            let labels = [("model", model.name), ("currency", pricing.currency)];
+            family.encode_family(&labels)?.encode_counter::<NoLabelSet, f64, u64>(&in_units(pico), None)?;
+        }
+        self.counts_by_model(to, "llm_prompt_tokens_per_request", "Tokens of a prompt", |r| &r.usage.prompt)?;
+        self.counts_by_model(to, "llm_completion_tokens_per_request", "Tokens of an answer", |r| &r.usage.completion)
+    }
+
+    fn counts_by_model(
+        &self,
+        to: &mut DescriptorEncoder<'_>,
+        name: &str,
+        help: &str,
+        of: impl Fn(&Recorder) -> &[Histogram],
+    ) -> fmt::Result {
+        let snapshot = |row: usize| Snapshot::of_counts(TOKENS, self.recorders.iter().map(|r| &of(r)[row]));
+        self.histograms(to, name, help, snapshot)
     }
 
     fn by_model(
@@ -258,9 +298,19 @@ impl Scrape {
         bounds: Bounds,
         of: impl Fn(&Recorder) -> &[Histogram],
     ) -> fmt::Result {
+        self.histograms(to, name, help, |row| Snapshot::sum(bounds, self.recorders.iter().map(|r| &of(r)[row])))
+    }
+
+    fn histograms(
+        &self,
+        to: &mut DescriptorEncoder<'_>,
+        name: &str,
+        help: &str,
+        of: impl Fn(usize) -> Snapshot,
+    ) -> fmt::Result {
         let mut family = to.encode_descriptor(name, help, None, MetricType::Histogram)?;
         for (row, model) in self.tables.models.iter().enumerate() {
-            let sum = Snapshot::sum(bounds, self.recorders.iter().map(|r| &of(r)[row]));
+            let sum = of(row);
             if sum.count > 0 {
                 family.encode_family(&[("model", model.name)])?.encode_histogram::<NoLabelSet>(
                     sum.sum,

@@ -60,6 +60,12 @@ impl Error {
     pub fn closed_before_answer(&self) -> bool {
         matches!(self, Error::Closed(_))
     }
+
+    /// Whether the backend sent something that is no answer: not the connection is to blame.
+    #[must_use]
+    pub fn is_malformed(&self) -> bool {
+        !matches!(self, Error::Closed(_) | Error::Truncated | Error::Io(_))
+    }
 }
 
 #[cfg(test)]

@@ -56,6 +56,21 @@ pub mod plugins {
     baked!("plugins");
 }
 
+/// Backends that speak Anthropic's Messages.
+pub mod messages {
+    baked!("messages");
+}
+
+/// Responses in a file.
+pub mod store_file {
+    baked!("store_file");
+}
+
+/// Responses in a Redis cluster.
+pub mod store_redis {
+    baked!("store_redis");
+}
+
 /// Random documents: signals of every family, and rules over them.
 pub mod random {
     include!(concat!(env!("OUT_DIR"), "/random.rs"));

@@ -18,6 +18,9 @@ use tokio::task::JoinSet;
 
 struct Options {
     target: String,
+    model: String,
+    /// Answers are streams that are not the same through every proxy: their tokens are counted.
+    counted: bool,
     kind: Kind,
     body_bytes: usize,
     connections: usize,
@@ -32,8 +35,8 @@ struct Options {
 struct Run {
     target: String,
     request: Vec<u8>,
-    /// Bytes that the body of an answer has.
-    expected: u64,
+    /// Bytes that the body of an answer has. `None`: its tokens are counted.
+    expected: Option<u64>,
     stream: bool,
     left: Cell<u64>,
     idle: RefCell<Vec<Wire>>,
@@ -61,20 +64,29 @@ impl Run {
         if head.status != 200 {
             return Err(format!("status {}", head.status).into());
         }
+        let mut whole = Vec::new();
         let (mut first, mut length, mut tail) = (0, 0_u64, [0_u8; chat::DONE.len()]);
         let sink = |bytes: &[u8]| {
             if length == 0 {
                 first = ns(begun);
             }
             length += bytes.len() as u64;
+            if self.expected.is_none() {
+                whole.extend_from_slice(bytes);
+            }
             let keep = bytes.len().min(tail.len());
             tail.rotate_left(keep);
             let at = tail.len() - keep;
             tail[at..].copy_from_slice(&bytes[bytes.len() - keep..]);
         };
         wire.body(head.framing, sink).await?;
-        if length != self.expected {
-            return Err(format!("{length} bytes of body, not {}", self.expected).into());
+        let tokens = memchr::memmem::find_iter(&whole, chat::TOKEN).count();
+        match self.expected {
+            None if tokens != chat::EVENTS - 1 => return Err(format!("{tokens} tokens in the stream").into()),
+            Some(expected) if length != expected => {
+                return Err(format!("{length} bytes of body, not {expected}").into());
+            }
+            _ => {}
         }
         if self.stream && tail != chat::DONE {
             return Err("no [DONE] at the end".into());
@@ -151,8 +163,8 @@ async fn measure(options: &Options) -> Report {
     let expected = if stream { chat::events().concat().len() } else { chat::plain_answer().len() };
     let run = Rc::new(Run {
         target: options.target.clone(),
-        request: chat::request(&options.target, options.kind, options.body_bytes),
-        expected: expected as u64,
+        request: chat::request(&options.target, &options.model, options.kind, options.body_bytes),
+        expected: (!options.counted).then_some(expected as u64),
         stream,
         left: Cell::new(0),
         idle: RefCell::default(),
@@ -197,6 +209,8 @@ fn kind(name: &str) -> Result<Kind, Failure> {
 fn main() -> Result<(), Failure> {
     let mut options = Options {
         target: "127.0.0.1:8801".into(),
+        model: "chat".into(),
+        counted: false,
         kind: Kind::Plain,
         body_bytes: 1024,
         connections: 32,
@@ -209,6 +223,8 @@ fn main() -> Result<(), Failure> {
     while let Some(arg) = parser.next()? {
         match arg {
             lexopt::Arg::Long("target") => options.target = flags::value(&mut parser)?,
+            lexopt::Arg::Long("model") => options.model = flags::value(&mut parser)?,
+            lexopt::Arg::Long("counted") => options.counted = true,
             lexopt::Arg::Long("kind") => options.kind = kind(&flags::value::<String>(&mut parser)?)?,
             lexopt::Arg::Long("body-bytes") => options.body_bytes = flags::value(&mut parser)?,
             lexopt::Arg::Long("connections") => options.connections = flags::value(&mut parser)?,

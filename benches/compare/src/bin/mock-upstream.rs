@@ -12,10 +12,16 @@ use tokio::runtime::{Builder, LocalOptions};
 /// Every answer, framed and ready to be written.
 struct Answers {
     plain: Vec<u8>,
-    stream_head: Vec<u8>,
+    chat: Stream,
+    messages: Stream,
+}
+
+/// A streamed answer.
+struct Stream {
+    head: &'static [u8],
     /// One HTTP chunk per event.
     chunks: Vec<Vec<u8>>,
-    /// The whole streamed response.
+    /// The whole response.
     burst: Vec<u8>,
 }
 
@@ -26,28 +32,22 @@ impl Answers {
         let body = chat::plain_answer();
         let head =
             format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
-        let stream_head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\n\
-            transfer-encoding: chunked\r\n\r\n"
-            .to_vec();
-        let chunks: Vec<Vec<u8>> = chat::events()
-            .iter()
-            .map(|event| [format!("{:x}\r\n", event.len()).as_bytes(), event, b"\r\n"].concat())
-            .collect();
-        let burst = [stream_head.as_slice(), &chunks.concat(), LAST_CHUNK].concat();
-        Self { plain: [head.as_bytes(), &body].concat(), stream_head, chunks, burst }
+        let plain = [head.as_bytes(), &body].concat();
+        Self { plain, chat: Stream::of(&chat::events()), messages: Stream::of(&chat::message_events()) }
     }
 
-    async fn send(&self, wire: &mut Wire, kind: Kind) -> Result<(), Failure> {
+    async fn send(&self, wire: &mut Wire, kind: Kind, is_messages: bool) -> Result<(), Failure> {
+        let stream = if is_messages { &self.messages } else { &self.chat };
         match kind {
             Kind::Plain => wire.write(&self.plain).await?,
-            Kind::Burst => wire.write(&self.burst).await?,
+            Kind::Burst => wire.write(&stream.burst).await?,
             Kind::Writes | Kind::Paced(_) => {
                 let mut tick = match kind {
                     Kind::Paced(ms) => Some(tokio::time::interval(Duration::from_millis(ms.max(1)))),
                     _ => None,
                 };
-                wire.write(&self.stream_head).await?;
-                for chunk in &self.chunks {
+                wire.write(stream.head).await?;
+                for chunk in &stream.chunks {
                     if let Some(tick) = &mut tick {
                         tick.tick().await;
                     }
@@ -60,6 +60,17 @@ impl Answers {
     }
 }
 
+impl Stream {
+    fn of(events: &[Vec<u8>]) -> Self {
+        let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\n\
+            transfer-encoding: chunked\r\n\r\n";
+        let framed = |event: &Vec<u8>| [format!("{:x}\r\n", event.len()).as_bytes(), event, b"\r\n"].concat();
+        let chunks: Vec<Vec<u8>> = events.iter().map(framed).collect();
+        let burst = [head.as_slice(), &chunks.concat(), LAST_CHUNK].concat();
+        Self { head, chunks, burst }
+    }
+}
+
 async fn serve(stream: TcpStream, answers: Rc<Answers>) -> Result<(), Failure> {
     let mut wire = Wire::new(stream)?;
     while let Some(head) = wire.head(Side::Request).await? {
@@ -69,7 +80,7 @@ async fn serve(stream: TcpStream, answers: Rc<Answers>) -> Result<(), Failure> {
             start.extend_from_slice(&bytes[..bytes.len().min(room)]);
         };
         wire.body(head.framing, keep).await?;
-        answers.send(&mut wire, Kind::of(&start)).await?;
+        answers.send(&mut wire, Kind::of(&start), head.is_messages).await?;
         if head.close {
             break;
         }

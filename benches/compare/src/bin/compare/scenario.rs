@@ -15,7 +15,7 @@ pub(crate) struct Scenario {
 
 impl Scenario {
     /// All there are, in the order in which they run.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self {
             name: "plain",
             about: "1 KB request, 600 B answer, 32 connections",
@@ -49,6 +49,42 @@ impl Scenario {
             name: "writes",
             about: "answer of 64 chunks, each in a write of its own without a pause, 16 connections",
             flags: &["--kind", "writes", "--connections", "16", "--requests", "3000", "--warmup", "300"],
+            limit: Duration::from_secs(60),
+        },
+        Self {
+            name: "translated",
+            about: "as `burst`; hardwire translates it from an Anthropic backend's events, the others forward it",
+            flags: &[
+                "--kind",
+                "burst",
+                "--model",
+                "claude",
+                "--counted",
+                "--connections",
+                "16",
+                "--requests",
+                "8000",
+                "--warmup",
+                "800",
+            ],
+            limit: Duration::from_secs(60),
+        },
+        Self {
+            name: "translated-writes",
+            about: "as `writes`; hardwire translates it from an Anthropic backend's events, the others forward it",
+            flags: &[
+                "--kind",
+                "writes",
+                "--model",
+                "claude",
+                "--counted",
+                "--connections",
+                "16",
+                "--requests",
+                "3000",
+                "--warmup",
+                "300",
+            ],
             limit: Duration::from_secs(60),
         },
         Self {

@@ -1,0 +1,244 @@
+//! Every error that the router itself gives a client, in the client's protocol: the one place that renders them.
+
+use super::client::Client;
+use super::labels;
+use crate::protocol::failure::{Failure, FailureKind};
+use crate::protocol::messages;
+use crate::protocol::openai::{ErrorBody, ErrorDetail};
+use crate::protocol::view::RequestError;
+use crate::table::Protocol;
+use crate::telemetry::metrics::ErrorReason;
+use crate::{routing, upstream};
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use std::borrow::Cow;
+
+/// An error response in the making.
+#[derive(Debug)]
+pub struct ApiError {
+    pub(crate) status: StatusCode,
+    pub(crate) message: Cow<'static, str>,
+    /// The request field to blame.
+    pub(crate) param: Option<Cow<'static, str>>,
+    /// For programs.
+    pub(crate) code: Option<&'static str>,
+    pub(crate) reason: ErrorReason,
+    /// For 405: the methods that are allowed.
+    pub(crate) allow: Option<&'static str>,
+    /// The request body was not read to its end, so the connection cannot go on.
+    pub(crate) close: bool,
+}
+
+impl ApiError {
+    pub(crate) fn new(status: StatusCode, reason: ErrorReason, message: impl Into<Cow<'static, str>>) -> Self {
+        ApiError { status, message: message.into(), param: None, code: None, reason, allow: None, close: false }
+    }
+
+    pub(crate) fn code(self, code: &'static str) -> Self {
+        ApiError { code: Some(code), ..self }
+    }
+
+    fn param(self, param: impl Into<Cow<'static, str>>) -> Self {
+        ApiError { param: Some(param.into()), ..self }
+    }
+
+    /// A field of the request that is missing or of the wrong type.
+    pub(crate) fn invalid(param: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, ErrorReason::ParseError, message).param(param)
+    }
+
+    /// No or a wrong key.
+    pub(crate) fn unauthorized() -> Self {
+        let message = "missing or wrong API key: send `Authorization: Bearer <key>`";
+        ApiError { close: true, ..Self::new(StatusCode::UNAUTHORIZED, ErrorReason::Unauthorized, message) }
+            .code("invalid_api_key")
+    }
+
+    /// There is nothing at this path.
+    pub(crate) fn no_endpoint(method: &http::Method, path: &str) -> Self {
+        let path = routing::nearest::shortened(path);
+        let message = format!("endpoint not found: {method} {path}");
+        ApiError { close: true, ..Self::new(StatusCode::NOT_FOUND, ErrorReason::NotFound, message) }
+            .code("endpoint_not_found")
+    }
+
+    /// The path is right, the method is not.
+    pub(crate) fn wrong_method(allow: &'static str) -> Self {
+        let message = format!("method not allowed: use {allow}");
+        ApiError {
+            close: true,
+            allow: Some(allow),
+            ..Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorReason::NotFound, message)
+        }
+        .code("method_not_allowed")
+    }
+
+    /// `GET /v1/models/{id}` for a name that is not there.
+    pub(crate) fn no_model(name: &str) -> Self {
+        let message = format!("the model `{}` does not exist", routing::nearest::shortened(name));
+        Self::new(StatusCode::NOT_FOUND, ErrorReason::ModelNotFound, message).param("model").code("model_not_found")
+    }
+
+    /// OpenAI's name for the family of the error.
+    fn family(&self) -> &'static str {
+        match self.status.as_u16() {
+            500.. => "server_error",
+            _ => "invalid_request_error",
+        }
+    }
+
+    /// As OpenAI's API shows errors.
+    pub(crate) fn body(&self) -> ErrorBody<'_> {
+        let error = ErrorDetail {
+            message: &self.message,
+            r#type: self.family(),
+            param: self.param.as_deref(),
+            code: self.code,
+        };
+        ErrorBody { error }
+    }
+
+    /// The same, in no protocol's terms.
+    pub(crate) fn to_failure(&self) -> Failure {
+        Failure {
+            kind: FailureKind::of_status(self.status),
+            message: self.message.to_string(),
+            code: self.code.map(str::to_owned),
+            param: self.param.as_deref().map(str::to_owned),
+        }
+    }
+
+    /// As an event of a stream, which ends with it.
+    pub(crate) fn to_event(&self, client: Client, request_id: &HeaderValue) -> Vec<u8> {
+        match client.protocol() {
+            Protocol::Chat => self.body().to_event(),
+            Protocol::Messages => messages::error::event(&self.to_failure(), request_id.to_str().ok()),
+        }
+    }
+
+    /// As the answer to a request.
+    pub(crate) fn into_response(self, client: Client, request_id: &HeaderValue) -> Response<Bytes> {
+        let body = match client.protocol() {
+            Protocol::Chat => self.body().to_json(),
+            Protocol::Messages => messages::error::body(&self.to_failure(), request_id.to_str().ok()),
+        };
+        let mut response = Response::new(Bytes::from(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(labels::SCHEMA_VERSION, labels::SCHEMA_VERSION_VALUE);
+        headers.insert(labels::RESPONSE_PATH, HeaderValue::from_static("error"));
+        if client.protocol() == Protocol::Messages {
+            headers.insert(labels::ANTHROPIC_REQUEST_ID, request_id.clone());
+        }
+        if let Some(allow) = self.allow {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.close {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+impl From<RequestError> for ApiError {
+    fn from(error: RequestError) -> Self {
+        match error.param {
+            Some(param) => ApiError::invalid(param, error.message),
+            None => Self::new(StatusCode::BAD_REQUEST, ErrorReason::ParseError, error.message),
+        }
+    }
+}
+
+impl From<routing::Error> for ApiError {
+    fn from(error: routing::Error) -> Self {
+        let message = error.to_string();
+        match error {
+            routing::Error::UnknownModel { .. } => {
+                Self::new(StatusCode::NOT_FOUND, ErrorReason::ModelNotFound, message)
+                    .param("model")
+                    .code("model_not_found")
+            }
+            routing::Error::NothingSelected => {
+                Self::new(StatusCode::BAD_REQUEST, ErrorReason::NoModelSelected, message).param("model")
+            }
+            routing::Error::NoCandidate => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorReason::NoModelSelected, message)
+                    .param("model")
+                    .code("no_candidate")
+            }
+            routing::Error::Prompt(_) => ApiError::invalid("messages", message),
+            routing::Error::Metadata(_) => ApiError::invalid("metadata", message),
+            routing::Error::NoIdentity => Self::new(StatusCode::FORBIDDEN, ErrorReason::Unauthorized, message),
+        }
+    }
+}
+
+impl From<upstream::Error> for ApiError {
+    fn from(error: upstream::Error) -> Self {
+        use upstream::Error;
+        let (status, reason, message, code) = match error {
+            Error::Connect(_) => (
+                StatusCode::BAD_GATEWAY,
+                ErrorReason::UpstreamUnreachable,
+                // The cause names addresses: it is in the log, not in the answer.
+                "no backend of the model can be reached",
+                "upstream_unreachable",
+            ),
+            Error::ConnectTimeout => (
+                StatusCode::GATEWAY_TIMEOUT,
+                ErrorReason::UpstreamUnreachable,
+                "no backend of the model can be reached in time",
+                "upstream_timeout",
+            ),
+            Error::Reset(Some(cause)) if cause.is_malformed() => (
+                StatusCode::BAD_GATEWAY,
+                ErrorReason::UpstreamBroken,
+                "the backend's answer is not valid HTTP",
+                "upstream_malformed",
+            ),
+            Error::Reset(_) => (
+                StatusCode::BAD_GATEWAY,
+                ErrorReason::UpstreamBroken,
+                "the backend closed the connection before it answered",
+                "upstream_reset",
+            ),
+            Error::FirstByteTimeout => (
+                StatusCode::GATEWAY_TIMEOUT,
+                ErrorReason::Timeout,
+                "the backend did not answer in time",
+                "upstream_timeout",
+            ),
+        };
+        Self::new(status, reason, message).code(code)
+    }
+}
+
+impl From<&upstream::BodyError> for ApiError {
+    fn from(error: &upstream::BodyError) -> Self {
+        use upstream::BodyError;
+        let reason = match error {
+            BodyError::Broken(_) => ErrorReason::UpstreamBroken,
+            BodyError::Idle | BodyError::Deadline => ErrorReason::Timeout,
+        };
+        let code = if reason == ErrorReason::Timeout { "upstream_timeout" } else { "upstream_reset" };
+        Self::new(StatusCode::BAD_GATEWAY, reason, error.to_string()).code(code)
+    }
+}
+
+impl ApiError {
+    /// An answer that had to be there whole to be translated, and is too large for that.
+    pub(crate) fn answer_too_large() -> Self {
+        let message = "the backend's answer is too large";
+        Self::new(StatusCode::BAD_GATEWAY, ErrorReason::UpstreamBroken, message).code("upstream_too_large")
+    }
+
+    /// An event stream that ended properly as far as HTTP goes, but in the middle.
+    pub(crate) fn truncated_stream() -> Self {
+        let message = "the backend ended its stream before it was complete";
+        Self::new(StatusCode::BAD_GATEWAY, ErrorReason::UpstreamBroken, message).code("upstream_reset")
+    }
+}

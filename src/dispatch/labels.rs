@@ -1,0 +1,143 @@
+//! The `x-vsr-*` headers of a response: what was decided, for the client to see.
+
+use crate::protocol::translated::Warnings;
+use crate::routing::Plan;
+use crate::table::{DecisionId, Protocol, SignalKind, Tables};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+pub(crate) const SCHEMA_VERSION: HeaderName = HeaderName::from_static("x-vsr-schema-version");
+pub(crate) const SCHEMA_VERSION_VALUE: HeaderValue = HeaderValue::from_static("2");
+pub(crate) const RESPONSE_PATH: HeaderName = HeaderName::from_static("x-vsr-response-path");
+/// Anthropic's SDKs read the id of a request from here.
+pub(super) const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const SELECTED_MODEL: HeaderName = HeaderName::from_static("x-vsr-selected-model");
+const SELECTED_DECISION: HeaderName = HeaderName::from_static("x-vsr-selected-decision");
+const SELECTED_CONFIDENCE: HeaderName = HeaderName::from_static("x-vsr-selected-confidence");
+const SELECTED_ALGORITHM: HeaderName = HeaderName::from_static("x-vsr-selected-algorithm");
+const SELECTED_REASONING: HeaderName = HeaderName::from_static("x-vsr-selected-reasoning");
+const INJECTED_SYSTEM_PROMPT: HeaderName = HeaderName::from_static("x-vsr-injected-system-prompt");
+const FAST_RESPONSE: HeaderName = HeaderName::from_static("x-vsr-fast-response");
+/// The signals that matched, by family.
+const MATCHED: [HeaderName; SignalKind::ALL.len()] = [
+    HeaderName::from_static("x-vsr-matched-keywords"),
+    HeaderName::from_static("x-vsr-matched-context"),
+    HeaderName::from_static("x-vsr-matched-structure"),
+    HeaderName::from_static("x-vsr-matched-conversation"),
+    HeaderName::from_static("x-vsr-matched-metadata"),
+    HeaderName::from_static("x-vsr-matched-authz"),
+    HeaderName::from_static("x-vsr-matched-event"),
+    HeaderName::from_static("x-vsr-matched-modality"),
+    HeaderName::from_static("x-vsr-matched-projections"),
+];
+const CONTEXT_TOKEN_COUNT: HeaderName = HeaderName::from_static("x-vsr-context-token-count");
+
+const CLIENT_PROTOCOL: HeaderName = HeaderName::from_static("x-vsr-client-protocol");
+const UPSTREAM_PROTOCOL: HeaderName = HeaderName::from_static("x-vsr-upstream-protocol");
+const PROTOCOL_WARNINGS: HeaderName = HeaderName::from_static("x-vsr-protocol-warnings");
+
+/// A request with this header set to `true` gets the labels that explain a decision.
+const DEBUG: HeaderName = HeaderName::from_static("x-vsr-debug");
+
+/// Header values that are the same for every request, made once.
+#[derive(Debug)]
+pub(crate) struct Labels {
+    tables: &'static Tables,
+    models: Vec<HeaderValue>,
+    decisions: Vec<HeaderValue>,
+}
+
+/// Whether a client asks for the labels that explain a decision.
+pub(crate) fn wants_debug(headers: &HeaderMap) -> bool {
+    headers.get(DEBUG).is_some_and(|value| value == "true")
+}
+
+impl Labels {
+    pub(crate) fn new(tables: &'static Tables) -> Self {
+        Labels {
+            tables,
+            models: tables.models.iter().map(|model| value(model.name)).collect(),
+            decisions: tables.decisions.iter().map(|decision| value(decision.name)).collect(),
+        }
+    }
+
+    /// Sets the labels of a response that the decision itself gave.
+    pub(crate) fn set_own(&self, headers: &mut HeaderMap, plan: &Plan, debug: bool) {
+        self.set(headers, plan, debug);
+        headers.insert(RESPONSE_PATH, HeaderValue::from_static("fast_response"));
+        headers.insert(FAST_RESPONSE, HeaderValue::from_static("true"));
+        // No model was asked, so none was chosen.
+        for name in [SELECTED_MODEL, SELECTED_ALGORITHM, SELECTED_REASONING] {
+            headers.remove(name);
+        }
+    }
+
+    /// What a model is told about reasoning, if anything.
+    fn reasoning(&self, decision: DecisionId, candidate: usize) -> Option<bool> {
+        let told = self.tables.decision(decision).reasoning.get(candidate)?.as_ref();
+        told.map(|reasoning| reasoning.on)
+    }
+
+    /// Sets the labels of a response that a backend gave.
+    pub(crate) fn set(&self, headers: &mut HeaderMap, plan: &Plan, debug: bool) {
+        headers.insert(SCHEMA_VERSION, SCHEMA_VERSION_VALUE);
+        headers.insert(RESPONSE_PATH, HeaderValue::from_static("upstream"));
+        headers.insert(SELECTED_MODEL, self.models[usize::from(plan.model.0)].clone());
+        let Some(choice) = &plan.choice else { return };
+        if let Some((decision, confidence)) = choice.decision {
+            headers.insert(SELECTED_DECISION, self.decisions[usize::from(decision.0)].clone());
+            headers.insert(SELECTED_CONFIDENCE, confidence_value(confidence));
+            if debug && self.tables.decision(decision).plugins.system_prompt.is_some() {
+                headers.insert(INJECTED_SYSTEM_PROMPT, HeaderValue::from_static("true"));
+            }
+            if debug && let Some(on) = self.reasoning(decision, choice.candidate) {
+                headers.insert(SELECTED_REASONING, HeaderValue::from_static(if on { "on" } else { "off" }));
+            }
+            let algorithm = self.tables.decision(decision).algorithm.name();
+            headers.insert(SELECTED_ALGORITHM, HeaderValue::from_static(algorithm));
+        }
+        if debug {
+            for (kind, name) in SignalKind::ALL.into_iter().zip(&MATCHED) {
+                let signals = choice.matched.iter().map(|id| &self.tables.signals[usize::from(id.0)]);
+                let names: Vec<&str> = signals.filter(|signal| signal.kind == kind).map(|signal| signal.name).collect();
+                if !names.is_empty() {
+                    headers.insert(name, value(&names.join(",")));
+                }
+            }
+            if let Some(tokens) = choice.tokens {
+                headers.insert(CONTEXT_TOKEN_COUNT, HeaderValue::from(tokens));
+            }
+        }
+    }
+}
+
+/// Sets what is told of a translation.
+pub(super) fn set_protocols(headers: &mut HeaderMap, client: Protocol, upstream: Protocol, warnings: &Warnings) {
+    headers.insert(CLIENT_PROTOCOL, protocol_name(client));
+    headers.insert(UPSTREAM_PROTOCOL, protocol_name(upstream));
+    if !warnings.is_empty() {
+        headers.insert(PROTOCOL_WARNINGS, value(&warnings.to_header()));
+    }
+}
+
+/// As `api_format` has it.
+fn protocol_name(protocol: Protocol) -> HeaderValue {
+    HeaderValue::from_static(match protocol {
+        Protocol::Chat => "openai",
+        Protocol::Messages => "anthropic",
+    })
+}
+
+fn confidence_value(confidence: f64) -> HeaderValue {
+    if confidence == 1.0 {
+        return HeaderValue::from_static("1.0000");
+    }
+    value(&format!("{confidence:.4}"))
+}
+
+/// Names are the configuration's own text: what no header may hold is replaced.
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| {
+        let plain: String = text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect();
+        HeaderValue::from_str(&plain).expect("only visible ASCII is left")
+    })
+}

@@ -1,0 +1,204 @@
+//! What becomes of a request and of its answer, whichever face the request came in through: reading, routing, plugins,
+//! translation, and what is told about it all.
+//!
+//! It is not async and does no I/O; it must not know how a face hears of a request, nor how a backend is reached.
+
+mod answer;
+mod client;
+pub mod error;
+pub mod exchange;
+pub mod labels;
+mod passing;
+mod plugins;
+mod request;
+mod translate;
+
+pub use answer::{Answering, Handling, Whole};
+pub use client::Client;
+pub use error::ApiError;
+pub use exchange::Exchange;
+pub use passing::{Ending, Passing, Stream};
+pub use request::Received;
+
+use crate::protocol::json::Field;
+use crate::protocol::messages;
+use crate::protocol::prompt::Raw;
+use crate::protocol::rewrite::Rewrite;
+use crate::protocol::splice::Chunks;
+use crate::routing::{self, Plan, Routing};
+use crate::table::Tables;
+use crate::telemetry::metrics::Recorder;
+use crate::upstream::strip_request;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use labels::Labels;
+use std::sync::Arc;
+use std::time::Instant;
+
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What settles requests: one in each worker.
+#[derive(Debug)]
+pub struct Dispatch {
+    pub(crate) tables: &'static Tables,
+    routing: Arc<Routing>,
+    recorder: Arc<Recorder>,
+    labels: Labels,
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "the large one is what there nearly always is, and is moved once")]
+pub enum Settled {
+    /// It is answered by the router itself.
+    Own(Response<Bytes>),
+    /// A backend is asked.
+    Ask(Ask),
+}
+
+/// A request for a backend of a model.
+#[derive(Debug)]
+pub struct Ask {
+    /// Which model, and why.
+    pub plan: Plan,
+    /// Without what no backend may see.
+    pub headers: HeaderMap,
+    /// In the protocol of the model's backends.
+    pub body: Chunks,
+    /// How what is sent differs from it.
+    pub rewrite: Rewrite,
+    /// What is done with the answer.
+    pub answering: Answering,
+}
+
+impl Dispatch {
+    /// For one worker.
+    #[must_use]
+    pub fn new(tables: &'static Tables, routing: Arc<Routing>, recorder: Arc<Recorder>) -> Self {
+        Dispatch { tables, routing, recorder, labels: Labels::new(tables) }
+    }
+
+    /// Settles what becomes of a request.
+    pub fn settle(
+        &self,
+        client: Client,
+        mut headers: HeaderMap,
+        received: Received,
+        exchange: &mut Exchange,
+    ) -> Result<Settled, ApiError> {
+        exchange.bytes_in = received.body.len() as u64;
+        let model = request::read(&received, exchange)?;
+        let plan = self.plan(client, &headers, &received, exchange)?;
+        let debug = labels::wants_debug(&headers);
+        if let Some(mut response) = plugins::reply(self, client, &plan, &received, exchange.stream) {
+            self.labels.set_own(response.headers_mut(), &plan, debug);
+            return Ok(Settled::Own(response));
+        }
+        strip_request(&mut headers);
+        if let Some(roles) = &self.tables.families.roles {
+            headers.remove(roles.user_header);
+            headers.remove(roles.groups_header);
+        }
+        let changes = plugins::apply(self, client, &plan, &received, &mut headers);
+        headers.insert(REQUEST_ID, exchange.request_id.clone());
+        let mut answering = Answering::new(client, self.tables, plan.clone(), &received, debug, exchange);
+        let name = model.start..model.end;
+        let (body, rewrite) = if answering.translates() {
+            translate::headers(client, &mut headers);
+            let edited = changes.draft.map(|draft| received.body.edited(&draft.into_edits()));
+            let body = edited.as_ref().unwrap_or(&received.body);
+            let (translated, place) = translate::request(client, self.tables.model(plan.model), body, name)?;
+            answering.warnings = translated.warnings;
+            let rewrite = Rewrite::of_model(place).told(&translated.body, None, changes.by_backend);
+            (translated.body, rewrite)
+        } else {
+            let rewrite = Rewrite::of_model(name).told(&received.body, changes.draft, changes.by_backend);
+            let rewrite = if answering.hides_usage {
+                rewrite.asking_for_usage(&received.body, received.fields.get(Field::StreamOptions))
+            } else {
+                rewrite
+            };
+            (received.body, rewrite)
+        };
+        Ok(Settled::Ask(Ask { plan, headers, body, rewrite, answering }))
+    }
+
+    /// Answers how many tokens a request for Anthropic's Messages has, by estimate. No backend is asked.
+    pub fn count_tokens(&self, received: &Received, exchange: &mut Exchange) -> Result<Response<Bytes>, ApiError> {
+        exchange.bytes_in = received.body.len() as u64;
+        request::read(received, exchange)?;
+        self.routing.knows(&exchange.requested_model)?;
+        let tokens = messages::count::count(&received.body.to_bytes())?;
+        let mut response = Response::new(Bytes::from(messages::count::body(tokens)));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(response)
+    }
+
+    /// Chooses the model, and counts the choice.
+    fn plan(
+        &self,
+        client: Client,
+        headers: &HeaderMap,
+        received: &Received,
+        exchange: &mut Exchange,
+    ) -> Result<Plan, ApiError> {
+        let part = |field| received.part(field);
+        // Only a virtual name has the messages read, so only then are pieces put together.
+        let mut parts = None;
+        let began = Instant::now();
+        let plan = self.routing.plan(&exchange.requested_model, || {
+            let parts = parts.insert([
+                part(Field::Messages),
+                part(Field::Tools),
+                part(Field::ToolChoice),
+                part(Field::ResponseFormat),
+                part(Field::MaxCompletionTokens).or_else(|| part(Field::MaxTokens)),
+                part(Field::Metadata),
+                part(Field::System),
+            ]);
+            let [messages, tools, tool_choice, response_format, max_tokens, metadata, system] =
+                parts.each_ref().map(Option::as_deref);
+            let messages = messages.unwrap_or(b"[]");
+            let protocol = client.protocol();
+            let body = Raw { protocol, system, messages, tools, tool_choice, response_format, max_tokens, metadata };
+            match &self.tables.families.roles {
+                None => routing::Request { body, ..routing::Request::default() },
+                Some(roles) => routing::Request {
+                    body,
+                    user: text(headers, roles.user_header),
+                    groups: text(headers, roles.groups_header),
+                },
+            }
+        })?;
+        let decision = plan.choice.as_ref().and_then(|choice| choice.decision).map(|(decision, _)| decision);
+        if let Some(choice) = &plan.choice {
+            self.recorder.routing_latency(began.elapsed());
+            self.recorder.noticed(&choice.matched);
+        }
+        if let Some(decision) = decision
+            && self.tables.decision(decision).plugins.fast_response.is_some()
+        {
+            self.recorder.decided_alone(decision);
+            exchange.answers_itself(self.tables.decision(decision).name);
+            return Ok(plan);
+        }
+        if plan.choice.is_some() {
+            self.recorder.routed(&exchange.requested_model, plan.model);
+        }
+        if let Some(decision) = decision {
+            self.recorder.decided(decision, plan.model);
+        }
+        exchange.selected(plan.model, decision.map(|id| self.tables.decision(id).name));
+        exchange.measured(self.routing.live().begin(plan.model));
+        Ok(plan)
+    }
+}
+
+/// A header's value; empty where it is not there, or is there twice: what is told twice is not told.
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().unwrap_or_default(),
+        _ => "",
+    }
+}

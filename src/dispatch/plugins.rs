@@ -1,0 +1,109 @@
+//! What the decision that won does to a request: its plugins, and how its model is told to reason.
+
+use super::Dispatch;
+use super::client::Client;
+use super::request::Received;
+use crate::protocol::draft::Draft;
+use crate::protocol::messages::said::Said;
+use crate::protocol::openai::Reply;
+use crate::routing::Plan;
+use crate::routing::plugins::{self, Effect};
+use crate::table::{BodyChange, DecisionId, HeaderChange, PluginKind, Protocol};
+use crate::telemetry::metrics::Limit;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The router's own answer, where the decision has one.
+pub(super) fn reply(
+    dispatch: &Dispatch,
+    client: Client,
+    plan: &Plan,
+    received: &Received,
+    stream: bool,
+) -> Option<Response<Bytes>> {
+    let decision = decision(plan)?;
+    let message = dispatch.tables.decision(decision).plugins.fast_response?;
+    dispatch.recorder.plugins.ran(decision, PluginKind::FastResponse, true);
+    let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let reply = Reply { message, created };
+    let id = format!("msg_fast_{created}");
+    let said = Said { id: &id, model: r#""router""#, input_tokens: 0, output_tokens: 0 };
+    let body = match (client.protocol(), stream) {
+        (Protocol::Chat, false) => reply.to_completion(),
+        (Protocol::Chat, true) => reply.to_stream(received.wants_usage()),
+        (Protocol::Messages, false) => said.message(message).into(),
+        (Protocol::Messages, true) => said.stream([message].into_iter()).concat().into(),
+    };
+    let content_type = if stream { "text/event-stream" } else { "application/json" };
+    let mut response = Response::new(body);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if stream {
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    }
+    Some(response)
+}
+
+/// What the decision that won makes of a request.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// To the body, in the protocol of the client.
+    pub(super) draft: Option<Draft>,
+    /// Then, to what the n-th backend gets, in its own protocol: how the model is told to reason.
+    pub(super) by_backend: &'static [&'static [BodyChange]],
+}
+
+/// Changes the headers of the request, and says how its body is to change.
+pub(super) fn apply(
+    dispatch: &Dispatch,
+    client: Client,
+    plan: &Plan,
+    received: &Received,
+    headers: &mut HeaderMap,
+) -> Changes {
+    let Some(id) = decision(plan) else { return Changes::default() };
+    let decision = dispatch.tables.decision(id);
+    let plugins = &decision.plugins;
+    if !plugins.headers.is_empty() {
+        change_headers(plugins.headers, headers);
+        dispatch.recorder.plugins.ran(id, PluginKind::HeaderMutation, true);
+    }
+    let candidate = plan.choice.as_ref().map_or(0, |choice| choice.candidate);
+    let by_backend = decision.reasoning.get(candidate).and_then(Option::as_ref).map_or(&[][..], |told| told.changes);
+    if !plugins.edit_body() {
+        return Changes { draft: None, by_backend };
+    }
+    // The body was scanned when it came in, so there is an object.
+    let Some(mut draft) = Draft::of(&received.body, 0..received.body.len()) else { return Changes::default() };
+    let counts = &dispatch.recorder.plugins;
+    plugins::edit(client.protocol(), plugins, &received.body, &mut draft, |effect| match effect {
+        Effect::Ran(plugin, changed) => counts.ran(id, plugin, changed),
+        Effect::Blocked(position) => counts.blocked(id, position),
+        Effect::MaxTokensCapped => counts.limited(id, Limit::MaxTokens),
+        Effect::MaxNCapped => counts.limited(id, Limit::MaxN),
+        Effect::UnknownStripped => counts.limited(id, Limit::Unknown),
+    });
+    Changes { draft: Some(draft), by_backend }
+}
+
+fn decision(plan: &Plan) -> Option<DecisionId> {
+    Some(plan.choice.as_ref()?.decision?.0)
+}
+
+/// Names and values were checked by the compiler.
+fn change_headers(changes: &[HeaderChange], headers: &mut HeaderMap) {
+    let value = HeaderValue::from_static;
+    for change in changes {
+        match *change {
+            HeaderChange::Add(name, text) => {
+                headers.append(HeaderName::from_static(name), value(text));
+            }
+            HeaderChange::Set(name, text) => {
+                headers.insert(HeaderName::from_static(name), value(text));
+            }
+            HeaderChange::Remove(name) => {
+                headers.remove(name);
+            }
+        }
+    }
+}

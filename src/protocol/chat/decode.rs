@@ -1,0 +1,319 @@
+//! What the events of a chat completion's stream mean.
+//!
+//! Lenient where backends differ: choices may be missing or empty, counts may come with any chunk, reasoning goes by two names,
+//! indices of tool calls may be missing. Only the first choice is told of. A stream that has told its finish reason is complete
+//! without `[DONE]`; one that has not is not.
+
+use super::usage;
+use crate::protocol::error_body;
+use crate::protocol::event::{Delta, Event, Stop, Teller};
+use crate::protocol::failure::Failure;
+use crate::protocol::out::JsonText;
+use crate::protocol::sse::Frame;
+use http::StatusCode;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// Makes events of chunks.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    has_started: bool,
+    has_stopped: bool,
+    has_ended: bool,
+    /// The backend's id of the answer.
+    id: String,
+    call: Option<Call>,
+    /// Calls so far.
+    calls: u64,
+}
+
+/// The tool call that is being told.
+#[derive(Debug)]
+struct Call {
+    index: Option<u64>,
+    /// As the backend calls it, if it does.
+    id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Chunk<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    model: Option<&'a RawValue>,
+    #[serde(borrow)]
+    created: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    choices: Option<First<'a>>,
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
+    error: Option<IgnoredAny>,
+}
+
+/// The first of the choices, if it is among those in the chunk.
+#[derive(Default)]
+struct First<'a>(Option<Choice<'a>>);
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    index: Option<u64>,
+    #[serde(borrow)]
+    delta: Option<Part<'a>>,
+    #[serde(borrow)]
+    finish_reason: Option<&'a RawValue>,
+    /// vLLM: the text that the model stopped at, or the number of a token.
+    #[serde(borrow)]
+    stop_reason: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Part<'a> {
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+    #[serde(borrow)]
+    refusal: Option<&'a RawValue>,
+    #[serde(borrow)]
+    reasoning_content: Option<&'a RawValue>,
+    #[serde(borrow)]
+    reasoning: Option<&'a RawValue>,
+    #[serde(borrow)]
+    reasoning_details: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tool_calls: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct CallPart<'a> {
+    index: Option<u64>,
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    function: Option<Function<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Function<'a> {
+    #[serde(borrow)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    arguments: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Detail<'a> {
+    #[serde(borrow)]
+    text: Option<&'a RawValue>,
+    #[serde(borrow)]
+    signature: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+impl Decoder {
+    /// Tells what an event means. The result is its one text, if another event that differs in that text alone would mean
+    /// the same with the other text.
+    pub fn frame<'a>(&mut self, frame: &Frame<'a>, emit: &mut impl FnMut(Event<'_>)) -> Option<(Delta, JsonText<'a>)> {
+        if self.has_ended {
+            return None;
+        }
+        let data = frame.data.trim_ascii();
+        if data.starts_with(b"[DONE]") {
+            self.end(emit);
+            return None;
+        }
+        let Ok(chunk) = serde_json::from_slice::<Chunk<'a>>(data) else {
+            self.fail(&Failure::malformed_event(), emit);
+            return None;
+        };
+        if chunk.error.is_some() {
+            self.fail(&error_body::read(StatusCode::OK, data), emit);
+            return None;
+        }
+        let usage = chunk.usage.and_then(|usage| usage::read(usage.get().as_bytes()));
+        if let Some(usage) = usage {
+            emit(Event::Usage(usage));
+        }
+        let choice = chunk.choices.and_then(|choices| choices.0)?;
+        let is_first = !self.has_started;
+        if is_first {
+            self.has_started = true;
+            let text = |value: Option<&'a RawValue>| value.and_then(|value| frame.text(value));
+            let id = text(chunk.id).unwrap_or(JsonText::EMPTY);
+            let model = text(chunk.model).unwrap_or(JsonText::EMPTY);
+            let created = chunk.created.and_then(|created| created.get().parse().ok()).filter(|&seconds| seconds > 0);
+            self.id = String::from_utf8_lossy(id.as_raw()).into_owned();
+            emit(Event::Start { id, model, created });
+        }
+        if self.has_stopped {
+            return None;
+        }
+        let mut teller = Teller::new(emit);
+        let told = choice.delta.map_or(Ok(()), |part| self.part(frame, &part, &mut teller));
+        let only = teller.only_text();
+        if let Err(failure) = told {
+            self.fail(&failure, emit);
+            return None;
+        }
+        if let Some(reason) = choice.finish_reason {
+            self.finish_reason(frame, reason, choice.stop_reason, emit);
+            return None;
+        }
+        only.filter(|_| !is_first && usage.is_none())
+    }
+
+    /// The stream has ended between two events.
+    pub fn finish(&mut self, emit: &mut impl FnMut(Event<'_>)) {
+        if self.has_ended {
+            return;
+        }
+        if self.has_stopped {
+            self.end(emit);
+        } else {
+            self.fail(&Failure::truncated(), emit);
+        }
+    }
+
+    fn part<'a>(
+        &mut self,
+        frame: &Frame<'a>,
+        part: &Part<'a>,
+        told: &mut Teller<'a, '_, impl FnMut(Event<'_>)>,
+    ) -> Result<(), Failure> {
+        let text = |value| text(frame, value);
+        let thinking = text(part.reasoning_content).or_else(|| text(part.reasoning));
+        if let Some(thinking) = thinking {
+            told.delta(Delta::Thinking, thinking);
+        }
+        let details = part.reasoning_details.map(|details| serde_json::from_str::<Vec<Detail<'a>>>(details.get()));
+        for detail in details.into_iter().flatten().flatten() {
+            if let Some(text) = text(detail.text).filter(|_| thinking.is_none()) {
+                told.delta(Delta::Thinking, text);
+            }
+            if let Some(signature) = text(detail.signature) {
+                told.event(Event::Signature(signature));
+            }
+            if let Some(data) = text(detail.data) {
+                told.event(Event::RedactedThinking(data));
+            }
+        }
+        if let Some(content) = text(part.content) {
+            told.delta(Delta::Text, content);
+        }
+        if let Some(refusal) = text(part.refusal) {
+            told.delta(Delta::Refusal, refusal);
+        }
+        let Some(calls) = part.tool_calls else { return Ok(()) };
+        let calls: Vec<CallPart<'a>> = serde_json::from_str(calls.get()).map_err(|_| Failure::malformed_event())?;
+        calls.iter().try_for_each(|call| self.call(frame, call, told))
+    }
+
+    fn call<'a>(
+        &mut self,
+        frame: &Frame<'a>,
+        part: &CallPart<'a>,
+        told: &mut Teller<'a, '_, impl FnMut(Event<'_>)>,
+    ) -> Result<(), Failure> {
+        let name = part.function.as_ref().and_then(|function| text(frame, function.name));
+        let id = text(frame, part.id);
+        if !self.goes_on(part.index, id, name) {
+            // A fragment of a call that others have followed since cannot be told in its order any more.
+            let name = name.ok_or_else(|| Failure::of_backend("the backend mixed the inputs of several tool calls"))?;
+            let raw = match id {
+                Some(id) => String::from_utf8_lossy(id.as_raw()).into_owned(),
+                None => format!("call_{}_{}", self.calls, self.id),
+            };
+            told.event(Event::ToolCall { id: JsonText::raw(raw.as_bytes()), name });
+            self.calls += 1;
+            self.call = Some(Call { index: part.index, id: id.map(|_| raw) });
+        }
+        if let Some(input) = part.function.as_ref().and_then(|function| text(frame, function.arguments)) {
+            told.delta(Delta::ToolInput, input);
+        }
+        Ok(())
+    }
+
+    /// Whether a fragment belongs to the call that is being told. Some backends repeat id and name with every fragment, some
+    /// give all calls the same index, some give none.
+    fn goes_on(&self, index: Option<u64>, id: Option<JsonText<'_>>, name: Option<JsonText<'_>>) -> bool {
+        let Some(call) = &self.call else { return false };
+        match (id, &call.id) {
+            (Some(id), Some(known)) if id.as_raw() != known.as_bytes() => return false,
+            (None, _) if index.is_none() && name.is_some() => return false,
+            _ => {}
+        }
+        index.is_none_or(|index| call.index.is_none_or(|known| known == index))
+    }
+
+    fn finish_reason(
+        &mut self,
+        frame: &Frame<'_>,
+        reason: &RawValue,
+        stop_reason: Option<&RawValue>,
+        emit: &mut impl FnMut(Event<'_>),
+    ) {
+        let sequence = stop_reason.and_then(|reason| frame.text(reason));
+        let stop = match reason.get() {
+            "\"length\"" => Stop::Length,
+            "\"content_filter\"" => Stop::Refusal,
+            "\"abort\"" | "\"error\"" => {
+                return self.fail(&Failure::of_backend("the backend aborted its answer"), emit);
+            }
+            // A tool that had to be called is often called with `stop`.
+            _ if self.call.is_some() => Stop::ToolUse,
+            "\"tool_calls\"" | "\"function_call\"" => Stop::ToolUse,
+            _ if sequence.is_some() => Stop::Sequence(sequence),
+            _ => Stop::EndTurn,
+        };
+        self.has_stopped = true;
+        emit(Event::Stop(stop));
+    }
+
+    fn end(&mut self, emit: &mut impl FnMut(Event<'_>)) {
+        if !self.has_started {
+            emit(Event::Start { id: JsonText::EMPTY, model: JsonText::EMPTY, created: None });
+        }
+        if !self.has_stopped {
+            emit(Event::Stop(if self.call.is_some() { Stop::ToolUse } else { Stop::EndTurn }));
+        }
+        self.has_ended = true;
+        emit(Event::End);
+    }
+
+    fn fail(&mut self, failure: &Failure, emit: &mut impl FnMut(Event<'_>)) {
+        self.has_ended = true;
+        emit(Event::Failure(failure));
+    }
+}
+
+/// A text that is there, and not empty.
+fn text<'a>(frame: &Frame<'a>, value: Option<&'a RawValue>) -> Option<JsonText<'a>> {
+    frame.text(value?).filter(|text| !text.is_empty())
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for First<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Choices;
+
+        impl<'de> Visitor<'de> for Choices {
+            type Value = First<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("choices")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut choices: A) -> Result<First<'de>, A::Error> {
+                let mut first = First::default();
+                while let Some(choice) = choices.next_element::<Choice<'de>>()? {
+                    if first.0.is_none() && choice.index.is_none_or(|index| index == 0) {
+                        first.0 = Some(choice);
+                    }
+                }
+                Ok(first)
+            }
+        }
+
+        deserializer.deserialize_seq(Choices)
+    }
+}

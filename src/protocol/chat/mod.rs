@@ -1,0 +1,7 @@
+//! OpenAI's Chat Completions: what its bodies and streams mean.
+
+pub mod answer;
+pub mod decode;
+pub mod encode;
+pub mod error;
+pub mod usage;

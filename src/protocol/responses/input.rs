@@ -1,0 +1,197 @@
+//! Items of the input as messages of the Chat protocol.
+//!
+//! What the assistant did in one go, thinking, text and calls, is several items there and one message here. Results of calls
+//! follow their calls; what they show beside text comes behind the last of them, since Chat's tool messages hold only text.
+
+use super::assistant::{Assistant, Call, Thinking};
+use super::custom::wrap;
+use super::parts::{Part, read_parts, read_said, write_parts};
+use super::request::{need_text, referred};
+use crate::protocol::out::Out;
+use crate::protocol::view::{Object, Path, RequestError, View};
+use bytes::Bytes;
+
+/// How an item that is referred to is looked up: its JSON.
+pub type Lookup<'l> = dyn Fn(&str) -> Option<Bytes> + 'l;
+
+/// The messages so far.
+pub(super) struct Messages<'l> {
+    out: Out,
+    any: bool,
+    /// What of a turn of the assistant has come.
+    assistant: Assistant,
+    /// Parts of a user message that belongs behind the results of calls.
+    shown: Vec<Part>,
+    lookup: &'l Lookup<'l>,
+    /// Whether thinking had to be left out that another provider sealed.
+    pub(super) lost_thinking: bool,
+}
+
+impl<'l> Messages<'l> {
+    pub(super) fn new(lookup: &'l Lookup<'l>) -> Self {
+        Messages {
+            out: Out::default(),
+            any: false,
+            assistant: Assistant::default(),
+            shown: Vec::new(),
+            lookup,
+            lost_thinking: false,
+        }
+    }
+
+    /// The messages in pieces, commas between them, and whether there are any.
+    pub(super) fn finish(&mut self) -> (Vec<Bytes>, bool) {
+        self.end_turn();
+        self.end_results();
+        (std::iter::from_fn(|| self.out.take()).collect(), self.any)
+    }
+
+    /// A message of the user that is one text.
+    pub(super) fn text(&mut self, text: Bytes) {
+        self.begin();
+        self.out.write(br#"{"role":"user","content":""#);
+        self.out.pass(text);
+        self.out.write(b"\"}");
+    }
+
+    pub(super) fn item(&mut self, item: &View<'_>, path: &Path<'_>) -> Result<(), RequestError> {
+        let Some(id) = referred(item, path)? else { return self.known(&mut item.members(), path) };
+        match (self.lookup)(&id) {
+            Some(found) => self.known(&mut View::of(&found)?.members(), path),
+            None => Err(path.key("id").refuse("refers to an item that is not stored here")),
+        }
+    }
+
+    fn known(&mut self, item: &mut Object<'_>, path: &Path<'_>) -> Result<(), RequestError> {
+        match &*item.take_word("type", path)? {
+            "message" | "" => self.message(item, path),
+            "function_call" => {
+                let arguments = need_text(item, "arguments", path)?;
+                self.call(item, arguments, path)
+            }
+            "custom_tool_call" => {
+                let arguments = wrap(&need_text(item, "input", path)?);
+                self.call(item, arguments, path)
+            }
+            "function_call_output" | "custom_tool_call_output" => self.result(item, path),
+            "reasoning" => self.reasoning(item, path),
+            other => {
+                let other: String = other.chars().take(64).collect();
+                Err(path.key("type").refuse(format_args!("is `{other}`, and such items are not known here")))
+            }
+        }
+    }
+
+    fn message(&mut self, item: &mut Object<'_>, path: &Path<'_>) -> Result<(), RequestError> {
+        let at = path.key("content");
+        let content = item.take("content").ok_or_else(|| at.refuse("is required"))?;
+        let role: &[u8] = match &*item.take_word("role", path)? {
+            "user" => b"user",
+            // The same thing by its name of today, which many chat servers do not know.
+            "system" | "developer" => b"system",
+            "assistant" => {
+                let said = read_said(&content, &at)?;
+                self.end_results();
+                self.assistant.content.extend(said);
+                return Ok(());
+            }
+            _ => return Err(path.key("role").refuse("must be user, assistant, system or developer")),
+        };
+        let parts = read_parts(&content, role == b"user", &at)?;
+        self.begin();
+        self.out.write(br#"{"role":""#);
+        self.out.write(role);
+        self.out.write(br#"","content":"#);
+        write_parts(&parts, &mut self.out);
+        self.out.write(b"}");
+        Ok(())
+    }
+
+    fn call(&mut self, item: &mut Object<'_>, arguments: Bytes, path: &Path<'_>) -> Result<(), RequestError> {
+        let call = Call { id: need_text(item, "call_id", path)?, name: need_text(item, "name", path)?, arguments };
+        self.end_results();
+        self.assistant.calls.push(call);
+        Ok(())
+    }
+
+    /// What a tool gave back.
+    fn result(&mut self, item: &mut Object<'_>, path: &Path<'_>) -> Result<(), RequestError> {
+        let call_id = need_text(item, "call_id", path)?;
+        let at = path.key("output");
+        let output = item.take("output").ok_or_else(|| at.refuse("is required"))?;
+        let parts = read_parts(&output, true, &at)?;
+        self.end_turn();
+        self.comma();
+        self.out.write(br#"{"role":"tool","tool_call_id":""#);
+        self.out.pass(call_id);
+        self.out.write(br#"","content":"#);
+        let (texts, shown): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| matches!(part, Part::Text(_)));
+        match texts.as_slice() {
+            [] if shown.is_empty() => self.out.write(br#""""#),
+            [] => self.out.write(br#""(shown in the next message)""#),
+            texts => write_parts(texts, &mut self.out),
+        }
+        self.out.write(b"}");
+        self.shown.extend(shown);
+        Ok(())
+    }
+
+    fn reasoning(&mut self, item: &mut Object<'_>, path: &Path<'_>) -> Result<(), RequestError> {
+        self.end_results();
+        let sealed = item.take_word("encrypted_content", path)?;
+        if !sealed.is_empty() {
+            match Thinking::unseal(&sealed) {
+                Some(thinking) => self.assistant.thinking.extend(thinking),
+                None => self.lost_thinking = true,
+            }
+            return Ok(());
+        }
+        for key in ["content", "summary"] {
+            let at = path.key(key);
+            let parts = item.take(key).map_or(Ok(Vec::new()), |view| view.expect_array(&at))?;
+            for (n, part) in parts.iter().enumerate() {
+                let at = at.index(n);
+                let text = need_text(&mut part.expect_object(&at)?, "text", &at)?;
+                self.assistant.thinking.push(Thinking::Unsigned(text));
+            }
+            if !parts.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Another message begins, of neither the assistant nor a tool.
+    fn begin(&mut self) {
+        self.end_turn();
+        self.end_results();
+        self.comma();
+    }
+
+    fn comma(&mut self) {
+        if std::mem::replace(&mut self.any, true) {
+            self.out.write(b",");
+        }
+    }
+
+    fn end_turn(&mut self) {
+        let assistant = std::mem::take(&mut self.assistant);
+        if !assistant.is_empty() {
+            self.comma();
+            assistant.write(&mut self.out);
+        }
+    }
+
+    fn end_results(&mut self) {
+        let shown = std::mem::take(&mut self.shown);
+        if shown.is_empty() {
+            return;
+        }
+        self.comma();
+        for (n, part) in shown.iter().enumerate() {
+            self.out.write(if n == 0 { br#"{"role":"user","content":["# } else { b"," });
+            part.write(&mut self.out);
+        }
+        self.out.write(b"]}");
+    }
+}

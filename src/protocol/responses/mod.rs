@@ -1,0 +1,19 @@
+//! OpenAI's Responses API, over backends that know nothing of it: a request becomes a chat request with the history that is
+//! stored, an answer is told in the API's own objects and events.
+//!
+//! It must not know where responses are stored, nor which model answers.
+
+mod assistant;
+mod custom;
+mod echo;
+pub mod encode;
+mod frames;
+pub mod ids;
+pub mod input;
+mod item;
+pub mod list;
+mod parts;
+pub mod request;
+pub mod resource;
+pub mod to_chat;
+mod tools;

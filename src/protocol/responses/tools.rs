@@ -1,0 +1,288 @@
+//! Tools of a Responses request, and which of them may be called, in Chat's terms.
+//!
+//! Chat servers know functions. A custom tool becomes a function with one string; whatever else runs at OpenAI or has a
+//! protocol of its own is refused.
+
+use super::request::{need_text, take_text};
+use crate::protocol::json::Kind as Json;
+use crate::protocol::out::Out;
+use crate::protocol::view::{Object, Path, RequestError, View};
+use bytes::Bytes;
+
+#[derive(Debug, Default)]
+pub(super) struct Tools<'a>(Vec<Tool<'a>>);
+
+/// A tool. Names and descriptions are bodies of JSON strings.
+#[derive(Debug)]
+struct Tool<'a> {
+    name: Bytes,
+    description: Option<Bytes>,
+    kind: Kind<'a>,
+}
+
+#[derive(Debug)]
+enum Kind<'a> {
+    Function {
+        /// An object, as it is written.
+        parameters: Option<Bytes>,
+        strict: Option<bool>,
+    },
+    Custom {
+        /// Syntax and definition of the grammar that the input follows.
+        grammar: Option<(Bytes, Bytes)>,
+        whole: View<'a>,
+    },
+}
+
+/// Which tools may or must be called.
+#[derive(Debug)]
+pub(super) enum ToolChoice {
+    /// `auto`, `none` or `required`
+    Mode(Bytes),
+    /// This one must be.
+    Named(Bytes),
+    /// Only these, and how.
+    Allowed(Bytes, Vec<Bytes>),
+}
+
+// === impl Tools ===
+
+impl<'a> Tools<'a> {
+    pub(super) fn read(view: &View<'a>) -> Result<Tools<'a>, RequestError> {
+        let root = Path::Root;
+        let at = root.key("tools");
+        let tools = view.expect_array(&at)?.into_iter().enumerate();
+        tools.map(|(n, tool)| Tool::read(&tool, &at.index(n))).collect::<Result<_, _>>().map(Tools)
+    }
+
+    pub(super) fn custom(&self) -> Vec<Bytes> {
+        let custom = self.0.iter().filter(|tool| matches!(tool.kind, Kind::Custom { .. }));
+        custom.map(|tool| tool.name.clone()).collect()
+    }
+
+    /// Writes the members of a Chat request that have to do with tools, a comma after each.
+    pub(super) fn write_chat(&self, choice: Option<&ToolChoice>, parallel: Option<bool>, out: &mut Out) {
+        let allowed = |tool: &&Tool<'_>| match choice {
+            Some(ToolChoice::Allowed(_, names)) => names.contains(&tool.name),
+            _ => true,
+        };
+        let mut any = false;
+        for tool in self.0.iter().filter(allowed) {
+            out.write(if any { b"," } else { br#""tools":["# });
+            any = true;
+            tool.write_chat(out);
+        }
+        // Without tools, backends refuse what is said about them.
+        if !any {
+            return;
+        }
+        out.write(b"],");
+        match choice {
+            None => {}
+            Some(ToolChoice::Mode(mode) | ToolChoice::Allowed(mode, _)) => {
+                out.write(br#""tool_choice":""#);
+                out.write(mode);
+                out.write(b"\",");
+            }
+            Some(ToolChoice::Named(name)) => {
+                out.write(br#""tool_choice":{"type":"function","function":{"name":""#);
+                out.write(name);
+                out.write(b"\"}},");
+            }
+        }
+        if let Some(parallel) = parallel {
+            out.write(format!("\"parallel_tool_calls\":{parallel},").as_bytes());
+        }
+    }
+
+    /// Writes the tools as a response tells them again, an array.
+    pub(super) fn write_echo(&self, out: &mut Out) {
+        out.write(b"[");
+        for (n, tool) in self.0.iter().enumerate() {
+            if n > 0 {
+                out.write(b",");
+            }
+            tool.write_echo(out);
+        }
+        out.write(b"]");
+    }
+}
+
+// === impl Tool ===
+
+impl<'a> Tool<'a> {
+    fn read(view: &View<'a>, path: &Path<'_>) -> Result<Tool<'a>, RequestError> {
+        let mut tool = view.expect_object(path)?;
+        match &*tool.take_word("type", path)? {
+            // As Chat has it, with the function in an object of its own: clients of older gateways send that.
+            "function" => match tool.take("function") {
+                Some(function) => {
+                    let at = path.key("function");
+                    Tool::function(&mut function.expect_object(&at)?, &at)
+                }
+                None => Tool::function(&mut tool, path),
+            },
+            "custom" => Tool::custom_tool(*view, &mut tool, path),
+            other => Err(not_offered(other, path)),
+        }
+    }
+
+    fn function(function: &mut Object<'a>, path: &Path<'_>) -> Result<Tool<'a>, RequestError> {
+        let parameters = function.take("parameters");
+        parameters.map(|view| view.expect(Json::Object, &path.key("parameters"))).transpose()?;
+        let strict = function.take("strict").map(|view| view.expect_bool(&path.key("strict"))).transpose()?;
+        Ok(Tool {
+            name: need_text(function, "name", path)?,
+            description: take_text(function, "description", path)?,
+            kind: Kind::Function { parameters: parameters.map(|view| view.bytes()), strict },
+        })
+    }
+
+    fn custom_tool(whole: View<'a>, tool: &mut Object<'a>, path: &Path<'_>) -> Result<Tool<'a>, RequestError> {
+        let mut grammar = None;
+        if let Some(view) = tool.take("format") {
+            let at = path.key("format");
+            let mut format = view.expect_object(&at)?;
+            match &*format.take_word("type", &at)? {
+                "text" => {}
+                "grammar" => {
+                    let syntax = need_text(&mut format, "syntax", &at)?;
+                    grammar = Some((syntax, need_text(&mut format, "definition", &at)?));
+                }
+                _ => return Err(at.key("type").refuse("must be text or grammar")),
+            }
+        }
+        Ok(Tool {
+            name: need_text(tool, "name", path)?,
+            description: take_text(tool, "description", path)?,
+            kind: Kind::Custom { grammar, whole },
+        })
+    }
+
+    fn write_chat(&self, out: &mut Out) {
+        out.write(br#"{"type":"function","function":{"name":""#);
+        out.write(&self.name);
+        out.write(b"\"");
+        match &self.kind {
+            Kind::Function { parameters, strict } => {
+                if let Some(description) = &self.description {
+                    out.write(br#","description":""#);
+                    out.pass(description.clone());
+                    out.write(b"\"");
+                }
+                if let Some(parameters) = parameters {
+                    out.write(br#","parameters":"#);
+                    out.pass(parameters.clone());
+                }
+                if let Some(strict) = strict {
+                    out.write(format!(",\"strict\":{strict}").as_bytes());
+                }
+            }
+            Kind::Custom { grammar, .. } => {
+                out.write(br#","description":""#);
+                out.pass(self.description.clone().unwrap_or_default());
+                if let Some((syntax, definition)) = grammar {
+                    out.write(br"\n\nThe input follows this grammar (");
+                    out.write(syntax);
+                    out.write(br"):\n");
+                    out.pass(definition.clone());
+                }
+                out.write(
+                    br#"","parameters":{"type":"object","properties":{"input":{"type":"string","description":"The whole input of the tool, as plain text."}},"required":["input"],"additionalProperties":false}"#,
+                );
+            }
+        }
+        out.write(b"}}");
+    }
+
+    fn write_echo(&self, out: &mut Out) {
+        match &self.kind {
+            Kind::Custom { whole, .. } => out.pass(whole.bytes()),
+            Kind::Function { parameters, strict } => {
+                out.write(br#"{"type":"function","name":""#);
+                out.write(&self.name);
+                out.write(br#"","description":"#);
+                match &self.description {
+                    None => out.write(b"null"),
+                    Some(description) => {
+                        out.write(b"\"");
+                        out.pass(description.clone());
+                        out.write(b"\"");
+                    }
+                }
+                out.write(br#","parameters":"#);
+                out.pass(parameters.clone().unwrap_or(Bytes::from_static(b"null")));
+                let strict = strict.map_or("null", |strict| if strict { "true" } else { "false" });
+                out.write(format!(",\"strict\":{strict}}}").as_bytes());
+            }
+        }
+    }
+}
+
+// === impl ToolChoice ===
+
+impl ToolChoice {
+    pub(super) fn read(view: &View<'_>) -> Result<ToolChoice, RequestError> {
+        let root = Path::Root;
+        let at = root.key("tool_choice");
+        match view.kind() {
+            Json::String => return read_mode(view, &at).map(ToolChoice::Mode),
+            Json::Object => {}
+            kind => return Err(at.refuse(format_args!("must be a string or an object, got {kind}"))),
+        }
+        let mut choice = view.members();
+        match &*choice.take_word("type", &at)? {
+            "function" | "custom" => Ok(ToolChoice::Named(read_name(&mut choice, &at)?)),
+            "allowed_tools" => match choice.take("allowed_tools") {
+                // As Chat has it, or flat.
+                Some(inner) => {
+                    let at = at.key("allowed_tools");
+                    read_allowed(&mut inner.expect_object(&at)?, &at)
+                }
+                None => read_allowed(&mut choice, &at),
+            },
+            other => Err(not_offered(other, &at)),
+        }
+    }
+}
+
+fn read_allowed(choice: &mut Object<'_>, path: &Path<'_>) -> Result<ToolChoice, RequestError> {
+    let mode = choice.take("mode").map(|mode| read_mode(&mode, &path.key("mode"))).transpose()?;
+    let at = path.key("tools");
+    let tools = choice.take("tools").ok_or_else(|| at.refuse("is required"))?.expect_array(&at)?;
+    let read = |(n, tool): (usize, View<'_>)| {
+        let at = at.index(n);
+        let mut tool = tool.expect_object(&at)?;
+        match &*tool.take_word("type", &at)? {
+            "function" | "custom" => read_name(&mut tool, &at),
+            other => Err(not_offered(other, &at)),
+        }
+    };
+    let names = tools.into_iter().enumerate().map(read).collect::<Result<_, _>>()?;
+    Ok(ToolChoice::Allowed(mode.unwrap_or(Bytes::from_static(b"auto")), names))
+}
+
+fn read_mode(view: &View<'_>, path: &Path<'_>) -> Result<Bytes, RequestError> {
+    match &*view.expect_string(path)? {
+        "auto" => Ok(Bytes::from_static(b"auto")),
+        "none" => Ok(Bytes::from_static(b"none")),
+        "required" => Ok(Bytes::from_static(b"required")),
+        _ => Err(path.refuse("must be auto, none or required")),
+    }
+}
+
+/// The name, flat or as Chat has it.
+fn read_name(choice: &mut Object<'_>, path: &Path<'_>) -> Result<Bytes, RequestError> {
+    match choice.take("function") {
+        Some(function) => {
+            let at = path.key("function");
+            need_text(&mut function.expect_object(&at)?, "name", &at)
+        }
+        None => need_text(choice, "name", path),
+    }
+}
+
+fn not_offered(kind: &str, path: &Path<'_>) -> RequestError {
+    let kind: String = kind.chars().take(64).collect();
+    path.key("type").refuse(format_args!("is `{kind}`, and such tools are not offered here: use function or custom"))
+}

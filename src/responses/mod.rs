@@ -1,0 +1,5 @@
+//! Stored responses: what the Responses API keeps between two requests.
+//!
+//! Knows nothing of HTTP, and nothing of what a response says.
+
+pub mod store;
