@@ -12,7 +12,8 @@ mod worker;
 
 use crate::apiserver::Api;
 use crate::env::{Env, Missing};
-use crate::ingress::{self, Shared};
+use crate::dispatch;
+use crate::ingress::Shared;
 use crate::openapi::{self, Face};
 use crate::responses::store::{Open, OpenError, Place};
 use crate::routing::catalog::Catalog;
@@ -171,7 +172,7 @@ fn serve(tables: &'static Tables, responses: Option<Open>, options: &Options) ->
         tag: "public",
         ports: tables.listeners.iter().map(|listener| listener.port).collect(),
         error: openapi::PUBLIC_ERROR,
-        operations: ingress::operations(),
+        operations: dispatch::operations(),
     };
     let api = Api::new(tables, reasons, registry, catalog, started, Arc::clone(&draining)).beside(&[face]);
     let api = Arc::new(api);

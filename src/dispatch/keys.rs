@@ -6,7 +6,7 @@ use crate::upstream::CREDENTIALS;
 use http::{HeaderMap, header};
 
 /// The keys of one listener. Its `Debug` shows none.
-pub(super) struct Keys(Vec<Vec<u8>>);
+pub(crate) struct Keys(Vec<Vec<u8>>);
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -15,12 +15,12 @@ impl std::fmt::Debug for Keys {
 }
 
 impl Keys {
-    pub(super) fn new(listener: &Listener, env: &Env) -> Self {
+    pub(crate) fn new(listener: &Listener, env: &Env) -> Self {
         Keys(listener.api_keys.iter().map(|key| env.text(key).as_bytes().to_vec()).collect())
     }
 
     /// Whether this request may pass. A key that opened the door is taken off: it is no credential for a backend.
-    pub(super) fn admit(&self, headers: &mut HeaderMap) -> bool {
+    pub(crate) fn admit(&self, headers: &mut HeaderMap) -> bool {
         if self.0.is_empty() {
             return true;
         }
