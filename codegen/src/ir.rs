@@ -103,6 +103,8 @@ pub struct ExtProc {
     pub max_message_bytes: u32,
     pub max_streams: u32,
     pub message_timeout: Duration,
+    /// `global.router.clear_route_cache`
+    pub clear_route_cache: bool,
     /// Files with certificate and key.
     pub tls: Option<(Text, Text)>,
 }

@@ -19,6 +19,12 @@ impl Keys {
         Keys(listener.api_keys.iter().map(|key| env.text(key).as_bytes().to_vec()).collect())
     }
 
+    /// Whether clients are asked for any.
+    #[cfg(feature = "extproc")]
+    pub(crate) fn are_asked_for(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// Whether this request may pass. A key that opened the door is taken off: it is no credential for a backend.
     pub(crate) fn admit(&self, headers: &mut HeaderMap) -> bool {
         if self.0.is_empty() {

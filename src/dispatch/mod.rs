@@ -16,6 +16,7 @@ mod request;
 mod routes;
 mod translate;
 
+pub(crate) use answer::MAX_WHOLE;
 pub use answer::{Answering, Handling, Whole};
 pub use client::Client;
 pub use error::ApiError;
@@ -24,8 +25,8 @@ pub(crate) use intake::{Intake, ReceiveError};
 pub(crate) use keys::Keys;
 pub use passing::{Ending, Passing, Stream};
 pub use request::Received;
-pub(crate) use routes::{Endpoint, Found, client_at, find};
 pub use routes::operations;
+pub(crate) use routes::{Endpoint, Found, client_at, find};
 
 use crate::protocol::json::Field;
 use crate::protocol::messages;

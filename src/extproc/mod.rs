@@ -1,10 +1,11 @@
 //! The Envoy face: an external processor, `envoy.service.ext_proc.v3.ExternalProcessor`, and `grpc.health.v1` beside it.
 //!
 //! Envoy opens a stream for each HTTP request that passes it, tells of its parts, and is told what becomes of each. What
-//! that is, a [`Processor`] knows; in here is how it is asked: connections, gRPC, and the bounds on both. It must not know
-//! routing, nor the other faces.
+//! that is, a [`Processor`] knows: [`Face`], which drives the core. How it is asked is a matter of its own: connections, gRPC,
+//! and the bounds on both. Nothing in here knows the other faces.
 
 mod calls;
+mod face;
 pub mod grpc;
 mod health;
 mod listener;
@@ -12,6 +13,7 @@ mod processor;
 mod tls;
 pub mod wire;
 
+pub use face::Face;
 pub use listener::serve;
 pub use processor::{Exchange, Flow, Processor, Refusal};
 pub use tls::{Tls, TlsError};

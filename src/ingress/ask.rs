@@ -3,7 +3,7 @@
 use super::Ingress;
 use super::answer::ResponseBody;
 use super::body::receive;
-use crate::dispatch::{ApiError, Client, Exchange, Handling, Passing, Settled};
+use crate::dispatch::{ApiError, Client, Exchange, Handling, MAX_WHOLE, Passing, Settled};
 use crate::upstream::{self, Outbound};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -78,9 +78,6 @@ async fn answer(
         }
     }
 }
-
-/// Most bytes of an answer that is needed whole.
-const MAX_WHOLE: usize = 256 << 20;
 
 async fn collect(body: upstream::Body) -> Result<Bytes, ApiError> {
     match Limited::new(body, MAX_WHOLE).collect().await {

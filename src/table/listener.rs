@@ -40,6 +40,8 @@ pub struct ExtProc {
     pub max_streams: u32,
     /// For what is said of one message.
     pub message_timeout: Duration,
+    /// `global.router.clear_route_cache`: whether Envoy looks for a route again when the model is chosen.
+    pub clear_route_cache: bool,
     /// Where it speaks TLS.
     pub tls: Option<ExtProcTls>,
 }

@@ -4,20 +4,20 @@
 //! proxy's configuration: the same model id, path, headers, credential and way to reason, and with TLS the same host.
 
 use super::fleet::{Place, Server};
-use super::{Lease, Outbound, Upstream, status_outcome};
+use super::{Body, Lease, Outbound, Upstream, echo, status_outcome};
 use crate::protocol::splice::Chunks;
 use crate::table::{Backend, BackendId, Endpoint, Model, ModelId, Tables};
 use crate::telemetry::metrics::AttemptOutcome;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 /// Who sends a request.
 #[derive(Debug)]
 pub enum Sender {
-    /// This process: the backend is in it. The request is given back.
-    Ourselves(Outbound),
+    /// Nobody: the backend is in this process, and has answered.
+    Nobody(&'static Backend, Response<Body>),
     /// The proxy.
     Proxy(Box<Handed>),
 }
@@ -56,8 +56,17 @@ impl Upstream {
         let model = self.tables.model(model);
         let backend = self.balancer.pick(model, &self.fleet, &[]);
         let backend = backend.expect("the compiler refuses a model without backends");
-        let Place::Http(server) = &self.fleet.member(backend.id).place else { return Sender::Ourselves(outbound) };
         let body = self.body_for(model, backend, &outbound);
+        let mut pending = Pending(Lease::new(Rc::clone(self), backend.id));
+        let server = match &self.fleet.member(backend.id).place {
+            Place::Http(server) => server,
+            Place::Echo { token_delay } => {
+                let answer = echo::answer(model.protocol, *token_delay, &body);
+                pending.answered(answer.status());
+                let idle = self.tables.limits.idle_timeout;
+                return Sender::Nobody(backend, answer.map(|source| source.lease(pending.0, idle, outbound.deadline)));
+            }
+        };
         let clusters = &self.fleet.clusters;
         let first = clusters.first(backend.id);
         let is_one = model.backends.iter().all(|other| {
@@ -71,7 +80,7 @@ impl Upstream {
             headers: server.headers(model.protocol, outbound.headers),
             body,
             destination: server.destination(),
-            pending: Pending(Lease::new(Rc::clone(self), backend.id)),
+            pending,
         }))
     }
 }

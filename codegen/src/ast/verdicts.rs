@@ -83,11 +83,10 @@ pub const ENTRIES: &[Entry] = &[
     declared(SIGNALS, "session_metrics", "nothing is remembered of a session"),
     declared(SIGNALS, "event_context_rules", "nothing is remembered of a session"),
     declared(SIGNALS, "session_states", "nothing is remembered of a session"),
-    ignored(ROUTER, "clear_route_cache", "there is no proxy in front whose routes could be cached"),
     ignored(
         ROUTER,
         "streamed_body",
-        "bodies are read as they come; `hardwire.max_body_bytes` and `body_timeout` bound them",
+        "bodies are taken as they come, and Envoy tells how it sends them; `hardwire.max_body_bytes` and `body_timeout` bound them",
     ),
     declared(ROUTER, "model_selection", "models are chosen by the `algorithm` of each decision"),
     switch(ROUTER, "skip_processing", ENABLED, false, "no header lets a client go past the decisions"),

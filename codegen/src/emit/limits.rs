@@ -36,7 +36,8 @@ pub(super) fn management(router: &Router) -> TokenStream {
 /// The value of `Tables::extproc`.
 pub(super) fn extproc(router: &Router, names: &Names) -> TokenStream {
     option(router.extproc.as_ref(), |service| {
-        let ExtProc { address, port, max_message_bytes, max_streams, message_timeout, tls } = service;
+        let ExtProc { address, port, max_message_bytes, max_streams, message_timeout, clear_route_cache, tls } =
+            service;
         let (port, max_message_bytes, max_streams) = (int(*port), int(*max_message_bytes), int(*max_streams));
         let message_timeout = duration(*message_timeout);
         let tls = option(tls.as_ref(), |(certificate, key)| {
@@ -50,6 +51,7 @@ pub(super) fn extproc(router: &Router, names: &Names) -> TokenStream {
                 max_message_bytes: #max_message_bytes,
                 max_streams: #max_streams,
                 message_timeout: #message_timeout,
+                clear_route_cache: #clear_route_cache,
                 tls: #tls,
             }
         }

@@ -194,5 +194,27 @@ pub(super) fn original_dst(router: &ir::Router) -> Value {
         "connect_timeout": duration(router.limits.connect_timeout),
         "per_connection_buffer_limit_bytes": extproc::buffer(router),
         "original_dst_lb_config": { "use_http_header": true, "http_header_name": DESTINATION },
+        // The last place where the way can be taken off: it must be there until it is gone.
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": type_url("envoy.extensions.upstreams.http.v3.HttpProtocolOptions"),
+                "explicit_http_config": { "http_protocol_options": {} },
+                "http_filters": [
+                    {
+                        "name": "envoy.filters.http.header_mutation",
+                        "typed_config": {
+                            "@type": type_url("envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"),
+                            "mutations": { "request_mutations": [{ "remove": DESTINATION }] },
+                        },
+                    },
+                    {
+                        "name": "envoy.filters.http.upstream_codec",
+                        "typed_config": {
+                            "@type": type_url("envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec"),
+                        },
+                    },
+                ],
+            },
+        },
     })
 }

@@ -10,6 +10,9 @@ pub(super) const CLUSTER: &str = "hardwire_extproc";
 /// What tells the router through which listener a request came: keys and timeouts are the listener's.
 pub(super) const LISTENER: &str = "x-hardwire-listener";
 
+/// What tells the router that an answer is Envoy's own, and which.
+pub(super) const REPLY: &str = "x-hardwire-reply";
+
 /// Where and how it listens.
 pub(super) fn of(router: &ir::Router) -> ir::ExtProc {
     router.extproc.clone().unwrap_or_else(|| ir::ExtProc::with_defaults(&router.limits))

@@ -13,22 +13,27 @@ pub(super) fn all(router: &ir::Router, listener: &ir::Listener, options: &Option
     let timeout = extproc::of(router).message_timeout + GRACE;
     // In pieces, the head is answered when the body has come: what is in there says where the request goes.
     let timeout = if options.bodies == Bodies::Buffered { timeout } else { timeout + listener.timeout };
-    vec![
-        json!({
-            "name": "envoy.filters.http.ext_proc",
-            "typed_config": {
-                "@type": type_url("envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor"),
-                "grpc_service": {
-                    "envoy_grpc": { "cluster_name": extproc::CLUSTER },
-                    "initial_metadata": [{ "key": extproc::LISTENER, "value": listener.name }],
-                },
-                "processing_mode": modes(options.bodies),
-                "allow_mode_override": options.bodies == Bodies::Buffered,
-                "failure_mode_allow": options.failure_mode_allow,
-                "send_body_without_waiting_for_header_response": options.bodies == Bodies::Streamed,
-                "message_timeout": duration(timeout),
+    let mut processor = json!({
+        "name": "envoy.filters.http.ext_proc",
+        "typed_config": {
+            "@type": type_url("envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor"),
+            "grpc_service": {
+                "envoy_grpc": { "cluster_name": extproc::CLUSTER },
+                "initial_metadata": [{ "key": extproc::LISTENER, "value": listener.name }],
             },
-        }),
+            "processing_mode": modes(options.bodies),
+            "allow_mode_override": options.bodies == Bodies::Buffered,
+            "failure_mode_allow": options.failure_mode_allow,
+            "send_body_without_waiting_for_header_response": options.bodies == Bodies::Streamed,
+            "message_timeout": duration(timeout),
+        },
+    });
+    if options.original_dst {
+        // There is no cluster whose host could be set.
+        processor["typed_config"]["mutation_rules"] = json!({ "allow_all_routing": true });
+    }
+    vec![
+        processor,
         json!({
             "name": "envoy.filters.http.router",
             "typed_config": {

@@ -73,6 +73,11 @@ fn errors() -> Vec<Value> {
         json!({
             "filter": { "response_flag_filter": { "flags": flags } },
             "status_code": status,
+            // The router says it in the client's protocol then.
+            "headers_to_add": [{
+                "header": { "key": extproc::REPLY, "value": code },
+                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+            }],
             "body_format_override": {
                 "json_format": { "error": { "message": message, "type": "server_error", "param": null, "code": code } },
             },

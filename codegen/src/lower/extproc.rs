@@ -1,7 +1,8 @@
 //! `hardwire.extproc`: the service for Envoy.
 
 use super::{Cx, listeners};
-use crate::ast::hardwire::{ExtProc, ExtProcTls, Hardwire};
+use crate::ast::Document;
+use crate::ast::hardwire::ExtProcTls;
 use crate::ast::node::Span;
 use crate::{errors, ir};
 use std::net::{IpAddr, Ipv4Addr};
@@ -23,6 +24,7 @@ impl ir::ExtProc {
             max_message_bytes: bytes(limits.max_body_bytes.saturating_add(HEADERS)),
             max_streams: MAX_STREAMS,
             message_timeout: MESSAGE_TIMEOUT,
+            clear_route_cache: true,
             tls: None,
         }
     }
@@ -30,12 +32,16 @@ impl ir::ExtProc {
 
 /// The service, if there shall be one.
 pub(super) fn lower(
-    section: Option<&Hardwire>,
+    document: &Document,
     limits: &ir::Limits,
     taken: (&[(ir::Listener, Span)], &(String, u16)),
     cx: &mut Cx<'_>,
 ) -> Option<ir::ExtProc> {
-    let section: &ExtProc = section?.extproc.as_ref()?;
+    let clear = document.global.as_ref().and_then(|global| global.router.as_ref()?.clear_route_cache.as_ref());
+    let Some(section) = document.hardwire.as_ref().and_then(|section| section.extproc.as_ref()) else {
+        cx.no_effect(clear, "clear_route_cache", "without `hardwire.extproc`");
+        return None;
+    };
     let mut out = ir::ExtProc::with_defaults(limits);
     if let Some(address) = listeners::address(section.address.as_ref(), "address", IpAddr::V4(Ipv4Addr::LOCALHOST), cx)
     {
@@ -60,6 +66,7 @@ pub(super) fn lower(
     let streams = section.max_streams.as_ref().and_then(|leaf| cx.number(leaf, "max_streams", 1..=1_000_000));
     out.max_streams = streams.and_then(|streams| u32::try_from(streams).ok()).unwrap_or(MAX_STREAMS);
     out.message_timeout = cx.duration(section.message_timeout.as_ref(), "message_timeout", MESSAGE_TIMEOUT);
+    out.clear_route_cache = cx.flag(clear, "clear_route_cache", true);
     out.tls = section.tls.as_ref().and_then(|tls| files(tls, cx));
     Some(out)
 }

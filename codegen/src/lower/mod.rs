@@ -65,7 +65,7 @@ pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Path
     let listeners = listeners::ingress(document.listeners.as_ref(), cx);
     let management = listeners::management(document.global.as_ref(), &listeners, cx);
     let limits = limits::lower(document.hardwire.as_ref(), cx);
-    let extproc = extproc::lower(document.hardwire.as_ref(), &limits, (&listeners, &management), cx);
+    let extproc = extproc::lower(document, &limits, (&listeners, &management), cx);
     let responses = responses::lower(document.global.as_ref(), cx);
     let auto_names = names::auto_names(document.global.as_ref(), cx);
     let list_models = names::list_models(document.global.as_ref(), cx);

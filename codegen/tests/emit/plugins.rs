@@ -195,7 +195,7 @@ static MODELS: [Model; 6] = [
         quality: None,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
-        takes_effort: false,
+        takes_effort: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -214,7 +214,7 @@ static MODELS: [Model; 6] = [
         quality: None,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
-        takes_effort: false,
+        takes_effort: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -233,7 +233,7 @@ static MODELS: [Model; 6] = [
         quality: None,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
-        takes_effort: false,
+        takes_effort: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
