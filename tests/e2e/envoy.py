@@ -11,7 +11,13 @@ from pathlib import Path
 import httpx
 from router import Router, binary
 
-ROOT = Path(__file__).parents[2]
+MODES = {
+    "buffered": (),
+    "streamed": ("--bodies", "streamed"),
+    "full-duplex": ("--bodies", "full-duplex"),
+    "original-dst": ("--original-dst",),
+}
+"""Flags of `hardwirec envoy`."""
 
 
 def configuration(document: Path, env: dict[str, str], *args: str) -> str:
@@ -27,9 +33,9 @@ class Envoy:
     """A running Envoy. Every listener gets a port of its own; `url` is that of the first."""
 
     router: Router
-    document: Path
     folder: Path
     args: tuple[str, ...] = ()
+    document: Path = Path(__file__).with_name("extproc.yaml")
     edit: object = None
     """What is done to the configuration before Envoy reads it."""
     lines: list[str] = field(default_factory=list)

@@ -4,17 +4,9 @@ import json
 import re
 
 import pytest
-from envoy import Envoy
-from raw import Raw, ask, chat, request
-from upstream import DONE, END, STREAM_HEAD, answer, chunk, completion, decent, frames, piece, stream
+from raw import Raw, chat, request
+from upstream import DONE, END, STREAM_HEAD, answer, completion, decent, frames, piece, stream
 
-DOCUMENT = "extproc.yaml"
-MODES = {
-    "buffered": (),
-    "streamed": ("--bodies", "streamed"),
-    "full-duplex": ("--bodies", "full-duplex"),
-    "original-dst": ("--original-dst",),
-}
 OF_A_HOP = {"connection", "date", "keep-alive", "server", "transfer-encoding", "x-forwarded-proto", "x-forwarded-for"}
 MESSAGE = {
     "id": "msg_1",
@@ -26,36 +18,6 @@ MESSAGE = {
     "stop_sequence": None,
     "usage": {"input_tokens": 3, "output_tokens": 4},
 }
-
-
-@pytest.fixture(scope="session")
-def service(start, env, katan):
-    more = {"KATAN": katan.url, "OTHER_KEY": "sk-of-the-other-backend", "ROUTER_KEY": "first-key"}
-    return start("extproc", env | more, "--extproc", "127.0.0.1:0")
-
-
-@pytest.fixture(scope="session")
-def envoys(service, tmp_path_factory):
-    """Envoy in front of the service, by the way in which bodies are sent."""
-    from pathlib import Path
-
-    running = {}
-
-    def envoy(mode: str) -> Envoy:
-        if mode not in running:
-            folder = tmp_path_factory.mktemp(mode)
-            running[mode] = Envoy(service, Path(__file__).with_name(DOCUMENT), folder, MODES[mode])
-        return running[mode]
-
-    yield envoy
-    for one in running.values():
-        one.stop()
-
-
-@pytest.fixture(params=MODES)
-def envoy(envoys, service, request):
-    yield envoys(request.param)
-    service.check()
 
 
 def event(name: str, data: dict) -> bytes:
