@@ -76,8 +76,8 @@ fn test<F: Future<Output = ()>>(test: impl FnOnce(Bench) -> F) {
             catalog: Arc::new(Catalog::new(&TABLES, SystemTime::UNIX_EPOCH)),
             stores: None,
         };
-        let upstream = Upstream::new(&TABLES, fleet, Arc::clone(&recorder), None);
-        let ingress = Ingress::new(&shared, &TABLES.listeners[0], &env, upstream, Arc::clone(&recorder));
+        let upstream = Upstream::new(&TABLES, fleet, Arc::clone(&recorder));
+        let ingress = Ingress::new(&shared, &TABLES.listeners[0], &env, upstream, Arc::clone(&recorder), None);
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let router = socket.local_addr().unwrap();
         let (_stop, stopping) = watch::channel(false);

@@ -89,11 +89,10 @@ pub const ENTRIES: &[Entry] = &[
         "only conditions of `type: classifier` have labels, and those need a model",
     ),
     ignored("routing.decisions[].rules", "on_error", "no signal of this router asks anybody else, so none can fail"),
-    ignored(ROUTER, "clear_route_cache", "there is no proxy in front whose routes could be cached"),
     ignored(
         ROUTER,
         "streamed_body",
-        "bodies are read as they come; `hardwire.max_body_bytes` and `body_timeout` bound them",
+        "bodies are taken as they come, and Envoy tells how it sends them; `hardwire.max_body_bytes` and `body_timeout` bound them",
     ),
     declared(ROUTER, "model_selection", "models are chosen by the `algorithm` of each decision"),
     switch(ROUTER, "skip_processing", ENABLED, false, "no header lets a client go past the decisions"),

@@ -30,6 +30,8 @@ const TABLE: &[&str] = &[
     "Entrypoint",
     "EnvVar",
     "EventSignal",
+    "ExtProc",
+    "ExtProcTls",
     "Families",
     "Feature",
     "FileStore",
