@@ -241,6 +241,11 @@ impl<'a> Object<'a> {
         self.take(key).map_or(Ok(Cow::Borrowed("")), |value| value.expect_string(&path.key(key)))
     }
 
+    /// What is left, in its order; what is `null`, too.
+    pub fn rest(&self) -> impl Iterator<Item = (&str, &View<'a>)> {
+        self.0.iter().map(|(key, value)| (&**key, value))
+    }
+
     /// Keys of what is left and is not `null`.
     pub fn left(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter(|(_, value)| value.kind != Kind::Null).map(|(key, _)| &**key)

@@ -111,6 +111,7 @@ impl Turn {
             model: Bytes::new(),
             echo: request.echo(),
             custom_tools: request.custom_tools(),
+            spaced_tools: request.spaced_tools(),
             seal_unsigned: request.seal_unsigned,
         };
         let keep = if is_kept {

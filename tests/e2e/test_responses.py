@@ -4,9 +4,9 @@ import time
 
 import httpx
 import pytest
-from protocols import messages_backend, message, replay, tool_use, transcript, is_broken, names
-from responses import call, chat, chat_backend, create, error_of, events_of, stream, texts
-from upstream import STREAM_HEAD, chunk, piece
+from protocols import is_broken, message, messages_backend, names, replay, tool_use, transcript
+from responses import call, chat, chat_backend, create, error_of, stream, texts
+from upstream import STREAM_HEAD, answer, chunk, piece
 
 WEATHER = {
     "type": "function",
@@ -232,8 +232,6 @@ def test_errors_before_the_answer(responses, a):
     for id in ("resp_" + "0" * 32, "resp_x", "x"):
         error = error_of(post(previous_response_id=id), 400)
         assert error["code"] == "previous_response_not_found" and error["param"] == "previous_response_id"
-    from upstream import answer
-
     a.script = lambda connection, _: connection.send(
         answer({"error": {"message": "slow", "type": "x", "code": "c", "param": None}}, 429, {"retry-after": "7"})
     )

@@ -2,6 +2,7 @@
 //! what a client's own account of a turn becomes.
 
 use super::request::text;
+use super::tools::Spaced;
 use crate::protocol::out::Out;
 use crate::protocol::view::{Path, View};
 use bytes::Bytes;
@@ -39,6 +40,8 @@ pub(super) struct Call {
     pub(super) name: Bytes,
     /// A JSON document.
     pub(super) arguments: Bytes,
+    /// Where the tool belongs, if it is part of a namespace.
+    pub(super) space: Option<Spaced>,
 }
 
 // === impl Assistant ===
@@ -112,6 +115,11 @@ impl Content {
 // === impl Call ===
 
 impl Call {
+    /// The tool's name for the client.
+    pub(super) fn shown(&self) -> &Bytes {
+        self.space.as_ref().map_or(&self.name, |space| &space.name)
+    }
+
     fn write(&self, out: &mut Out) {
         out.write(br#"{"id":""#);
         out.pass(self.id.clone());
@@ -208,7 +216,7 @@ mod tests {
         let parts = r#"[{"type":"text","text":"a\n"},{"type":"refusal","refusal":"no"}]"#;
         assert_eq!(written(&turn), format!(r#"{{"role":"assistant","content":{parts}}}"#));
         turn.content.clear();
-        turn.calls.push(Call { id: b("c1"), name: b("f"), arguments: b(r#"{\"x\":1}"#) });
+        turn.calls.push(Call { id: b("c1"), name: b("f"), arguments: b(r#"{\"x\":1}"#), space: None });
         let call = r#"{"id":"c1","type":"function","function":{"name":"f","arguments":"{\"x\":1}"}}"#;
         assert_eq!(written(&turn), format!(r#"{{"role":"assistant","content":null,"tool_calls":[{call}]}}"#));
     }
@@ -218,7 +226,7 @@ mod tests {
         let mut turn = Assistant { thinking: vec![Thinking::Unsigned(b("hm"))], ..Assistant::default() };
         turn.content.push(Content::Text(b("x")));
         assert_eq!(written(&turn), r#"{"role":"assistant","content":"x"}"#);
-        turn.calls.push(Call { id: b("c"), name: b("f"), arguments: b("{}") });
+        turn.calls.push(Call { id: b("c"), name: b("f"), arguments: b("{}"), space: None });
         assert!(written(&turn).contains(r#""reasoning_content":"hm""#));
         turn.thinking = vec![Thinking::Signed { text: b("hm"), signature: b("s") }, Thinking::Redacted(b("d"))];
         let details = r#""reasoning_details":[{"type":"reasoning.text","text":"hm","signature":"s","index":0},{"type":"reasoning.encrypted","data":"d","index":1}]"#;

@@ -364,7 +364,7 @@ impl Encoder {
         let index = self.items.len();
         let id = item_id(prefix, &self.context.id, Place::Output(index));
         let open = Open { id, kind, text: BytesMut::new() };
-        self.frames.item(out, "response.output_item.added", index, &open.as_new());
+        self.frames.item(out, "response.output_item.added", index, &open.as_new(&self.context));
         self.open = Some(open);
     }
 
@@ -405,9 +405,13 @@ impl Encoder {
                 }
                 ItemKind::Message(contents)
             }
-            OpenKind::Function { call_id, name } => ItemKind::Function(Call { id: call_id, name, arguments: text }),
+            OpenKind::Function { call_id, name } => {
+                let space = self.context.space_of(&name);
+                ItemKind::Function(Call { id: call_id, name, arguments: text, space })
+            }
             OpenKind::Custom { call_id, name, input } => {
-                ItemKind::Custom(Call { id: call_id, name, arguments: text }, input.into_input())
+                let space = self.context.space_of(&name);
+                ItemKind::Custom(Call { id: call_id, name, arguments: text, space }, input.into_input())
             }
             OpenKind::Reasoning => ItemKind::Reasoning(Thinking::Unsigned(text), self.context.seal_unsigned),
         };
@@ -419,9 +423,11 @@ impl Encoder {
 
 impl Open {
     /// As its first event shows it.
-    fn as_new(&self) -> Item {
-        let call =
-            |call_id: &Bytes, name: &Bytes| Call { id: call_id.clone(), name: name.clone(), arguments: Bytes::new() };
+    fn as_new(&self, context: &Context) -> Item {
+        let call = |call_id: &Bytes, name: &Bytes| {
+            let space = context.space_of(name);
+            Call { id: call_id.clone(), name: name.clone(), arguments: Bytes::new(), space }
+        };
         let kind = match &self.kind {
             OpenKind::Message { .. } => ItemKind::Message(Vec::new()),
             OpenKind::Function { call_id, name } => ItemKind::Function(call(call_id, name)),

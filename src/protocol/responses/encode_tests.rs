@@ -22,6 +22,7 @@ fn encoder(stream: bool) -> Encoder {
         model: "m".into(),
         echo: request.echo(),
         custom_tools: request.custom_tools(),
+        spaced_tools: request.spaced_tools(),
         seal_unsigned: request.seal_unsigned,
     };
     Encoder::new(context, stream)

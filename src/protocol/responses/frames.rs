@@ -106,7 +106,7 @@ impl Frames {
             ItemKind::Function(call) => {
                 self.frame(out, "response.function_call_arguments.done", |out| {
                     at(Part::Input).write(out);
-                    item::member(out, "name", &call.name);
+                    item::member(out, "name", call.shown());
                     item::member(out, "arguments", &call.arguments);
                 });
             }

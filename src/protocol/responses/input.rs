@@ -7,7 +7,8 @@ use super::assistant::{Assistant, Call, Thinking};
 use super::compaction::{SUMMARY, read_compaction};
 use super::custom::wrap;
 use super::parts::{Part, read_parts, read_said, write_parts};
-use super::request::{need_text, referred};
+use super::request::{need_text, referred, take_text};
+use super::tools::Spaced;
 use crate::protocol::out::Out;
 use crate::protocol::view::{Object, Path, RequestError, View};
 use bytes::Bytes;
@@ -118,7 +119,10 @@ impl<'l> Messages<'l> {
     }
 
     fn call(&mut self, item: &mut Object<'_>, arguments: Bytes, path: &Path<'_>) -> Result<(), RequestError> {
-        let call = Call { id: need_text(item, "call_id", path)?, name: need_text(item, "name", path)?, arguments };
+        let (id, name) = (need_text(item, "call_id", path)?, need_text(item, "name", path)?);
+        let space = take_text(item, "namespace", path)?.map(|space| Spaced::new(space, name.clone()));
+        let name = space.as_ref().map_or(name, |space| space.flat.clone());
+        let call = Call { id, name, arguments, space };
         self.end_results();
         self.assistant.calls.push(call);
         Ok(())

@@ -49,6 +49,15 @@ pub(super) fn member(out: &mut Out, key: &str, raw: &Bytes) {
     out.write(b"\",");
 }
 
+/// Writes what all calls have, a comma after it.
+fn write_call(out: &mut Out, call: &Call) {
+    member(out, "call_id", &call.id);
+    if let Some(space) = &call.space {
+        member(out, "namespace", &space.space);
+    }
+    member(out, "name", call.shown());
+}
+
 /// Writes a content part of a message.
 pub(super) fn part(out: &mut Out, content: &Content) {
     match content {
@@ -92,16 +101,14 @@ impl Item {
             }
             ItemKind::Function(call) => {
                 out.write(br#""function_call","#);
-                member(out, "call_id", &call.id);
-                member(out, "name", &call.name);
+                write_call(out, call);
                 out.write(br#""arguments":""#);
                 out.pass(call.arguments.clone());
                 out.write(b"\"}");
             }
             ItemKind::Custom(call, input) => {
                 out.write(br#""custom_tool_call","#);
-                member(out, "call_id", &call.id);
-                member(out, "name", &call.name);
+                write_call(out, call);
                 out.write(br#""input":""#);
                 out.pass(input.clone());
                 out.write(b"\"}");

