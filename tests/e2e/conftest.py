@@ -164,7 +164,7 @@ def client(router):
 @pytest.fixture(scope="session")
 def extproc_env(env, katan):
     """The environment of the router behind Envoy."""
-    more = {"KATAN": katan.url, "OTHER_KEY": "sk-of-the-other-backend", "ROUTER_KEY": "first-key"}
+    more = {"KATAN": katan.url, "OTHER_KEY": "sk-of-the-other-backend"}
     return env | more
 
 
