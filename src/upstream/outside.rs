@@ -17,7 +17,7 @@ use std::rc::Rc;
 #[derive(Debug)]
 pub enum Sender {
     /// Nobody: the backend is in this process, and has answered.
-    Nobody(&'static Backend, Response<Body>),
+    Nobody(&'static Backend, Box<Response<Body>>),
     /// The proxy.
     Proxy(Box<Handed>),
 }
@@ -64,7 +64,8 @@ impl Upstream {
                 let answer = echo::answer(model.protocol, *token_delay, &body);
                 pending.answered(answer.status());
                 let idle = self.tables.limits.idle_timeout;
-                return Sender::Nobody(backend, answer.map(|source| source.lease(pending.0, idle, outbound.deadline)));
+                let answer = answer.map(|source| source.lease(pending.0, idle, outbound.deadline));
+                return Sender::Nobody(backend, Box::new(answer));
             }
         };
         let clusters = &self.fleet.clusters;

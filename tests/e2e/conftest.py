@@ -205,7 +205,7 @@ def claudes(translate):
 @pytest.fixture(scope="session")
 def extproc_env(env, katan):
     """The environment of the router behind Envoy."""
-    more = {"KATAN": katan.url, "OTHER_KEY": "sk-of-the-other-backend", "ROUTER_KEY": "first-key"}
+    more = {"KATAN": katan.url, "OTHER_KEY": "sk-of-the-other-backend"}
     return env | more
 
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from router import binary
+from envoy import configuration
 from test_tls import Authority
 
 ROOT = Path(__file__).parents[2]
@@ -25,13 +25,6 @@ ENV = {
 }
 
 
-def printed(config: Path, *args: str) -> str:
-    command = [binary("hardwirec"), "envoy", config, *args]
-    done = subprocess.run(command, env=ENV, capture_output=True, text=True, timeout=10, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def validate(config: str, folder: Path) -> subprocess.CompletedProcess:
     file = folder / "envoy.yaml"
     file.write_text(config)
@@ -49,7 +42,7 @@ def ca_file(tmp_path_factory):
 @pytest.mark.parametrize("bodies", ["buffered", "streamed", "full-duplex"])
 @pytest.mark.parametrize("more", [(), ("--original-dst",), ("--failure-mode-allow", "--admin", "127.0.0.1:9901")])
 def test_envoy_takes_it(document, bodies, more, ca_file, tmp_path):
-    config = printed(document, "--bodies", bodies, "--ca-file", ca_file, *more)
+    config = configuration(document, ENV, "--bodies", bodies, "--ca-file", ca_file, *more)
     validated = validate(config, tmp_path)
     assert validated.returncode == 0, validated.stderr
     # What Envoy takes for now is not enough.
@@ -58,5 +51,5 @@ def test_envoy_takes_it(document, bodies, more, ca_file, tmp_path):
 
 def test_envoy_would_say_so(ca_file, tmp_path):
     """That it does not take everything."""
-    config = printed(DOCUMENTS["every kind of backend"], "--ca-file", ca_file)
+    config = configuration(DOCUMENTS["every kind of backend"], ENV, "--ca-file", ca_file)
     assert validate(config.replace("lb_policy:", "lb_polcy:"), tmp_path).returncode != 0

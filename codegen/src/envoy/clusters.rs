@@ -102,6 +102,10 @@ fn are_sent_the_same(router: &ir::Router, model: usize, places: &[Option<Place>]
         && (!place_a.tls || place_a.host == place_b.host)
 }
 
+/// Where a name has addresses of both kinds: Envoy takes each for an endpoint of its own, and does not try one after the
+/// other.
+pub(super) const LOOKUP: &str = "V4_PREFERRED";
+
 /// The clusters of a model.
 pub(super) fn all(router: &ir::Router, model: &Model<'_>, options: &Options) -> Vec<Value> {
     let is_fallback = |cluster: &Cluster<'_>| options.failure_mode_allow && cluster.is_fallback;
@@ -121,6 +125,9 @@ fn cluster(router: &ir::Router, model: &ir::Model, cluster: &Cluster<'_>, option
         "per_connection_buffer_limit_bytes": extproc::buffer(router),
         "load_assignment": { "cluster_name": cluster.name, "endpoints": [{ "lb_endpoints": endpoints }] },
     });
+    if !is_static {
+        out["dns_lookup_family"] = json!(LOOKUP);
+    }
     let reliability = &model.reliability;
     if let Some(ejection) = &reliability.ejection {
         out["outlier_detection"] = json!({

@@ -49,6 +49,9 @@ pub(super) fn cluster(router: &ir::Router, options: &Options) -> Value {
             "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address(&host, port) } }] }],
         },
     });
+    if !is_address {
+        out["dns_lookup_family"] = json!(clusters::LOOKUP);
+    }
     if service.tls.is_some() {
         out["transport_socket"] = clusters::tls(&host, &["h2"], &options.ca_file);
     }

@@ -118,7 +118,7 @@ impl Conversation {
                     let mut rest = Out::default();
                     passing.finish(None, exchange, &mut rest);
                     if !rest.is_empty() {
-                        return Err(Stop::Own(Response::from_parts(parts, gathered(None, &mut rest))));
+                        return Err(Stop::own(Response::from_parts(parts, gathered(None, &mut rest))));
                     }
                 }
                 let reply = replies::head(Side::Response, heads::changes(&headers, &parts.headers), false);
@@ -144,7 +144,7 @@ impl Conversation {
             }
             Handling::Whole(whole) => {
                 if is_all {
-                    return Err(Stop::Own(whole.finish(parts, &Bytes::new(), exchange)));
+                    return Err(Stop::own(whole.finish(parts, &Bytes::new(), exchange)));
                 }
                 let becomes = Becomes::Made(whole, Box::new(parts));
                 self.hold(becomes, status, headers, Some(pending), out);
@@ -307,7 +307,7 @@ impl Conversation {
             Becomes::Other(response) => response,
         };
         if held.pieces == 0 {
-            return Err(Stop::Own(response));
+            return Err(Stop::own(response));
         }
         let (head, body) = response.into_parts();
         exchange.sent(body.len());

@@ -94,7 +94,7 @@ impl Conversation {
         let json = |body: Bytes| {
             let mut response = Response::new(body);
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            Stop::Own(response)
+            Stop::own(response)
         };
         let path = head.path.as_str();
         match dispatch::find(&head.method, path) {
@@ -148,10 +148,10 @@ impl Conversation {
         let face = std::rc::Rc::clone(&self.face);
         let exchange = self.noted()?;
         if asking.endpoint == Endpoint::CountTokens {
-            return Err(Stop::Own(face.dispatch.count_tokens(&received, exchange)?));
+            return Err(Stop::own(face.dispatch.count_tokens(&received, exchange)?));
         }
         let ask = match face.dispatch.settle(client, asking.headers, received, exchange)? {
-            Settled::Own(response) => return Err(Stop::Own(response)),
+            Settled::Own(response) => return Err(Stop::own(response)),
             Settled::Ask(ask) => ask,
         };
         let deadline = tokio::time::Instant::now() + timeout;
@@ -160,7 +160,7 @@ impl Conversation {
             Sender::Proxy(handed) => handed,
             Sender::Nobody(backend, answer) => {
                 exchange.tried(backend, 1);
-                return Err(Stop::Own(at_once(&face.dispatch, ask.answering, answer, exchange).await?));
+                return Err(Stop::own(at_once(&face.dispatch, ask.answering, *answer, exchange).await?));
             }
         };
         exchange.tried(handed.backend, 1);
@@ -194,7 +194,7 @@ fn changes(came: &HeaderMap, handed: &Handed, model: &'static str, length: usize
     let mut set = |name: &'static str, value: Bytes| out.set(Bytes::from_static(name.as_bytes()), value);
     set(":path", heads::bytes(handed.path.as_str()));
     if let Some(host) = handed.headers.get(header::HOST) {
-        set(":authority", Bytes::copy_from_slice(host.as_bytes()));
+        set(":authority", heads::copied(host.as_bytes()));
     }
     set("content-length", length.to_string().into());
     set(SELECTED_MODEL, Bytes::from_static(model.as_bytes()));

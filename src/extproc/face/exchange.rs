@@ -46,7 +46,7 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) enum Stop {
     /// The router answers.
-    Own(Response<Bytes>),
+    Own(Box<Response<Bytes>>),
     /// It answers with an error.
     Error(ApiError),
     /// Envoy does what it should not.
@@ -65,7 +65,7 @@ impl Conversation {
 
     /// What is noted about the request. There is one from its head on.
     pub(super) fn noted(&mut self) -> Result<&mut dispatch::Exchange, Stop> {
-        self.exchange.as_deref_mut().ok_or_else(|| Stop::out_of_order())
+        self.exchange.as_deref_mut().ok_or_else(Stop::out_of_order)
     }
 
     /// The last byte of the answer was handed over.
@@ -122,7 +122,7 @@ impl processor::Exchange for Conversation {
     async fn part(&mut self, part: ProcessingRequest, replies: &mut Vec<ProcessingResponse>) -> Result<Flow, Status> {
         let reply = match self.take(part, replies).await {
             Ok(()) => return Ok(Flow::Continue),
-            Err(Stop::Own(response)) => self.own(response),
+            Err(Stop::Own(response)) => self.own(*response),
             Err(Stop::Error(error)) => self.fail(error),
             Err(Stop::Broken(status)) => return Err(status),
         };
@@ -141,6 +141,10 @@ impl processor::Exchange for Conversation {
 }
 
 impl Stop {
+    pub(super) fn own(response: Response<Bytes>) -> Stop {
+        Stop::Own(Box::new(response))
+    }
+
     pub(super) fn out_of_order() -> Stop {
         Stop::Broken(Status::new(Code::InvalidArgument, "the part comes out of order"))
     }

@@ -81,13 +81,18 @@ pub(super) fn changes(from: &HeaderMap, to: &HeaderMap) -> HeaderMutation {
 /// Sets all values of a header.
 pub(super) fn put(out: &mut HeaderMutation, name: &HeaderName, headers: &HeaderMap) {
     for (n, value) in headers.get_all(name).iter().enumerate() {
-        let (key, value) = (bytes(name.as_str()), Bytes::copy_from_slice(value.as_bytes()));
+        let (key, value) = (bytes(name.as_str()), copied(value.as_bytes()));
         if n == 0 { out.set(key, value) } else { out.add(key, value) }
     }
 }
 
 pub(super) fn bytes(text: &str) -> Bytes {
-    Bytes::copy_from_slice(text.as_bytes())
+    copied(text.as_bytes())
+}
+
+/// Names and values are short, and what they stand in is no `Bytes`.
+pub(super) fn copied(bytes: &[u8]) -> Bytes {
+    bytes.to_vec().into()
 }
 
 #[cfg(test)]
