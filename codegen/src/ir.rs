@@ -542,11 +542,37 @@ pub enum Algorithm {
 /// `hardwire::table::MultiFactor`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MultiFactor {
-    /// Quality, latency, cost, load.
-    pub weights: [f64; 4],
+    pub objective: Objective,
+    pub latency: Latency,
     pub percentile: u8,
     pub ceilings: Ceilings,
     pub otherwise: Otherwise,
+}
+
+/// `hardwire::table::Objective`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Objective {
+    /// Quality, latency, cost, load.
+    Weighted([f64; 4]),
+    /// With tolerances.
+    Ordered(Vec<(Factor, f64)>),
+}
+
+/// `hardwire::table::Factor`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Factor {
+    Quality,
+    Latency,
+    Cost,
+    Load,
+}
+
+/// `hardwire::table::Latency`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Latency {
+    Either,
+    Tpot,
+    Ttft,
 }
 
 /// `hardwire::table::Ceilings`.
