@@ -205,6 +205,7 @@ section! {
             "image_content",
             "tool_choice_required",
             "tool_choice_none",
+            "flow_tool_state",
         ])
         .required(),
         /// Of `message`: whose. Default: anybody's.

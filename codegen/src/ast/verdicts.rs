@@ -104,6 +104,7 @@ pub const ENTRIES: &[Entry] = &[
         "only conditions of `type: classifier` have labels, and those need a model",
     ),
     ignored("routing.decisions[].rules", "on_error", "no signal of this router asks anybody else, so none can fail"),
+    ignored("routing.decisions[].algorithm.latency_aware", "description", "it is for people"),
     ignored("routing.decisions[].rules", "on_unknown", "every signal of this router is known: it is there or not"),
     ignored(ROUTER, "clear_route_cache", "there is no proxy in front whose routes could be cached"),
     ignored(
