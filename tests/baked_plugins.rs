@@ -77,7 +77,7 @@ fn test<F: Future<Output = ()>>(test: impl FnOnce(Bench) -> F) {
             stores: None,
         };
         let upstream = Upstream::new(&TABLES, fleet, Arc::clone(&recorder));
-        let ingress = Ingress::new(&shared, &TABLES.listeners[0], &env, upstream, Arc::clone(&recorder));
+        let ingress = Ingress::new(&shared, &TABLES.listeners[0], &env, upstream, Arc::clone(&recorder), None);
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let router = socket.local_addr().unwrap();
         let (_stop, stopping) = watch::channel(false);

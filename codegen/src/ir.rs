@@ -30,6 +30,8 @@ pub struct Router {
     pub management: (String, u16),
     /// Bounds and timeouts.
     pub limits: Limits,
+    /// The service for Envoy, where it is switched on.
+    pub extproc: Option<ExtProc>,
     /// Where responses are stored; `None`: there is no Responses API.
     pub responses: Option<ResponseStore>,
     /// Virtual names.
@@ -114,6 +116,20 @@ pub struct Limits {
     pub first_byte_timeout: Option<Duration>,
     pub idle_timeout: Duration,
     pub drain_timeout: Duration,
+}
+
+/// `hardwire::table::ExtProc`.
+#[derive(Debug, Clone)]
+pub struct ExtProc {
+    pub address: String,
+    pub port: u16,
+    pub max_message_bytes: u32,
+    pub max_streams: u32,
+    pub message_timeout: Duration,
+    /// `global.router.clear_route_cache`
+    pub clear_route_cache: bool,
+    /// Files with certificate and key.
+    pub tls: Option<(Text, Text)>,
 }
 
 /// Where responses are stored.

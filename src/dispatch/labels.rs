@@ -1,5 +1,6 @@
 //! The `x-vsr-*` headers of a response: what was decided, for the client to see.
 
+use super::client::Client;
 use crate::protocol::translated::Warnings;
 use crate::routing::Plan;
 use crate::table::{DecisionId, Protocol, Retention, SignalKind, Tables};
@@ -125,8 +126,13 @@ impl Labels {
 }
 
 /// Sets what is told of a translation.
-pub(super) fn set_protocols(headers: &mut HeaderMap, client: Protocol, upstream: Protocol, warnings: &Warnings) {
-    headers.insert(CLIENT_PROTOCOL, protocol_name(client));
+pub(super) fn set_protocols(headers: &mut HeaderMap, client: Client, upstream: Protocol, warnings: &Warnings) {
+    let client = match client {
+        Client::Chat => "openai",
+        Client::Messages => "anthropic",
+        Client::Responses => "openai-responses",
+    };
+    headers.insert(CLIENT_PROTOCOL, HeaderValue::from_static(client));
     headers.insert(UPSTREAM_PROTOCOL, protocol_name(upstream));
     if !warnings.is_empty() {
         headers.insert(PROTOCOL_WARNINGS, value(&warnings.to_header()));

@@ -7,35 +7,56 @@ mod answer;
 mod client;
 pub mod error;
 pub mod exchange;
+mod intake;
+mod keys;
 pub mod labels;
 mod passing;
 mod plugins;
 mod request;
+mod respond;
+mod routes;
 mod translate;
 
+pub(crate) use answer::MAX_WHOLE;
 pub use answer::{Answering, Handling, Whole};
 pub use client::Client;
 pub use error::ApiError;
 pub use exchange::Exchange;
+pub(crate) use intake::{Intake, ReceiveError};
+pub(crate) use keys::{Admission, Keys};
 pub use passing::{Ending, Passing, Stream};
 pub use request::Received;
+pub use respond::{Asked, SettledResponse, Told};
+pub use routes::operations;
+pub(crate) use routes::{Endpoint, Found, client_at, find};
 
 use crate::protocol::json::Field;
+use crate::protocol::json::Span;
 use crate::protocol::messages;
 use crate::protocol::prompt::Raw;
 use crate::protocol::rewrite::Rewrite;
 use crate::protocol::splice::Chunks;
 use crate::routing::{self, Plan, Routing};
-use crate::table::{ModelId, Tables};
+use crate::table::{ModelId, Protocol, Tables};
 use crate::telemetry::metrics::Recorder;
 use crate::upstream::strip_request;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use labels::Labels;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The client's id of a request, or a new one.
+pub(crate) fn request_id(headers: &HeaderMap) -> HeaderValue {
+    const LONGEST: usize = 128;
+    match headers.get(REQUEST_ID) {
+        Some(id) if !id.is_empty() && id.len() <= LONGEST => id.clone(),
+        _ => HeaderValue::from_str(&format!("req_{:032x}", fastrand::u128(..))).expect("hexadecimal digits"),
+    }
+}
 
 /// What settles requests: one in each worker.
 #[derive(Debug)]
@@ -71,6 +92,15 @@ pub struct Ask {
     pub answering: Answering,
 }
 
+/// A request for which a model was chosen.
+struct Planned {
+    plan: Plan,
+    /// Where the model's name stands.
+    name: Span,
+    /// The client wants to know how it was routed.
+    debug: bool,
+}
+
 impl Dispatch {
     /// For one worker.
     #[must_use]
@@ -82,33 +112,50 @@ impl Dispatch {
     pub fn settle(
         &self,
         client: Client,
-        mut headers: HeaderMap,
+        headers: HeaderMap,
         received: Received,
         exchange: &mut Exchange,
     ) -> Result<Settled, ApiError> {
         exchange.bytes_in = received.body.len() as u64;
-        let model = request::read(&received, exchange)?;
-        let plan = self.plan(client, &headers, &received, exchange)?;
+        let name = request::read(&received, exchange)?;
+        let plan = self.plan(client, &headers, &received, None, exchange)?;
         let debug = labels::wants_debug(&headers);
         if let Some(mut response) = plugins::reply(self, client, &plan, &received, exchange.stream) {
             self.labels.set_own(response.headers_mut(), &plan, debug);
             return Ok(Settled::Own(response));
         }
+        self.ask(client, Planned { plan, name, debug }, headers, received, exchange).map(Settled::Ask)
+    }
+
+    /// What a backend of the model that was chosen is asked.
+    fn ask(
+        &self,
+        client: Client,
+        planned: Planned,
+        mut headers: HeaderMap,
+        received: Received,
+        exchange: &mut Exchange,
+    ) -> Result<Ask, ApiError> {
+        let Planned { plan, name, debug } = planned;
         let chosen = plan.model.expect("a plan without a model has an answer of its own");
         strip_request(&mut headers);
         if let Some(roles) = self.tables.identity() {
             headers.remove(roles.user_header);
             headers.remove(roles.groups_header);
         }
-        let changes = plugins::apply(self, client, &plan, &received, &mut headers)?;
+        let mut changes = plugins::apply(self, client, &plan, &received, &mut headers)?;
+        let model = self.tables.model(chosen);
+        if client == Client::Responses && model.takes_effort && model.protocol == Protocol::Chat {
+            changes.bound_completion(&received.body);
+        }
         headers.insert(REQUEST_ID, exchange.request_id.clone());
-        let mut answering = Answering::new(client, self.tables.model(chosen), plan, &received, debug, exchange);
-        let name = model.start..model.end;
+        let mut answering = Answering::new(client, model, plan, &received, debug, exchange);
+        let name = name.start..name.end;
         let (body, rewrite) = if answering.translates() {
             translate::headers(client, &mut headers);
             let edited = changes.draft.map(|draft| received.body.edited(&draft.into_edits()));
             let body = edited.as_ref().unwrap_or(&received.body);
-            let (translated, place) = translate::request(client, self.tables.model(chosen), body, name)?;
+            let (translated, place) = translate::request(client, model, body, name)?;
             answering.warnings = translated.warnings;
             let rewrite = Rewrite::of_model(place).told(&translated.body, None, changes.by_backend);
             (translated.body, rewrite)
@@ -121,7 +168,7 @@ impl Dispatch {
             };
             (received.body, rewrite)
         };
-        Ok(Settled::Ask(Ask { model: chosen, headers, body, rewrite, answering }))
+        Ok(Ask { model: chosen, headers, body, rewrite, answering })
     }
 
     /// Answers how many tokens a request for Anthropic's Messages has, by estimate. No backend is asked.
@@ -135,12 +182,13 @@ impl Dispatch {
         Ok(response)
     }
 
-    /// Chooses the model, and counts the choice.
+    /// Chooses the model, and counts the choice. Metadata may stand elsewhere than in the body.
     fn plan(
         &self,
         client: Client,
         headers: &HeaderMap,
         received: &Received,
+        metadata: Option<&[u8]>,
         exchange: &mut Exchange,
     ) -> Result<Plan, ApiError> {
         let part = |field| received.part(field);
@@ -154,7 +202,7 @@ impl Dispatch {
                 part(Field::ToolChoice),
                 part(Field::ResponseFormat),
                 part(Field::MaxCompletionTokens).or_else(|| part(Field::MaxTokens)),
-                part(Field::Metadata),
+                metadata.map(Cow::Borrowed).or_else(|| part(Field::Metadata)),
                 part(Field::System),
             ]);
             let [messages, tools, tool_choice, response_format, max_tokens, metadata, system] =

@@ -6,6 +6,7 @@ use super::request::Received;
 use crate::protocol::draft::Draft;
 use crate::protocol::messages::said::Said;
 use crate::protocol::openai::Reply;
+use crate::protocol::splice::Chunks;
 use crate::routing::Plan;
 use crate::routing::plugins::{self, Effect, NoTools};
 use crate::table::{BodyChange, DecisionId, HeaderChange, PluginKind, Protocol};
@@ -22,9 +23,7 @@ pub(super) fn reply(
     received: &Received,
     stream: bool,
 ) -> Option<Response<Bytes>> {
-    let decision = decision(plan)?;
-    let message = dispatch.tables.decision(decision).plugins.fast_response?;
-    dispatch.recorder.plugins.ran(decision, PluginKind::FastResponse, true);
+    let message = said(dispatch, plan)?;
     let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let reply = Reply { message, created };
     let id = format!("msg_fast_{created}");
@@ -44,6 +43,14 @@ pub(super) fn reply(
     Some(response)
 }
 
+/// What the decision that won says in place of a model, if it does: a JSON string.
+pub(super) fn said(dispatch: &Dispatch, plan: &Plan) -> Option<&'static str> {
+    let decision = decision(plan)?;
+    let message = dispatch.tables.decision(decision).plugins.fast_response?;
+    dispatch.recorder.plugins.ran(decision, PluginKind::FastResponse, true);
+    Some(message)
+}
+
 /// What the decision that won makes of a request.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
@@ -51,6 +58,17 @@ pub(super) struct Changes {
     pub(super) draft: Option<Draft>,
     /// Then, to what the n-th backend gets, in its own protocol: how the model is told to reason.
     pub(super) by_backend: &'static [&'static [BodyChange]],
+}
+
+impl Changes {
+    /// The bound of the answer is told under the name that models which reason know it by.
+    pub(super) fn bound_completion(&mut self, body: &Chunks) {
+        let Some(mut draft) = self.draft.take().or_else(|| Draft::of(body, 0..body.len())) else { return };
+        if let Some((position, _)) = draft.settle(body, "max_tokens") {
+            draft.rename(position, "max_completion_tokens");
+        }
+        self.draft = Some(draft);
+    }
 }
 
 /// Changes the headers of the request, and says how its body is to change.

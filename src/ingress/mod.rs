@@ -5,30 +5,29 @@
 
 mod answer;
 mod ask;
-mod auth;
 mod body;
+mod compact;
 mod linger;
 mod listener;
 mod patience;
-mod routes;
+mod query;
+mod respond;
+mod stored;
 
 pub use answer::{Cut, ResponseBody};
 pub use listener::serve;
-pub use routes::operations;
 
-use crate::dispatch::{ApiError, Client, Dispatch, Exchange};
+use crate::dispatch::{self, Admission, ApiError, Client, Dispatch, Endpoint, Exchange, Found, Keys};
 use crate::env::Env;
-use crate::responses::store::Stores;
+use crate::responses::store::{Scope, Store, Stores};
 use crate::routing::Routing;
 use crate::routing::catalog::{Catalog, decode_id};
 use crate::table::{Listener, Tables};
 use crate::telemetry::metrics::Recorder;
 use crate::upstream::Upstream;
-use auth::Keys;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, header};
+use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
-use routes::{Endpoint, Found};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +41,7 @@ pub struct Ingress {
     upstream: Rc<Upstream>,
     recorder: Arc<Recorder>,
     keys: Keys,
+    store: Option<Store>,
     timeout: Duration,
 }
 
@@ -59,7 +59,7 @@ pub struct Shared {
 }
 
 impl Ingress {
-    /// A listener of one worker.
+    /// A listener of one worker, with the worker's end of the store.
     #[must_use]
     pub fn new(
         shared: &Shared,
@@ -67,6 +67,7 @@ impl Ingress {
         env: &Env,
         upstream: Rc<Upstream>,
         recorder: Arc<Recorder>,
+        store: Option<Store>,
     ) -> Self {
         Ingress {
             tables: shared.tables,
@@ -75,13 +76,14 @@ impl Ingress {
             upstream,
             recorder,
             keys: Keys::new(listener, env),
+            store,
             timeout: listener.timeout,
         }
     }
 
     /// Answers one request.
     async fn handle(&self, mut request: Request<Incoming>) -> Response<ResponseBody> {
-        let request_id = request_id(&request);
+        let request_id = dispatch::request_id(request.headers());
         let exchange = Box::new(Exchange::new(
             Arc::clone(&self.recorder),
             self.tables,
@@ -89,21 +91,44 @@ impl Ingress {
             request.method().clone(),
             request.uri().path(),
         ));
-        let client = routes::client(request.uri().path());
-        if !self.keys.admit(request.headers_mut()) {
-            return self.refuse(ApiError::unauthorized(), client, exchange);
-        }
+        let client = dispatch::client_at(request.uri().path());
+        let caller = match self.keys.admit(request.headers_mut()) {
+            Admission::Refused => return self.refuse(ApiError::unauthorized(), client, exchange),
+            Admission::Open => None,
+            Admission::Key(scope) => Some(scope),
+        };
         let path = request.uri().path();
-        match routes::find(request.method(), path) {
+        match dispatch::find(request.method(), path) {
             Found::Endpoint(Endpoint::Chat | Endpoint::Messages, _) => ask::ask(self, client, request, exchange).await,
             Found::Endpoint(Endpoint::CountTokens, _) => ask::count(self, client, request, exchange).await,
             Found::Endpoint(Endpoint::Models, _) => json(self.catalog.list.clone(), exchange),
             Found::Endpoint(Endpoint::Model, id) => self.model(id, exchange),
+            Found::Endpoint(endpoint, _) => self.respond(endpoint, caller, request, exchange).await,
             Found::Methods(methods) => self.refuse(ApiError::wrong_method(methods), client, exchange),
             Found::Nothing => {
                 let path = path.strip_suffix('/').unwrap_or(path);
                 self.refuse(ApiError::no_endpoint(request.method(), path), client, exchange)
             }
+        }
+    }
+
+    /// Serves the Responses API, where there is one.
+    async fn respond(
+        &self,
+        endpoint: Endpoint,
+        caller: Option<Scope>,
+        request: Request<Incoming>,
+        exchange: Box<Exchange>,
+    ) -> Response<ResponseBody> {
+        let Some(store) = &self.store else {
+            return self.refuse(ApiError::no_responses(), Client::Responses, exchange);
+        };
+        let to = respond::To { ingress: self, store, caller };
+        match endpoint {
+            Endpoint::Respond => respond::respond(to, request, exchange).await,
+            Endpoint::Compact => compact::compact(to, request, exchange).await,
+            Endpoint::InputTokens => compact::count(to, request, exchange).await,
+            _ => stored::serve(to, endpoint, &request, exchange).await,
         }
     }
 
@@ -121,20 +146,14 @@ impl Ingress {
     }
 }
 
-/// The client's id of the request, or a new one.
-fn request_id(request: &Request<Incoming>) -> HeaderValue {
-    const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-    const LONGEST: usize = 128;
-    match request.headers().get(REQUEST_ID) {
-        Some(id) if !id.is_empty() && id.len() <= LONGEST => id.clone(),
-        _ => HeaderValue::from_str(&format!("req_{:032x}", fastrand::u128(..))).expect("hexadecimal digits"),
-    }
+fn json(body: Bytes, exchange: Box<Exchange>) -> Response<ResponseBody> {
+    own(own_json(body), exchange)
 }
 
-fn json(body: Bytes, exchange: Box<Exchange>) -> Response<ResponseBody> {
+fn own_json(body: Bytes) -> Response<Bytes> {
     let mut response = Response::new(body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    own(response, exchange)
+    response
 }
 
 /// The router's own answer ends the exchange.

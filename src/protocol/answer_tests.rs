@@ -70,6 +70,8 @@ fn both_say_the_same() {
                     {"type": "reasoning.text", "index": 0, "text": "hm", "signature": "s"},
                     {"type": "reasoning.encrypted", "index": 1, "data": "d"},
                     {"type": "reasoning.text", "index": 2, "text": "", "signature": "t"}],
+                "thinking_blocks": [{"type": "thinking", "thinking": "hm", "signature": "s"},
+                    {"type": "redacted_thinking", "data": "d"}, {"type": "thinking", "thinking": "", "signature": "t"}],
                 "tool_calls": [call("b", "{}")]}),
             "tool_calls",
         ),

@@ -106,11 +106,10 @@ pub const ENTRIES: &[Entry] = &[
     ignored("routing.decisions[].rules", "on_error", "no signal of this router asks anybody else, so none can fail"),
     ignored("routing.decisions[].algorithm.latency_aware", "description", "it is for people"),
     ignored("routing.decisions[].rules", "on_unknown", "every signal of this router is known: it is there or not"),
-    ignored(ROUTER, "clear_route_cache", "there is no proxy in front whose routes could be cached"),
     ignored(
         ROUTER,
         "streamed_body",
-        "bodies are read as they come; `hardwire.max_body_bytes` and `body_timeout` bound them",
+        "bodies are taken as they come, and Envoy tells how it sends them; `hardwire.max_body_bytes` and `body_timeout` bound them",
     ),
     declared(ROUTER, "model_selection", "models are chosen by the `algorithm` of each decision"),
     switch(ROUTER, "skip_processing", ENABLED, false, "no header lets a client go past the decisions"),

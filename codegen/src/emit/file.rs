@@ -30,6 +30,8 @@ const TABLE: &[&str] = &[
     "Entrypoint",
     "EnvVar",
     "EventSignal",
+    "ExtProc",
+    "ExtProcTls",
     "Factor",
     "Families",
     "Feature",

@@ -9,6 +9,17 @@ use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 impl Cx<'_> {
+    /// A size in bytes, at least 1.
+    pub(super) fn size(&mut self, leaf: Option<&Leaf>, key: &str, default: u64) -> u64 {
+        let Some((leaf, text)) = leaf.and_then(|leaf| Some((leaf, self.fixed(leaf, key)?))) else {
+            return default;
+        };
+        units::size(&text).filter(|bytes| *bytes > 0).unwrap_or_else(|| {
+            self.sink.report(&errors::BAD_SIZE, leaf.span, &[key, &text]);
+            default
+        })
+    }
+
     /// The text of a value that is fixed at build time: it cannot name environment variables.
     pub(super) fn fixed(&mut self, leaf: &Leaf, key: &str) -> Option<String> {
         let mut parts = self.parts(leaf)?;

@@ -440,7 +440,9 @@ fn thinking_comes_back_as_it_was_signed() {
         {"type": "reasoning.summary", "index": 0, "summary": "x"},
         {"type": "reasoning.encrypted", "format": "openai-responses-v1", "index": 2, "data": "foreign"}]});
     let litellm = json!({"thinking_blocks": [thinking, redacted]});
-    for fields in [whole, in_pieces, litellm] {
+    // What a client makes of pieces that it does not know how to put together.
+    let torn = json!({"thinking_blocks": [thinking, redacted], "reasoning_details": [detail(0, "signature", "sig==")]});
+    for fields in [whole, in_pieces, litellm, torn] {
         let (body, warnings) = translated(&with(thoughtful(fields)), &Options::default()).unwrap();
         assert_eq!(body["messages"][1]["content"], json!([thinking, redacted, used]));
         assert_eq!((body["thinking"]["type"].as_str(), warnings.len()), (Some("enabled"), 0));

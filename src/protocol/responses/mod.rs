@@ -14,6 +14,7 @@ pub mod input;
 mod item;
 pub mod list;
 mod parts;
+pub mod replay;
 pub mod request;
 pub mod resource;
 pub mod to_chat;
