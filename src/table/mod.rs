@@ -19,7 +19,7 @@ mod responses;
 mod signal;
 mod text;
 
-pub use algorithm::{Algorithm, Ceilings, MultiFactor, Otherwise};
+pub use algorithm::{Algorithm, Ceilings, Factor, Latency, MultiFactor, Objective, Otherwise, Priority};
 pub use approximate::{Gram, Near, NearTerm, Ranked, Similar, Stem, Words};
 pub use backend::{Auth, Backend, BackendId, Endpoint, Http, Url};
 pub use decision::{Decision, DecisionId, Matched, Retention};

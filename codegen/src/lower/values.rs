@@ -192,7 +192,8 @@ impl Cx<'_> {
             if known.len() == 1 { format!("write {}", listed(&known)) } else { format!("one of {}", listed(&known)) }
         };
         if unsupported.contains(&text.as_str()) {
-            self.sink.report(&errors::UNSUPPORTED_VALUE, leaf.span, &[key, &text]).help(all());
+            let help = if known.len() == 1 { format!("only {} is", listed(&known)) } else { all() };
+            self.sink.report(&errors::UNSUPPORTED_VALUE, leaf.span, &[key, &text]).help(help);
         } else {
             let help = nearest(&text, known.iter().copied()).map_or_else(all, |near| format!("did you mean `{near}`?"));
             self.sink.report(&errors::UNKNOWN_VALUE, leaf.span, &[key, &text]).help(help);
