@@ -20,7 +20,7 @@ fn shuffled(names: impl Iterator<Item = String>) -> Vec<String> {
 /// Something that needs the answer.
 fn weigh(target: Target) -> u64 {
     match target {
-        Target::Auto => 1,
+        Target::Auto(_) => 1,
         Target::Model(id) => u64::from(id.0),
     }
 }

@@ -106,7 +106,7 @@ fn bench(criterion: &mut Criterion) {
                     let mut framer = Framer::new(EVENT_LIMIT);
                     for piece in pieces {
                         framer.push(piece.clone());
-                        while let Some(frame) = framer.next().expect("no event is too large") {
+                        while let Some(frame) = framer.next_frame().expect("no event is too large") {
                             black_box(frame.data);
                         }
                     }

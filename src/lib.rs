@@ -9,11 +9,13 @@ pub mod env;
 #[cfg(feature = "extproc")]
 pub mod extproc;
 pub mod ingress;
+pub mod language;
 pub mod openapi;
 pub mod protocol;
 pub mod responses;
 pub mod routing;
 pub mod server;
+pub mod stems;
 pub mod table;
 pub mod telemetry;
 pub mod upstream;

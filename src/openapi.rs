@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 pub struct Operation {
     /// `GET`
     pub method: &'static str,
-    /// May end in `{id}`.
+    /// May have one `{id}`.
     pub path: &'static str,
     /// In a few words.
     pub summary: &'static str,
@@ -33,6 +33,8 @@ pub enum Body {
     Chat,
     /// A request of Anthropic's Messages API.
     Messages,
+    /// A request of OpenAI's Responses API.
+    Response,
     /// A text or a chat request to look at.
     Question,
     /// Several texts to look at.
@@ -140,7 +142,7 @@ fn describe(operation: &Operation, face: &Face) -> Value {
         "summary": operation.summary,
         "responses": responses,
     });
-    if operation.path.ends_with("{id}") {
+    if operation.path.contains("{id}") {
         out["parameters"] = json!([{ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } }]);
     }
     if let Some(body) = operation.body {
@@ -158,6 +160,7 @@ impl Body {
         match self {
             Body::Chat => "ChatRequest",
             Body::Messages => "MessagesRequest",
+            Body::Response => "ResponseRequest",
             Body::Question => "Question",
             Body::Batch => "Batch",
         }
@@ -185,6 +188,20 @@ fn schemas(tables: &Tables) -> Value {
             "properties": {
                 "model": { "type": "string", "example": model },
                 "messages": messages,
+                "stream": { "type": "boolean", "default": false },
+            },
+        },
+        "ResponseRequest": {
+            "type": "object",
+            "description": "OpenAI's; made into a chat request.",
+            "required": ["model"],
+            "properties": {
+                "model": { "type": "string", "example": model },
+                "input": {
+                    "oneOf": [text.clone(), objects.clone()],
+                },
+                "previous_response_id": { "type": "string", "nullable": true },
+                "store": { "type": "boolean", "default": true },
                 "stream": { "type": "boolean", "default": false },
             },
         },

@@ -24,7 +24,7 @@ fn choose(routing: &Routing, prompt: &str) -> Result<(&'static str, usize), Erro
     let body = Raw { messages: messages.as_bytes(), ..Raw::default() };
     let plan = routing.plan("auto", || Request { body, ..Request::default() })?;
     let candidate = plan.choice.expect("a virtual name").candidate;
-    Ok((TABLES.model(plan.model).name, candidate))
+    Ok((TABLES.model(plan.model.expect("a model is asked")).name, candidate))
 }
 
 #[track_caller]

@@ -40,7 +40,7 @@ fn test<F: Future<Output = ()>>(test: impl FnOnce(Bench) -> F) {
             stores: None,
         };
         let upstream = Upstream::new(&TABLES, fleet, Arc::clone(&recorder));
-        let ingress = Ingress::new(&shared, &TABLES.listeners[0], &env, upstream, Arc::clone(&recorder));
+        let ingress = Ingress::new(&shared, &TABLES.listeners[0], &env, upstream, Arc::clone(&recorder), None);
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let router = socket.local_addr().unwrap();
         let (_stop, stopping) = watch::channel(false);
@@ -107,6 +107,23 @@ fn texts_are_noticed() {
             ("draw a cat and explain it", &["x-vsr-selected-decision: image", "x-vsr-matched-modality: BOTH"]),
             // Two of eight words, and the bound is a quarter.
             ("todo one two todo three four five six", &["x-vsr-selected-decision: dense_or_fenced"]),
+            (
+                "Quelle est la capitale de la France ?",
+                &[
+                    "x-vsr-selected-decision: french",
+                    "x-vsr-selected-confidence: 0.8000",
+                    "x-vsr-matched-language: fr",
+                    "x-vsr-retention-drop: false",
+                    "x-vsr-retention-ttl-turns: 0",
+                    "x-vsr-retention-prefer-prefix: true",
+                ],
+            ),
+            (
+                "海についての詩を書いてください、お願いします",
+                &["x-vsr-selected-decision: surely_japanese", "x-vsr-matched-language: ja"],
+            ),
+            // What is in doubt counts as English, but not as surely as this router wants it.
+            ("1234567890 1234567890", &["x-vsr-selected-model: small"]),
             ("a contract, and ``` fences", &["x-vsr-matched-projections: high", "x-vsr-matched-keywords: legal"]),
         ];
         for (text, expected) in cases {
@@ -114,9 +131,9 @@ fn texts_are_noticed() {
         }
         let metrics = Registry::new(&TABLES, vec![Arc::clone(&bench.recorder)]).render();
         for line in [
-            r#"llm_signal_match_total{signal_type="structure",signal_name="many_questions"} 2"#,
-            r#"llm_signal_match_total{signal_type="event",signal_name="payment"} 2"#,
-            r#"llm_signal_extraction_total{signal_type="event",signal_name="payment"} 8"#,
+            r#"llm_signal_match_total{signal_type="structure",signal_name="many_questions",recipe="default"} 2"#,
+            r#"llm_signal_match_total{signal_type="event",signal_name="payment",recipe="default"} 2"#,
+            r#"llm_signal_extraction_total{signal_type="event",signal_name="payment",recipe="default"} 11"#,
         ] {
             assert!(metrics.lines().any(|counted| counted == line), "{line}\nis not in\n{metrics}");
         }

@@ -3,7 +3,7 @@
 
 use hardwire::{
     routing::signals::{Signals, is_spaced_word},
-    table::{Automaton, Edge, Families, KeywordOperator, KeywordSignal, Literals, SignalId, SignalSet, Tables, Term},
+    table::{Automaton, Edge, KeywordOperator, KeywordSignal, Literals, Policy, SignalId, SignalSet, Term},
 };
 use hardwire_baked::{basic, signals};
 use hardwire_codegen::emit::{automata::literals, words};
@@ -13,8 +13,8 @@ use proptest::prelude::*;
 fn found(text: &str) -> String {
     let tables = &signals::TABLES;
     let mut set = SignalSet::EMPTY;
-    Signals::new(tables).expect("baked for this machine").text(text, &mut set);
-    let mut names: Vec<_> = set.iter().map(|id| tables.signals[usize::from(id.0)].name).collect();
+    Signals::new(tables.policies[0]).expect("baked for this machine").text(text, &mut set);
+    let mut names: Vec<_> = set.iter().map(|id| tables.policies[0].signals[usize::from(id.0)].name).collect();
     match names.iter().position(|name| *name == "harmless") {
         Some(at) => drop(names.remove(at)),
         None => names.insert(0, "harmful"),
@@ -97,7 +97,7 @@ fn patterns() {
 #[test]
 fn nothing_to_look_for() {
     let mut set = SignalSet::EMPTY;
-    Signals::new(&basic::TABLES).unwrap().text("urgent", &mut set);
+    Signals::new(basic::TABLES.policies[0]).unwrap().text("urgent", &mut set);
     assert_eq!(set, SignalSet::EMPTY);
 }
 
@@ -113,7 +113,7 @@ fn a_damaged_table_is_refused() {
     let literals = table(&[("abc".to_owned(), false)]);
     for table in [&[][..], &literals.table[..255], &literals.table[..literals.table.len() - 1]] {
         let broken = Literals { table, ..literals };
-        assert!(Signals::new(router(broken)).is_err());
+        assert!(Signals::new(policy(broken)).is_err());
     }
 }
 
@@ -143,29 +143,16 @@ fn table(keywords: &[Keyword]) -> Literals {
     }
 }
 
-/// A router with a signal for each keyword. Everything else is that of a baked one.
-fn router(literals: Literals) -> &'static Tables {
+/// A policy with a signal for each keyword.
+fn policy(literals: Literals) -> &'static Policy {
     let signal = |n: u16| KeywordSignal { signal: SignalId(n), operator: KeywordOperator::Or, first_term: n, terms: 1 };
     let term_count = literals.terms.len();
-    Box::leak(Box::new(Tables {
+    Box::leak(Box::new(Policy {
         automata: vec![Automaton::Literals(literals)].leak(),
         keywords: (0..term_count as u16).map(signal).collect::<Vec<_>>().leak(),
         term_count,
-        env: &[],
-        signals: &[],
-        contexts: &[],
-        ..tables_of_basic()
+        ..Policy::EMPTY
     }))
-}
-
-fn tables_of_basic() -> Tables {
-    let t = &basic::TABLES;
-    Tables {
-        config: hardwire::table::Config { ..t.config },
-        management: hardwire::table::Management { ..t.management },
-        families: Families::NONE,
-        ..*t
-    }
 }
 
 /// The same question, asked character by character.
@@ -204,7 +191,7 @@ proptest! {
         text in prop_oneof![letters("0,24"), letters("60,300")],
     ) {
         let mut set = SignalSet::EMPTY;
-        Signals::new(router(table(&keywords))).unwrap().text(&text, &mut set);
+        Signals::new(policy(table(&keywords))).unwrap().text(&text, &mut set);
         let chars: Vec<char> = text.chars().collect();
         for (n, keyword) in keywords.iter().enumerate() {
             prop_assert_eq!(set.has(SignalId(n as u16)), is_in(&chars, keyword), "{:?} in {:?}", keyword, text);

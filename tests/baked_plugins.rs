@@ -77,7 +77,7 @@ fn test<F: Future<Output = ()>>(test: impl FnOnce(Bench) -> F) {
             stores: None,
         };
         let upstream = Upstream::new(&TABLES, fleet, Arc::clone(&recorder));
-        let ingress = Ingress::new(&shared, &TABLES.listeners[0], &env, upstream, Arc::clone(&recorder));
+        let ingress = Ingress::new(&shared, &TABLES.listeners[0], &env, upstream, Arc::clone(&recorder), None);
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let router = socket.local_addr().unwrap();
         let (_stop, stopping) = watch::channel(false);
@@ -139,9 +139,9 @@ fn a_decision_answers_itself() {
             "{answer:?}"
         );
         bench.counted(
-            r#"llm_plugin_execution_total{plugin_type="fast_response",decision_name="greet",status="success"} 2"#,
+            r#"llm_plugin_execution_total{plugin_type="fast_response",decision_name="greet",status="success",recipe="default"} 2"#,
         );
-        bench.counted(r#"llm_decision_match_total{decision_name="greet"} 2"#);
+        bench.counted(r#"llm_decision_match_total{decision_name="greet",recipe="default"} 2"#);
         bench.counted(r#"llm_model_requests_total{model="plain"} 0"#);
     });
 }
@@ -176,17 +176,21 @@ fn fields_and_tools_are_held_back() {
             r#"{"model":"Qwen/Qwen3-8B","max_tokens":100,"n":1,"messages":[{"role":"user","content":"strict"}],"chat_template_kwargs":{"enable_thinking":false}}"#
         );
         for line in [
-            r#"sr_request_params_blocked_total{decision="strict",param="logit_bias"} 1"#,
-            r#"sr_request_params_max_tokens_capped_total{decision="strict"} 1"#,
-            r#"sr_request_params_max_n_capped_total{decision="strict"} 1"#,
-            r#"sr_request_params_unknown_field_stripped_total{decision="strict"} 1"#,
-            r#"llm_plugin_execution_total{plugin_type="tools",decision_name="strict",status="success"} 1"#,
+            r#"sr_request_params_blocked_total{decision="strict",param="logit_bias",recipe="default"} 1"#,
+            r#"sr_request_params_max_tokens_capped_total{decision="strict",recipe="default"} 1"#,
+            r#"sr_request_params_max_n_capped_total{decision="strict",recipe="default"} 1"#,
+            r#"sr_request_params_unknown_field_stripped_total{decision="strict",recipe="default"} 1"#,
+            r#"llm_plugin_execution_total{plugin_type="tools",decision_name="strict",status="success",recipe="default"} 1"#,
         ] {
             bench.counted(line);
         }
         let filtered = r#"{"model":"auto","tools":[{"function":{"name":"list"}},{"function":{"name":"read"}}],"messages":[{"role":"user","content":"tools"}]}"#;
         let expected = r#"{"model":"plain","tools":[{"function":{"name":"read"}}],"messages":[{"role":"user","content":"tools"}]}"#;
         assert_eq!(bench.forwarded("", filtered).await.body, expected);
+        let none =
+            r#"{"model":"auto","tools":{"function":{"name":"list"}},"messages":[{"role":"user","content":"tools"}]}"#;
+        let answer = bench.ask("", none).await;
+        assert!(answer.head.starts_with("http/1.1 400 ") && answer.body.contains(r#""param":"tools""#), "{answer:?}");
     });
 }
 
@@ -210,6 +214,21 @@ fn every_backend_is_told_to_reason_in_its_own_words() {
         );
         let openai = bench.forwarded("", &ask("deep")).await.body;
         assert_eq!(openai, r#"{"model":"gpt","reasoning_effort":"low","messages":[{"role":"user","content":"deep"}]}"#);
+        let decided = |decision: &str, model: &str, enabled: &str, effort: &str| {
+            bench.counted(&format!(
+                r#"llm_reasoning_decisions_total{{category="{decision}",model="{model}",enabled="{enabled}",effort="{effort}",recipe="default"}} 1"#
+            ));
+        };
+        decided("think", "gpt-oss", "true", "high");
+        decided("hard", "gpt-oss", "false", "unspecified");
+        decided("deep", "gpt", "true", "low");
+        for line in [
+            r#"llm_reasoning_template_usage_total{family="gpt-oss",param="reasoning_effort"} 2"#,
+            r#"llm_reasoning_effort_usage_total{family="gpt-oss",effort="high"} 1"#,
+            r#"llm_reasoning_effort_usage_total{family="gpt-oss",effort="low"} 1"#,
+        ] {
+            bench.counted(line);
+        }
     });
 }
 

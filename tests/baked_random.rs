@@ -3,13 +3,14 @@
 //! The interpreter shares nothing with the emitter and the server: it looks for words in lists of words, walks rules as
 //! trees, and sorts all decisions that match.
 
+use hardwire::language::detect;
 use hardwire::protocol::prompt::Raw;
 use hardwire::routing::{Request, Routing};
-use hardwire::table::SignalKind;
+use hardwire::table::{Language, SignalKind};
 use hardwire_baked::random;
 use hardwire_codegen::ir::{
-    Counts, Feature, Input, InputValue, KeywordOperator, MetadataTest, Modality, ModalityDetector, Predicate, Router,
-    Rule, Signal, SignalWhat, Strategy, Term,
+    Counts, Feature, Input, InputOf, InputValue, KeywordOperator, MetadataTest, Modality, ModalityDetector, Policy,
+    Predicate, Rule, Signal, SignalWhat, Strategy, Term,
 };
 use hardwire_codegen::{Source, check};
 use regex::Regex;
@@ -19,9 +20,9 @@ use std::sync::Mutex;
 /// Requests for each document.
 const REQUESTS: usize = 400;
 
-const WORDS: [&str; 14] = [
+const WORDS: [&str; 16] = [
     "alpha", "beta", "Gamma", "delta", "critical", "now", "draw", "explain", "ALPHA", "other", "drawing", "?", "!!",
-    "beta?",
+    "beta?", "zwischen", "nachts",
 ];
 
 /// Numbers without a pattern, the same in every run.
@@ -112,6 +113,7 @@ fn occurrences(term: &Term, text: &str) -> usize {
         Term::Literal { text: keyword, case_sensitive: true } => words(text).iter().filter(|w| *w == keyword).count(),
         Term::Literal { text: keyword, .. } => words(text).iter().filter(|w| w.eq_ignore_ascii_case(keyword)).count(),
         Term::Regex { pattern } => regex(pattern).find_iter(text).count(),
+        other => panic!("no document asks for {other:?}"),
     }
 }
 
@@ -195,21 +197,32 @@ fn signal(signal: &Signal, detector: Option<&ModalityDetector>, case: &Case, tok
                     },
             )
         }
+        SignalWhat::Language { code, threshold } => {
+            let Language { code: told, confidence } = detect(text);
+            (told == code && confidence >= *threshold).then_some(Match { confidence, value: None })
+        }
         SignalWhat::Projection { .. } => None, // comes after the others
     }
 }
 
-/// Adds the outputs of all mappings.
-fn project(router: &Router, matches: &mut [Option<Match>]) {
-    for mapping in &router.mappings {
-        let value = |input: &Input| match (matches[input.signal], input.value) {
-            (Some(_), InputValue::Binary { hit, .. }) => hit,
-            (None, InputValue::Binary { miss, .. }) => miss,
+fn score(inputs: &[Input], matches: &[Option<Match>]) -> f64 {
+    let value = |input: &Input| match &input.of {
+        InputOf::Score(inputs) => score(inputs, matches),
+        InputOf::Signal { signal, value } => match (matches[*signal], value) {
+            (Some(_), InputValue::Binary { hit, .. }) => *hit,
+            (None, InputValue::Binary { miss, .. }) => *miss,
             (Some(matched), InputValue::Confidence) => matched.confidence,
             (Some(matched), InputValue::Raw) => matched.value.expect("it counts"),
             (None, _) => 0.0,
-        };
-        let score: f64 = mapping.inputs.iter().map(|input| input.weight * value(input)).sum();
+        },
+    };
+    inputs.iter().fold(0.0, |sum, input| sum + input.weight * value(input))
+}
+
+/// Adds the outputs of all mappings.
+fn project(policy: &Policy, matches: &mut [Option<Match>]) {
+    for mapping in &policy.mappings {
+        let score = score(&mapping.inputs, matches);
         for output in &mapping.outputs {
             let bounds = output.predicate.map(|p| [p.gt, p.gte, p.lt, p.lte]);
             let distances = bounds.iter().flatten().flatten().map(|bound| (score - bound).abs());
@@ -245,16 +258,16 @@ fn rule(rule: &Rule, matches: &[Option<Match>]) -> Option<f64> {
     }
 }
 
-fn winner<'r>(router: &'r Router, case: &Case, tokens: u64) -> Option<(&'r str, f64)> {
+fn winner<'p>(policy: &'p Policy, case: &Case, tokens: u64) -> Option<(&'p str, f64)> {
     let mut matches: Vec<Option<Match>> =
-        router.signals.iter().map(|own| signal(own, router.modality.as_ref(), case, tokens)).collect();
-    project(router, &mut matches);
+        policy.signals.iter().map(|own| signal(own, policy.modality.as_ref(), case, tokens)).collect();
+    project(policy, &mut matches);
     let confidence = |own: &Option<Rule>| own.as_ref().map_or(Some(0.0), |own| rule(own, &matches));
-    let mut all: Vec<_> = router.decisions.iter().filter_map(|d| Some((d, confidence(&d.rule)?))).collect();
+    let mut all: Vec<_> = policy.decisions.iter().filter_map(|d| Some((d, confidence(&d.rule)?))).collect();
     let tiered = all.iter().any(|(decision, _)| decision.tier > 0);
     all.sort_by(|(a, a_sure), (b, b_sure)| {
         let (by_confidence, by_priority) = (b_sure.total_cmp(a_sure), b.priority.cmp(&a.priority));
-        let order = match router.strategy {
+        let order = match policy.strategy {
             _ if tiered => a.tier.cmp(&b.tier).then(by_confidence).then(by_priority),
             Strategy::Priority => by_priority.then(by_confidence),
             Strategy::Confidence => by_confidence.then(by_priority),
@@ -269,15 +282,17 @@ fn winner<'r>(router: &'r Router, case: &Case, tokens: u64) -> Option<(&'r str, 
 #[test]
 fn baked_routers_decide_as_documented() {
     let mut random = Random(7);
-    let (mut wins, mut weighed, mut tiered) = (0, 0, 0);
+    let (mut wins, mut weighed, mut tiered, mut recipes) = (0, 0, 0, 0);
     let mut families = BTreeSet::new();
     for (text, tables) in random::ALL {
         let (router, report) = check(&Source { path: "random.yaml", text });
         let router = router.unwrap_or_else(|| panic!("{}", report.render_text(false)));
-        families.extend(router.signals.iter().map(|signal| signal.what.family()));
-        tiered += usize::from(router.decisions.iter().any(|decision| decision.tier > 0));
+        for policy in &router.policies {
+            families.extend(policy.signals.iter().map(|signal| signal.what.family()));
+            tiered += usize::from(policy.decisions.iter().any(|decision| decision.tier > 0));
+        }
         let routing = Routing::new(tables).expect("baked for this machine");
-        for _ in 0..REQUESTS {
+        for n in 0..REQUESTS {
             let case = Case::random(&mut random);
             let (messages, tools) = (case.messages(), vec!["{}"; case.tools].join(","));
             let (tools, metadata) = (format!("[{tools}]"), case.metadata.map(|value| format!(r#"{{"k":"{value}"}}"#)));
@@ -287,15 +302,21 @@ fn baked_routers_decide_as_documented() {
                 metadata: metadata.as_deref().map(str::as_bytes),
                 ..Raw::default()
             };
-            let plan = routing.plan("auto", || Request { body, user: case.user, groups: case.groups });
-            let choice = plan.expect("there is a default model").choice.expect("`auto` is chosen for");
+            // By turns, where there are two.
+            let asked = n % router.policies.len();
+            let name = ["auto", "r"][asked];
+            let plan = routing.plan(name, || Request { body, user: case.user, groups: case.groups });
+            let choice = plan.expect("there is a default model").choice.expect("both are chosen for");
+            assert_eq!(usize::from(choice.policy.0), asked);
             let baked = choice.decision.map(|(id, confidence)| (tables.decision(id).name, confidence));
-            let expected = winner(&router, &case, choice.tokens.unwrap_or(0));
+            let expected = winner(&router.policies[asked], &case, choice.tokens.unwrap_or(0));
             assert_eq!(baked, expected, "{case:?}\n{text}");
+            recipes += usize::from(asked > 0 && baked.is_some());
             wins += usize::from(baked.is_some_and(|(name, _)| name != "rest"));
             weighed += usize::from(baked.is_some_and(|(_, confidence)| confidence > 0.0 && confidence < 1.0));
         }
     }
     assert_eq!(families.len(), SignalKind::ALL.len(), "every family is decided by: {families:?}");
+    assert!(recipes > 1_000, "{recipes} decided by recipes");
     assert!(wins > 4_000 && weighed > 500 && tiered > 5, "{wins} won, {weighed} of them weighed, {tiered} with tiers");
 }

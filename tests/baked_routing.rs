@@ -4,15 +4,15 @@ use hardwire::{
     routing::signals::Signals,
     table::{SignalId, SignalSet, Tables, Target},
 };
-use hardwire_baked::{basic, confidence, models_64, signals};
+use hardwire_baked::{basic, closed, confidence, models_64, signals};
 
 /// What wins for a prompt: the decision, its confidence, its models.
 fn decide(tables: &'static Tables, text: &str, tokens: u64) -> Option<String> {
-    let signals = Signals::new(tables).expect("baked for this machine");
+    let signals = Signals::new(tables.policies[0]).expect("baked for this machine");
     let mut set = SignalSet::EMPTY;
     signals.text(text, &mut set);
     signals.context(tokens, &mut set);
-    (tables.decide)(&set).map(|won| {
+    (tables.policies[0].decide)(&set).map(|won| {
         let decision = tables.decision(won.decision);
         let models: Vec<_> = decision.models.iter().map(|id| tables.model(*id).name).collect();
         format!("{} {} {}", decision.name, won.confidence, models.join(","))
@@ -62,7 +62,7 @@ fn confidence_puts_the_catch_all_last() {
 
 #[test]
 fn without_rules_there_is_no_signal() {
-    assert!(basic::TABLES.signals.is_empty() && basic::TABLES.automata.is_empty());
+    assert!(basic::TABLES.policies[0].signals.is_empty() && basic::TABLES.policies[0].automata.is_empty());
     check(&basic::TABLES, "anything", 10, "everything 0 local/qwen3-8b");
 }
 
@@ -93,14 +93,14 @@ fn expected(has: impl Fn(&str) -> bool) -> &'static str {
 #[test]
 fn every_combination_of_signals() {
     let tables = &signals::TABLES;
-    assert_eq!(tables.signals.len(), 8);
-    for bits in 0..1u32 << tables.signals.len() {
+    assert_eq!(tables.policies[0].signals.len(), 8);
+    for bits in 0..1u32 << tables.policies[0].signals.len() {
         let mut set = SignalSet::EMPTY;
         for id in (0..8u16).filter(|id| bits & (1 << id) != 0) {
             set.insert(SignalId(id));
         }
-        let has = |name: &str| set.iter().any(|id| tables.signals[usize::from(id.0)].name == name);
-        let won = (tables.decide)(&set).map(|won| tables.decision(won.decision).name);
+        let has = |name: &str| set.iter().any(|id| tables.policies[0].signals[usize::from(id.0)].name == name);
+        let won = (tables.policies[0].decide)(&set).map(|won| tables.decision(won.decision).name);
         assert_eq!(won, Some(expected(has)), "{bits:08b}");
     }
 }
@@ -110,7 +110,7 @@ fn names_resolve() {
     let t = &basic::TABLES;
     let resolve = |name| match (t.resolve)(name) {
         None => "nothing",
-        Some(Target::Auto) => "auto",
+        Some(Target::Auto(_)) => "auto",
         Some(Target::Model(id)) => t.model(id).name,
     };
     for (name, target) in [
@@ -141,4 +141,19 @@ fn ids_are_positions() {
         let ids: Vec<_> = tables.models.iter().flat_map(|model| model.backends).map(|b| usize::from(b.id.0)).collect();
         assert_eq!(ids, (0..tables.backend_count).collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn a_decision_that_answers_itself_needs_no_model() {
+    use hardwire::protocol::prompt::Raw;
+    use hardwire::routing::{Request, Routing};
+    let routing = Routing::new(&closed::TABLES).expect("baked for this machine");
+    let body = Raw { messages: br#"[{"role":"user","content":"hello"}]"#, ..Raw::default() };
+    let plan = routing.plan("auto", || Request { body, ..Request::default() }).expect("it answers");
+    assert_eq!(plan.model, None);
+    let (decision, _) = plan.choice.and_then(|choice| choice.decision).expect("a decision without rules");
+    assert_eq!(closed::TABLES.decision(decision).plugins.fast_response, Some("\"We are closed.\""));
+    let explained = routing.explain("auto", Request { body, ..Request::default() }).expect("it answers");
+    assert_eq!(explained.model(&closed::TABLES), None);
+    assert!(explained.reason(&closed::TABLES).ends_with("it answers itself, and no model is asked"));
 }

@@ -17,7 +17,8 @@ fn explain(tables: &'static Tables, model: &str, text: &str) -> Explanation {
 
 /// What wins by the documented order, among what matches by the rules as data.
 fn winner(tables: &'static Tables, set: &SignalSet, by_confidence: bool) -> Option<(u16, f64)> {
-    let mut matched: Vec<_> = considered(tables, set).into_iter().filter(|decision| decision.matched).collect();
+    let mut matched: Vec<_> =
+        considered(tables.policies[0], set).into_iter().filter(|decision| decision.matched).collect();
     let tiered = matched.iter().any(|one| tables.decision(one.decision).tier > 0);
     matched.sort_by(|a, b| {
         let (one, other) = (tables.decision(a.decision), tables.decision(b.decision));
@@ -35,10 +36,10 @@ fn winner(tables: &'static Tables, set: &SignalSet, by_confidence: bool) -> Opti
 
 fn agrees(tables: &'static Tables, by_confidence: bool, bits: &[bool]) {
     let mut set = SignalSet::EMPTY;
-    for (id, _) in bits.iter().enumerate().take(tables.signals.len()).filter(|(_, bit)| **bit) {
+    for (id, _) in bits.iter().enumerate().take(tables.policies[0].signals.len()).filter(|(_, bit)| **bit) {
         set.insert(SignalId(id as u16));
     }
-    let code = (tables.decide)(&set).map(|won| (won.decision.0, won.confidence));
+    let code = (tables.policies[0].decide)(&set).map(|won| (won.decision.0, won.confidence));
     assert_eq!(code, winner(tables, &set, by_confidence), "{:?}", set.iter().collect::<Vec<_>>());
 }
 
@@ -69,9 +70,9 @@ proptest! {
 fn terms_are_shown_where_they_stand() {
     let tables = &keywords_100::TABLES;
     let mut shown = 0;
-    for keyword in tables.keywords {
+    for keyword in tables.policies[0].keywords {
         for term in keyword.first_term..keyword.first_term + keyword.terms {
-            let word = tables.reasons.terms[usize::from(term)];
+            let word = tables.policies[0].reasons.terms[usize::from(term)];
             let text = format!("Über {word}!");
             let explanation = explain(tables, "auto", &text);
             for noticed in explanation.signals.iter().filter(|noticed| noticed.signal == keyword.signal) {
@@ -94,7 +95,7 @@ fn patterns_are_shown_from_their_first_byte() {
         let places: Vec<&str> = explanation
             .signals
             .iter()
-            .filter(|noticed| signal_name(&signals::TABLES, noticed.signal) == "keyword:ticket")
+            .filter(|noticed| signal_name(signals::TABLES.policies[0], noticed.signal) == "keyword:ticket")
             .flat_map(|noticed| &noticed.places)
             .map(|(_, place)| &text[place.clone()])
             .collect();
@@ -116,14 +117,14 @@ fn a_named_model_has_no_reasons() {
 fn traces_follow_the_document() {
     let tables = &signals::TABLES;
     let explanation = explain(tables, "auto", "nothing of interest");
-    for (decision, considered) in tables.decisions.iter().zip(&explanation.decisions) {
+    for (decision, considered) in tables.decisions().zip(&explanation.decisions) {
         let Some(trace) = &considered.trace else {
             assert!(considered.matched, "{} has no rules", decision.name);
             continue;
         };
         assert_eq!((trace.matched, trace.confidence), (considered.matched, considered.confidence));
         if let Part::Leaf(id) = trace.part {
-            assert!(signal_name(tables, id).contains(':'));
+            assert!(signal_name(tables.policies[0], id).contains(':'));
             assert!(trace.children.is_empty());
         } else {
             assert!(!trace.children.is_empty());

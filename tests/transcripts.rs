@@ -3,6 +3,8 @@
 //!
 //! However a stream is cut, the same must come of it; and a stream that is translated into its own protocol means the same.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where it stands")]
+
 use bytes::Bytes;
 use hardwire::protocol::out::Out;
 use hardwire::protocol::stream::{Context, Encoder, Translator};

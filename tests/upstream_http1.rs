@@ -8,8 +8,8 @@ use hardwire::env::Env;
 use hardwire::protocol::rewrite::Rewrite;
 use hardwire::protocol::splice::Chunks;
 use hardwire::table::{
-    Backend, BackendId, Balance, Config, Endpoint, Http, Limits, Listener, Management, Model, ModelId, Protocol,
-    Reasons, Reliability, RetryOn, Tables, Target, Url,
+    Backend, BackendId, Balance, Config, Endpoint, Http, Limits, Listener, Management, Model, ModelId, Policy,
+    Protocol, Reliability, RetryOn, Tables, Target, Url,
 };
 use hardwire::telemetry::metrics::Recorder;
 use hardwire::upstream::{Body, BodyError, Error, Fleet, Outbound, Outcome, Upstream};
@@ -68,17 +68,9 @@ fn tables(port: u16) -> &'static Tables {
         models: Box::leak(Box::new([model])),
         backend_count: 1,
         default_model: Some(ModelId(0)),
-        signals: &[],
-        keywords: &[],
-        automata: &[],
-        term_count: 0,
-        contexts: &[],
-        families: hardwire::table::Families::NONE,
-        project: None,
-        decisions: &[],
-        reasons: Reasons::NONE,
+        policies: &[&Policy::EMPTY],
+        entrypoints: &[],
         resolve: |_| Some(Target::Model(ModelId(0))),
-        decide: |_| None,
     }))
 }
 

@@ -57,6 +57,8 @@ errors! {
         "`{0}` is not supported by this version", "in {1}", "remove it: a key that did nothing would be worse than none";
     REMOVED_KEY = Error "removed-key",
         "`{0}` is no longer a key of {1}", "removed", "use {2}";
+    MISPLACED_KEY = Error "misplaced-key",
+        "`{0}` is no key of {1}", "the models are the same for all policies", "move it to {2}";
     IGNORED_KEY = Warning "ignored-key",
         "`{0}` is ignored", "has no meaning in a baked router", "";
     UNSUPPORTED_DECLARATION = Warning "unsupported-declaration",
@@ -184,9 +186,17 @@ errors! {
     LONG_KEYWORD = Error "long-keyword",
         "the keyword has {0} characters", "at most {1} are possible",
         "look for a shorter piece of it";
+    FUZZY_MATCHES_ALL = Error "fuzzy-matches-all",
+        "with {0} edits any short word becomes {1}", "as many as it has letters, or more",
+        "`fuzzy_threshold` is the number of letters that may differ, 2 where it is not written: give a smaller one, or put short keywords into a signal of their own";
+    NO_STEMS = Error "no-stems",
+        "the keyword `{0}` can never match", "only words that are left out, such as `the`",
+        "`method: bm25` looks at words that mean something; without a `method` it is found as it is";
     EMPTY_BAND = Error "empty-band",
         "signal `{0}` can never match", "`min_tokens` is larger than `max_tokens`", "";
 
+    UNKNOWN_LANGUAGE = Error "unknown-language",
+        "`{0}` is not a language that can be told from others", "not a known code of ISO 639-1", "the codes are {1}";
     EMPTY_LIST = Error "empty-list",
         "`{0}` is empty", "nothing stands in it", "";
     EXACTLY_ONE = Error "exactly-one",
@@ -201,6 +211,8 @@ errors! {
         "set `global.model_catalog.modules.modality_detector`: `enabled: true`, `method: keyword` and `keywords`";
     UNKNOWN_SCORE = Error "unknown-score",
         "there is no score `{0}`", "not in `routing.projections.scores`", "";
+    SCORE_CYCLE = Error "score-cycle",
+        "score `{0}` depends on itself", "its value is needed for its value", "through {1}";
     NO_BOUNDS = Error "no-bounds",
         "`{0}` has no bounds", "compares with nothing", "write at least one of `gt`, `gte`, `lt` and `lte`";
     EMPTY_BOUNDS = Error "empty-bounds",
@@ -228,6 +240,16 @@ errors! {
         "decision `{0}` can never win", "whenever it matches, `{1}` matches too and comes first", "{2}";
     WEIGHT_UNUSED = Warning "weight-unused",
         "`weight` has no effect", "no algorithm looks at it", "order `modelRefs` by preference";
+
+    // Entrypoints and recipes.
+    UNKNOWN_RECIPE = Error "unknown-recipe",
+        "there is no recipe `{0}`", "not in `recipes`", "";
+    RESERVED_RECIPE = Error "reserved-recipe",
+        "a recipe cannot be called `{0}`", "reserved", "`default` is the top-level `routing`: rename the recipe";
+    PUBLIC_NAME_TAKEN = Error "public-name-taken",
+        "`{0}` is the name of {1} already", "taken", "give the entrypoint another name";
+    UNUSED_RECIPE = Warning "unused-recipe",
+        "no entrypoint names the recipe `{0}`", "nobody can ask for it", "it is left out of the binary; add it to `entrypoints`";
 
     // Plugins and reasoning.
     NEEDED_PARAM = Error "needed-param",

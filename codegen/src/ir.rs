@@ -35,6 +35,20 @@ pub struct Router {
     pub models: Vec<Model>,
     /// Index into `models`.
     pub default_model: Option<usize>,
+    /// The top-level `routing`, then the recipes in the order of the document; indices are policy ids.
+    pub policies: Vec<Policy>,
+    /// Further virtual names, each with an index into `policies`.
+    pub entrypoints: Vec<(String, usize)>,
+}
+
+/// Name of the first policy; no recipe can have it.
+pub const DEFAULT_POLICY: &str = "default";
+
+/// `hardwire::table::Policy`.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    pub name: String,
+    pub description: String,
     /// Used signals: by family, in each in the order of the document; indices are signal ids.
     pub signals: Vec<Signal>,
     /// Those of which some output is used.
@@ -45,7 +59,9 @@ pub struct Router {
     pub identity: Option<Identity>,
     /// `priority` or `confidence`.
     pub strategy: Strategy,
-    /// In the order of the document; indices are decision ids.
+    /// Id of the first of the decisions: they are numbered over all policies.
+    pub first_decision: usize,
+    /// In the order of the document.
     pub decisions: Vec<Decision>,
 }
 
@@ -299,6 +315,11 @@ pub enum SignalWhat {
         criteria: Vec<Vec<Term>>,
     },
     Modality(Modality),
+    /// The user writes in the language with this code of ISO 639-1.
+    Language {
+        code: String,
+        threshold: f64,
+    },
     /// An output of a mapping, by its index among those that are declared.
     Projection {
         mapping: usize,
@@ -318,6 +339,7 @@ impl SignalWhat {
             SignalWhat::Role { .. } => "authz",
             SignalWhat::Event { .. } => "event",
             SignalWhat::Modality(_) => "modality",
+            SignalWhat::Language { .. } => "language",
             SignalWhat::Projection { .. } => "projection",
         }
     }
@@ -411,6 +433,26 @@ pub enum Term {
     Literal { text: String, case_sensitive: bool },
     /// A pattern in the syntax of regex-syntax, flags included, known to compile.
     Regex { pattern: String },
+    /// The same as a literal; or a word of the text becomes it with so few edits.
+    Near { text: String, case_sensitive: bool, edits: usize },
+    /// A word of the text shares so many groups of `arity` letters with it.
+    Similar { text: String, case_sensitive: bool, arity: usize, threshold: f32 },
+    /// The weights of its stems, summed up over the words of the text, come to so much.
+    Ranked { text: String, threshold: f32, weights: Vec<(String, f32)> },
+}
+
+impl Term {
+    /// As the document has it.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Term::Literal { text, .. }
+            | Term::Regex { pattern: text }
+            | Term::Near { text, .. }
+            | Term::Similar { text, .. }
+            | Term::Ranked { text, .. } => text,
+        }
+    }
 }
 
 /// Bands of a score.
@@ -425,13 +467,30 @@ pub struct Mapping {
     pub outputs: Vec<Band>,
 }
 
-/// A signal's part in a score.
+/// A part of a score.
 #[derive(Debug, Clone)]
 pub struct Input {
-    /// Index into `Router::signals`.
-    pub signal: usize,
     pub weight: f64,
-    pub value: InputValue,
+    pub of: InputOf,
+}
+
+/// What is weighed.
+#[derive(Debug, Clone)]
+pub enum InputOf {
+    /// A signal, by its index into `Router::signals`.
+    Signal { signal: usize, value: InputValue },
+    /// Another score.
+    Score(Vec<Input>),
+}
+
+impl Input {
+    /// Visits every signal that goes into it.
+    pub fn signals(&mut self, visit: &mut impl FnMut(&mut usize, InputValue)) {
+        match &mut self.of {
+            InputOf::Signal { signal, value } => visit(signal, *value),
+            InputOf::Score(inputs) => inputs.iter_mut().for_each(|input| input.signals(visit)),
+        }
+    }
 }
 
 /// What of a signal goes into a score; where it does not match, 0.
@@ -445,7 +504,7 @@ pub enum InputValue {
 /// A band, which holds every score where it has no bounds.
 #[derive(Debug, Clone)]
 pub struct Band {
-    /// Index into `Router::signals`, if a decision uses it.
+    /// Index into `Policy::signals`, if a decision uses it.
     pub signal: Option<usize>,
     pub predicate: Option<Predicate>,
 }
@@ -473,6 +532,18 @@ pub struct Decision {
     pub reasoning: Vec<Option<Reasoning>>,
     pub algorithm: Algorithm,
     pub plugins: Plugins,
+    pub retention: Option<Retention>,
+    /// JSON.
+    pub annotations: Option<String>,
+}
+
+/// `hardwire::table::Retention`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retention {
+    pub drop: Option<bool>,
+    pub ttl_turns: Option<u32>,
+    pub keep_current_model: Option<bool>,
+    pub prefer_prefix: Option<bool>,
 }
 
 /// `hardwire::table::Algorithm`. Positions are those of `Decision::models`.
@@ -514,6 +585,9 @@ pub enum Otherwise {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reasoning {
     pub on: bool,
+    pub family: String,
+    pub parameter: String,
+    pub effort: Option<String>,
     /// By backend of the model.
     pub changes: Vec<Vec<BodyChange>>,
 }
@@ -572,7 +646,7 @@ pub enum HeaderChange {
 /// A rule tree. Groups have at least one child.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Rule {
-    /// Index into `Router::signals`.
+    /// Index into `Policy::signals`.
     Signal(usize),
     /// The same, and what it counted, or else how sure it is, compares so.
     Compare {

@@ -14,10 +14,12 @@ pub mod errors;
 pub mod ir;
 pub mod lower;
 pub mod parse;
+pub mod ranking;
 pub mod report;
 pub mod schema;
 mod script;
 
+pub use lower::language::CODES as LANGUAGES;
 pub use report::{Diagnostic, Report};
 pub use script::build;
 

@@ -247,8 +247,8 @@ fn summary(router: &ir::Router) -> String {
         "ok: {}, {}, {}, {}, {}",
         counted(router.models.len(), "model", "models"),
         counted(backends, "backend", "backends"),
-        counted(router.signals.len(), "signal", "signals"),
-        counted(router.decisions.len(), "decision", "decisions"),
+        counted(router.policies.iter().map(|policy| policy.signals.len()).sum(), "signal", "signals"),
+        counted(router.policies.iter().map(|policy| policy.decisions.len()).sum(), "decision", "decisions"),
         counted(router.env.len(), "environment variable", "environment variables"),
     )
 }

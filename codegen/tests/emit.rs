@@ -33,6 +33,11 @@ fn families_of_signals() {
 }
 
 #[test]
+fn keyword_methods() {
+    expect_file!["emit/methods.rs"].assert_eq(&output("methods.yaml").rust);
+}
+
+#[test]
 fn plugins_and_reasoning() {
     expect_file!["emit/plugins.rs"].assert_eq(&output("plugins.yaml").rust);
 }
@@ -58,6 +63,11 @@ fn algorithms() {
 }
 
 #[test]
+fn recipes() {
+    expect_file!["emit/recipes.rs"].assert_eq(&output("recipes.yaml").rust);
+}
+
+#[test]
 fn the_same_document_gives_the_same_bytes() {
     for name in ["basic.yaml", "signals.yaml", "keywords_100.yaml"] {
         assert_eq!(output(name), output(name));
@@ -75,7 +85,7 @@ fn the_output_names_its_source_and_no_place() {
 
 #[test]
 fn every_file_that_the_output_includes_is_there() {
-    for name in ["basic.yaml", "signals.yaml", "families.yaml", "keywords_100.yaml"] {
+    for name in ["basic.yaml", "signals.yaml", "families.yaml", "keywords_100.yaml", "recipes.yaml"] {
         let Output { rust, blobs } = output(name);
         let included = rust.matches("include_bytes!").count() + rust.matches("include_str!").count();
         assert_eq!(included, blobs.len(), "{name}");

@@ -16,7 +16,7 @@ fn tell<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Told {
     for piece in pieces {
         framer.push(piece.to_vec().into());
         loop {
-            match framer.next() {
+            match framer.next_frame() {
                 Ok(Some(frame)) => told.push((frame.event.to_vec(), frame.data.to_vec())),
                 Ok(None) => break,
                 Err(error) => return (told, Some(error)),

@@ -37,6 +37,8 @@ pub(super) enum Problem {
     InvalidInput(String),
     /// With the name and the nearest one that there is.
     InvalidModel(String),
+    /// Decisions ask for roles, and the question does not tell who asks.
+    NoIdentity,
     BodyTooLarge,
     BodyTimeout,
     BodyBroken,
@@ -66,6 +68,11 @@ pub(super) fn problem(problem: Problem) -> Answer {
         ),
         Problem::InvalidInput(message) => (StatusCode::BAD_REQUEST, "INVALID_INPUT", message.as_str()),
         Problem::InvalidModel(message) => (StatusCode::BAD_REQUEST, "INVALID_ROUTING_MODEL", message.as_str()),
+        Problem::NoIdentity => (
+            StatusCode::FORBIDDEN,
+            "IDENTITY_REQUIRED",
+            "decisions ask for roles: tell in `user` who sends the request, and in `groups` of which groups",
+        ),
         Problem::BodyTooLarge => {
             (StatusCode::PAYLOAD_TOO_LARGE, "REQUEST_BODY_TOO_LARGE", "the request body exceeds 10 MiB")
         }

@@ -6,7 +6,7 @@ use super::{Api, Asked};
 use crate::protocol::prompt::Raw;
 use crate::routing::explain::{Explanation, Part, Trace, signal_name};
 use crate::routing::{Error, Request};
-use crate::table::Tables;
+use crate::table::{Policy, Tables};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -81,10 +81,10 @@ pub(super) fn intent(api: &Api, asked: &Asked<'_>) -> Answer {
         let decision_result = won.map(|(id, confidence)| DecisionResult {
             decision_name: api.tables.decision(id).name,
             confidence,
-            matched_rules: explained.decisions[usize::from(id.0)]
+            matched_rules: explained.decisions[usize::from(id.0 - explained.policy.first_decision)]
                 .trace
                 .as_ref()
-                .map_or_else(Vec::new, |trace| matched_rules(api.tables, trace)),
+                .map_or_else(Vec::new, |trace| matched_rules(explained.policy, trace)),
         });
         let probabilities = || {
             let matched = explained.decisions.iter().filter(|one| one.matched);
@@ -95,7 +95,7 @@ pub(super) fn intent(api: &Api, asked: &Asked<'_>) -> Answer {
             probabilities: question.options.return_probabilities.then(probabilities),
             recommended_model: explained.model(api.tables).unwrap_or_default(),
             routing_decision: won.map_or("", |(id, _)| api.tables.decision(id).name),
-            matched_signals: matched_signals(api.tables, &explained),
+            matched_signals: matched_signals(&explained),
             decision_result,
         })))
     })
@@ -157,6 +157,7 @@ fn explain(api: &Api, question: &Question<'_>) -> Result<Explanation, Problem> {
     let request = Request { body, user: &question.user, groups: &question.groups };
     let name = question.model.as_deref().or_else(|| api.tables.auto_names.first().copied()).unwrap_or("auto");
     api.routing.explain(name, request).map_err(|error| match error {
+        Error::NoIdentity => Problem::NoIdentity,
         Error::UnknownModel { .. } => Problem::InvalidModel(error.to_string()),
         _ => Problem::InvalidInput(error.to_string()),
     })
@@ -177,11 +178,11 @@ fn classification(tables: &'static Tables, explained: &Explanation, began: Insta
 }
 
 /// The signals that made a rule match.
-fn matched_rules(tables: &Tables, trace: &Trace) -> Vec<String> {
+fn matched_rules(policy: &Policy, trace: &Trace) -> Vec<String> {
     match trace.part {
-        Part::Leaf(id) if trace.matched => vec![signal_name(tables, id)],
+        Part::Leaf(id) if trace.matched => vec![signal_name(policy, id)],
         Part::Leaf(_) | Part::Not => Vec::new(),
-        Part::And | Part::Or => trace.children.iter().flat_map(|child| matched_rules(tables, child)).collect(),
+        Part::And | Part::Or => trace.children.iter().flat_map(|child| matched_rules(policy, child)).collect(),
     }
 }
 

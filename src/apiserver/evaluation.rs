@@ -3,8 +3,9 @@
 
 use crate::routing::Plan;
 use crate::routing::explain::{Considered, Explanation, Noticed, Part, Trace, signal_name};
-use crate::table::{Rule, SignalId, SignalKind, Tables};
+use crate::table::{PluginKind, Policy, Rule, SignalId, SignalKind, Tables};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ pub struct Evaluation<'a> {
     original_text: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     requested_model: Option<&'a str>,
+    /// What it was routed by; a model that is asked for by its own name is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipe: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     decision_result: Option<DecisionResult<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,6 +34,8 @@ pub struct Evaluation<'a> {
     routing_decision: Option<&'a str>,
     metrics: Metrics,
     signal_confidences: BTreeMap<String, f64>,
+    /// What signals counted that count something, whether they matched or not.
+    signal_values: BTreeMap<String, f64>,
     /// Our own addition: on what the signals fired.
     signal_evidence: Vec<Evidence<'a>>,
 }
@@ -38,9 +44,14 @@ pub struct Evaluation<'a> {
 struct DecisionResult<'a> {
     decision_name: &'a str,
     algorithm: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    plugins: Vec<&'static str>,
     used_signals: Lists<'a>,
     matched_signals: Lists<'a>,
     unmatched_signals: Lists<'a>,
+    /// Our own addition: as the document has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annotations: Option<&'a RawValue>,
 }
 
 /// Names of signals by family: `keywords`, `context`, …
@@ -98,33 +109,39 @@ pub fn evaluation<'a>(
     trace: bool,
     took: Duration,
 ) -> Evaluation<'a> {
+    let policy = explained.policy;
     let won = explained.won().map(|(id, _)| id);
     let decision = won.map(|id| tables.decision(id));
     let (selection_status, selection_method) = match (&explained.plan, decision) {
         (None, _) => ("unavailable", None),
         (Some(Plan { choice: None, .. }), _) => ("selected", Some("explicit")),
+        (Some(Plan { model: None, .. }), _) => ("selected", None),
         (Some(_), None) => ("fallback", Some("default")),
         (Some(_), Some(decision)) => ("selected", Some(decision.algorithm.name())),
     };
     let matched = explained.signals.iter().filter(|noticed| noticed.confidence.is_some());
-    let confidence = |noticed: &Noticed| (signal_name(tables, noticed.signal), noticed.confidence.unwrap_or_default());
+    let confidence = |noticed: &Noticed| (signal_name(policy, noticed.signal), noticed.confidence.unwrap_or_default());
     Evaluation {
         original_text: &explained.text,
         requested_model: requested,
+        recipe: explained.recipe,
         decision_result: decision.zip(won).map(|(decision, id)| {
-            let used = tables.reasons.rules[usize::from(id.0)].as_ref().map(used).unwrap_or_default();
+            let rule = policy.reasons.rules[usize::from(id.0 - policy.first_decision)].as_ref();
+            let used = rule.map(used).unwrap_or_default();
             DecisionResult {
                 decision_name: decision.name,
                 algorithm: decision.algorithm.name(),
-                used_signals: lists(tables, used.into_iter().map(SignalId)),
-                matched_signals: matched_signals(tables, explained),
+                plugins: decision.plugins.kinds().map(PluginKind::name).collect(),
+                used_signals: lists(policy, used.into_iter().map(SignalId)),
+                matched_signals: matched_signals(explained),
                 unmatched_signals: lists(
-                    tables,
+                    policy,
                     explained.signals.iter().filter(|noticed| noticed.confidence.is_none()).map(|n| n.signal),
                 ),
+                annotations: decision.annotations.and_then(|json| serde_json::from_str(json).ok()),
             }
         }),
-        eval_trace: trace.then(|| explained.decisions.iter().map(|one| decision_trace(tables, one)).collect()),
+        eval_trace: trace.then(|| explained.decisions.iter().map(|one| decision_trace(policy, one)).collect()),
         recommended_models: decision.iter().flat_map(|d| d.models).map(|id| tables.model(*id).name).collect(),
         selected_model: explained.model(tables),
         selection_status,
@@ -133,24 +150,29 @@ pub fn evaluation<'a>(
         routing_decision: decision.map(|decision| decision.name),
         metrics: Metrics { execution_time_ms: took.as_secs_f64() * 1e3, estimated_tokens: explained.tokens },
         signal_confidences: matched.map(confidence).collect(),
+        signal_values: explained
+            .signals
+            .iter()
+            .filter_map(|noticed| Some((signal_name(policy, noticed.signal), noticed.value?)))
+            .collect(),
         signal_evidence: explained
             .signals
             .iter()
-            .flat_map(|noticed| evidence(tables, noticed, &explained.text))
+            .flat_map(|noticed| evidence(policy, noticed, &explained.text))
             .collect(),
     }
 }
 
 /// The signals that matched, by family.
-pub(super) fn matched_signals(tables: &'static Tables, explained: &Explanation) -> Lists<'static> {
+pub(super) fn matched_signals(explained: &Explanation) -> Lists<'static> {
     let matched = explained.signals.iter().filter(|noticed| noticed.confidence.is_some());
-    lists(tables, matched.map(|noticed| noticed.signal))
+    lists(explained.policy, matched.map(|noticed| noticed.signal))
 }
 
-fn lists(tables: &'static Tables, ids: impl Iterator<Item = SignalId>) -> Lists<'static> {
+fn lists(policy: &'static Policy, ids: impl Iterator<Item = SignalId>) -> Lists<'static> {
     let mut out = Lists::new();
     for id in ids {
-        let signal = &tables.signals[usize::from(id.0)];
+        let signal = policy.signal(id);
         out.entry(family(signal.kind)).or_default().push(signal.name);
     }
     out
@@ -173,18 +195,18 @@ fn used(rule: &Rule) -> BTreeSet<u16> {
     }
 }
 
-fn decision_trace<'a>(tables: &'static Tables, considered: &Considered) -> DecisionTrace<'a> {
+fn decision_trace<'a>(policy: &'static Policy, considered: &Considered) -> DecisionTrace<'a> {
     DecisionTrace {
-        decision_name: tables.decision(considered.decision).name,
+        decision_name: policy.decision(considered.decision).name,
         matched: considered.matched,
         confidence: considered.confidence,
-        root_trace: considered.trace.as_ref().map(|trace| node(tables, trace)),
+        root_trace: considered.trace.as_ref().map(|trace| node(policy, trace)),
     }
 }
 
-fn node<'a>(tables: &'static Tables, trace: &Trace) -> Node<'a> {
+fn node<'a>(policy: &'static Policy, trace: &Trace) -> Node<'a> {
     let (node_type, signal) = match trace.part {
-        Part::Leaf(id) => ("leaf", Some(&tables.signals[usize::from(id.0)])),
+        Part::Leaf(id) => ("leaf", Some(policy.signal(id))),
         Part::And => ("AND", None),
         Part::Or => ("OR", None),
         Part::Not => ("NOT", None),
@@ -195,13 +217,13 @@ fn node<'a>(tables: &'static Tables, trace: &Trace) -> Node<'a> {
         signal_name: signal.map(|signal| signal.name),
         matched: trace.matched,
         confidence: trace.confidence,
-        children: trace.children.iter().map(|child| node(tables, child)).collect(),
+        children: trace.children.iter().map(|child| node(policy, child)).collect(),
     }
 }
 
-fn evidence<'a>(tables: &'static Tables, noticed: &'a Noticed, text: &'a str) -> impl Iterator<Item = Evidence<'a>> {
+fn evidence<'a>(policy: &'static Policy, noticed: &'a Noticed, text: &'a str) -> impl Iterator<Item = Evidence<'a>> {
     noticed.places.iter().map(move |(term, place)| Evidence {
-        signal: signal_name(tables, noticed.signal),
+        signal: signal_name(policy, noticed.signal),
         term,
         text: &text[place.clone()],
         start: place.start,

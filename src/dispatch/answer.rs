@@ -4,17 +4,19 @@ use super::client::Client;
 use super::exchange::Exchange;
 use super::passing::{Passing, Stream};
 use super::request::Received;
+use super::respond::{Asked, Told};
 use super::{Dispatch, REQUEST_ID, labels};
 use crate::protocol::answer::Answer;
 use crate::protocol::event::Event;
 use crate::protocol::failure::Failure;
 use crate::protocol::out::Out;
+use crate::protocol::responses::resource;
 use crate::protocol::stream::{Context, Encoder, Translator};
 use crate::protocol::tap::Tap;
 use crate::protocol::translated::Warnings;
-use crate::protocol::{chat, error_body, messages};
+use crate::protocol::{chat, error_body, messages, responses};
 use crate::routing::Plan;
-use crate::table::{Protocol, Tables};
+use crate::table::{Model, Protocol};
 use crate::telemetry::metrics::ErrorReason;
 use crate::upstream::strip_response;
 use bytes::Bytes;
@@ -38,6 +40,8 @@ pub struct Answering {
     pub(super) hides_usage: bool,
     /// The client wants to know how it was routed.
     debug: bool,
+    /// What is told of the response, where one is asked for.
+    response: Option<Box<resource::Context>>,
     /// What the translation of the request has dropped.
     pub(super) warnings: Warnings,
 }
@@ -54,13 +58,12 @@ pub enum Handling {
 impl Answering {
     pub(super) fn new(
         client: Client,
-        tables: &'static Tables,
+        model: &'static Model,
         plan: Plan,
         received: &Received,
         debug: bool,
         exchange: &Exchange,
     ) -> Self {
-        let model = tables.model(plan.model);
         let is_chat = client.protocol() == Protocol::Chat;
         let include_usage = is_chat && exchange.stream && received.wants_usage();
         // What a request costs is known from its usage alone.
@@ -75,8 +78,16 @@ impl Answering {
             include_usage,
             hides_usage,
             debug,
+            response: None,
             warnings: Warnings::default(),
         }
+    }
+
+    /// The answer is told as a response.
+    pub(super) fn as_response(self, asked: Asked) -> Self {
+        let Asked { mut context, warnings, .. } = asked;
+        context.set_model(self.model);
+        Answering { response: Some(Box::new(context)), warnings, ..self }
     }
 
     /// Whether client and backend speak differently.
@@ -84,8 +95,13 @@ impl Answering {
         self.client.protocol() != self.backend
     }
 
+    /// Whether the answer is told otherwise than the backend tells it.
+    fn retells(&self) -> bool {
+        self.translates() || self.response.is_some()
+    }
+
     /// Makes of the head of a backend's answer what the client gets, and tells what is done with its body.
-    pub fn head(self, dispatch: &Dispatch, head: &mut response::Parts, exchange: &mut Exchange) -> Handling {
+    pub fn head(mut self, dispatch: &Dispatch, head: &mut response::Parts, exchange: &mut Exchange) -> Handling {
         let status = head.status;
         exchange.answered(status.as_u16());
         if let Some(reason) = status_reason(status) {
@@ -98,14 +114,14 @@ impl Answering {
         if self.client == Client::Messages {
             headers.entry(labels::ANTHROPIC_REQUEST_ID).or_insert_with(|| exchange.request_id.clone());
         }
-        if self.translates() {
-            labels::set_protocols(headers, self.client.protocol(), self.backend, &self.warnings);
+        if self.retells() {
+            labels::set_protocols(headers, self.client, self.backend, &self.warnings);
         }
         let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
         let is_event_stream = status.is_success() && is_media_type(content_type, b"text/event-stream");
         // What is no JSON is no error that a client can read.
         let is_foreign = status_reason(status).is_some() && !is_media_type(content_type, b"application/json");
-        if is_foreign || (self.translates() && !(is_event_stream && self.stream)) {
+        if is_foreign || (self.retells() && !(is_event_stream && self.stream)) {
             return Handling::Whole(Box::new(Whole { answering: self, is_event_stream }));
         }
         let tap = Tap::new(self.backend);
@@ -115,7 +131,7 @@ impl Answering {
         // It becomes another, or an error event may have to be added.
         headers.remove(header::CONTENT_LENGTH);
         set_stream_headers(headers);
-        if self.translates() {
+        if self.retells() {
             let encoder = self.encoder();
             return Handling::Pass(Passing::Translate(Box::new(Translator::new(self.backend, encoder))));
         }
@@ -134,7 +150,10 @@ impl Answering {
         }
     }
 
-    fn encoder(&self) -> Encoder {
+    fn encoder(&mut self) -> Encoder {
+        if let Some(context) = self.response.take() {
+            return Encoder::Responses(Box::new(responses::encode::Encoder::new(*context, self.stream)));
+        }
         let context = self.context();
         match self.client.protocol() {
             Protocol::Chat => Encoder::Chat(Box::new(chat::encode::Encoder::new(context))),
@@ -143,7 +162,7 @@ impl Answering {
     }
 }
 
-fn set_stream_headers(headers: &mut http::HeaderMap) {
+pub(super) fn set_stream_headers(headers: &mut http::HeaderMap) {
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
     headers.entry("x-accel-buffering").or_insert(HeaderValue::from_static("no"));
 }
@@ -164,14 +183,14 @@ pub struct Whole {
 
 impl Whole {
     /// Makes the client's answer of the backend's.
-    pub fn finish(self, mut head: response::Parts, body: &Bytes, exchange: &mut Exchange) -> Response<Bytes> {
+    pub fn finish(mut self, mut head: response::Parts, body: &Bytes, exchange: &mut Exchange) -> Response<Bytes> {
         head.headers.remove(header::CONTENT_LENGTH);
         if status_reason(head.status).is_some() {
             let failure = error_body::read(head.status, body);
             return self.fail(head, &failure, exchange);
         }
-        let answering = &self.answering;
         let answer = self.read(body);
+        let answering = &mut self.answering;
         exchange.used(answer.usage);
         let (content_type, body) = match &answer.failure {
             Some(failure) => return self.fail(head, failure, exchange),
@@ -186,6 +205,24 @@ impl Whole {
         };
         head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         Response::from_parts(head, body)
+    }
+
+    /// Makes a response of the backend's answer, where one is asked for; an answer that went wrong is told as it is.
+    pub fn respond(
+        mut self,
+        mut head: response::Parts,
+        body: &Bytes,
+        exchange: &mut Exchange,
+    ) -> Result<Told, Response<Bytes>> {
+        head.headers.remove(header::CONTENT_LENGTH);
+        if status_reason(head.status).is_some() {
+            let failure = error_body::read(head.status, body);
+            return Err(self.fail(head, &failure, exchange));
+        }
+        let Answering { response, stream, backend, .. } = &mut self.answering;
+        let Some(context) = response.take() else { return Err(self.finish(head, body, exchange)) };
+        Told::hear(head, *backend, body, self.is_event_stream, (*context, *stream), exchange)
+            .map_err(|(head, failure)| self.fail(head, &failure, exchange))
     }
 
     fn read(&self, body: &Bytes) -> Answer {

@@ -9,6 +9,8 @@ pub enum Client {
     Chat,
     /// Anthropic's Messages.
     Messages,
+    /// OpenAI's Responses. What is asked for has become a request for a chat completion before it comes here.
+    Responses,
 }
 
 impl Client {
@@ -16,7 +18,7 @@ impl Client {
     #[must_use]
     pub fn protocol(self) -> Protocol {
         match self {
-            Client::Chat => Protocol::Chat,
+            Client::Chat | Client::Responses => Protocol::Chat,
             Client::Messages => Protocol::Messages,
         }
     }

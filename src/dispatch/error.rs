@@ -3,9 +3,11 @@
 use super::client::Client;
 use super::labels;
 use crate::protocol::failure::{Failure, FailureKind};
-use crate::protocol::messages;
 use crate::protocol::openai::{ErrorBody, ErrorDetail};
 use crate::protocol::view::RequestError;
+use crate::protocol::{json, messages};
+use crate::responses::store::StoreError;
+use crate::responses::turn::TurnError;
 use crate::table::Protocol;
 use crate::telemetry::metrics::ErrorReason;
 use crate::{routing, upstream};
@@ -144,6 +146,45 @@ impl ApiError {
     }
 }
 
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(why) => {
+                // What it says names addresses: it is in the log, not in the answer.
+                tracing::warn!(error = why, "the response store is not available");
+                let message = "the response store is not available: try again, or send `store: false` without \
+                    `previous_response_id`";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorReason::StoreUnavailable, message)
+                    .code("store_unavailable")
+            }
+            StoreError::TooLarge => {
+                let message = "the response is too large to be stored: send `store: false`";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorReason::StoreUnavailable, message)
+                    .code("response_too_large")
+            }
+            StoreError::Damaged(_) => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorReason::Internal, error.to_string())
+            }
+        }
+    }
+}
+
+impl From<TurnError> for ApiError {
+    fn from(error: TurnError) -> Self {
+        let message = error.to_string();
+        match error {
+            TurnError::Request(error) => error.into(),
+            TurnError::NoPrevious(_) => {
+                ApiError::invalid("previous_response_id", message).code("previous_response_not_found")
+            }
+            TurnError::TooLong(_) => ApiError::invalid("previous_response_id", message),
+            TurnError::TooManyReferences(_) => ApiError::invalid("input", message),
+            TurnError::Store(error) => error.into(),
+            TurnError::NoRandom(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorReason::Internal, message),
+        }
+    }
+}
+
 impl From<RequestError> for ApiError {
     fn from(error: RequestError) -> Self {
         match error.param {
@@ -174,6 +215,12 @@ impl From<routing::Error> for ApiError {
             routing::Error::Metadata(_) => ApiError::invalid("metadata", message),
             routing::Error::NoIdentity => Self::new(StatusCode::FORBIDDEN, ErrorReason::Unauthorized, message),
         }
+    }
+}
+
+impl From<routing::plugins::NoTools> for ApiError {
+    fn from(error: routing::plugins::NoTools) -> Self {
+        ApiError::invalid(error.field, error.to_string())
     }
 }
 
@@ -230,6 +277,36 @@ impl From<&upstream::BodyError> for ApiError {
 }
 
 impl ApiError {
+    /// What was written for a backend cannot be read.
+    pub(crate) fn unreadable(error: &json::Error) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, ErrorReason::ParseError, error.to_string())
+    }
+
+    /// There is no such response, or it is not the caller's.
+    pub(crate) fn no_response(id: &str) -> Self {
+        let message = format!("Response with id '{}' not found.", routing::nearest::shortened(id));
+        Self::new(StatusCode::NOT_FOUND, ErrorReason::NotFound, message)
+    }
+
+    /// Only what is made in the background can be cancelled.
+    pub(crate) fn not_in_background() -> Self {
+        let message = "Cannot cancel a synchronous response.";
+        Self::new(StatusCode::BAD_REQUEST, ErrorReason::ParseError, message)
+    }
+
+    /// The model was asked for a summary and gave none.
+    pub(crate) fn no_summary() -> Self {
+        let message = "the model gave no summary of the conversation";
+        Self::new(StatusCode::BAD_GATEWAY, ErrorReason::UpstreamBroken, message).code("no_summary")
+    }
+
+    /// The configuration has switched the Responses API off.
+    pub(crate) fn no_responses() -> Self {
+        let message = "the Responses API is switched off here: `global.services.response_api.enabled` is false";
+        ApiError { close: true, ..Self::new(StatusCode::NOT_FOUND, ErrorReason::NotFound, message) }
+            .code("response_api_disabled")
+    }
+
     /// An answer that had to be there whole to be translated, and is too large for that.
     pub(crate) fn answer_too_large() -> Self {
         let message = "the backend's answer is too large";

@@ -141,7 +141,9 @@ impl Exchange {
 
     /// The last byte of the answer was handed over.
     pub(crate) fn complete(&mut self) {
-        self.over = true;
+        if std::mem::replace(&mut self.over, true) {
+            return;
+        }
         if let Some(passage) = self.passage.take() {
             passage.complete();
         }

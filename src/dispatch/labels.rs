@@ -1,8 +1,9 @@
 //! The `x-vsr-*` headers of a response: what was decided, for the client to see.
 
+use super::client::Client;
 use crate::protocol::translated::Warnings;
 use crate::routing::Plan;
-use crate::table::{DecisionId, Protocol, SignalKind, Tables};
+use crate::table::{DecisionId, Protocol, Retention, SignalKind, Tables};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub(crate) const SCHEMA_VERSION: HeaderName = HeaderName::from_static("x-vsr-schema-version");
@@ -11,11 +12,16 @@ pub(crate) const RESPONSE_PATH: HeaderName = HeaderName::from_static("x-vsr-resp
 /// Anthropic's SDKs read the id of a request from here.
 pub(super) const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const SELECTED_MODEL: HeaderName = HeaderName::from_static("x-vsr-selected-model");
+const SELECTED_RECIPE: HeaderName = HeaderName::from_static("x-vsr-selected-recipe");
 const SELECTED_DECISION: HeaderName = HeaderName::from_static("x-vsr-selected-decision");
 const SELECTED_CONFIDENCE: HeaderName = HeaderName::from_static("x-vsr-selected-confidence");
 const SELECTED_ALGORITHM: HeaderName = HeaderName::from_static("x-vsr-selected-algorithm");
 const SELECTED_REASONING: HeaderName = HeaderName::from_static("x-vsr-selected-reasoning");
 const INJECTED_SYSTEM_PROMPT: HeaderName = HeaderName::from_static("x-vsr-injected-system-prompt");
+const RETENTION_DROP: HeaderName = HeaderName::from_static("x-vsr-retention-drop");
+const RETENTION_TTL_TURNS: HeaderName = HeaderName::from_static("x-vsr-retention-ttl-turns");
+const RETENTION_KEEP_CURRENT_MODEL: HeaderName = HeaderName::from_static("x-vsr-retention-keep-current-model");
+const RETENTION_PREFER_PREFIX: HeaderName = HeaderName::from_static("x-vsr-retention-prefer-prefix");
 const FAST_RESPONSE: HeaderName = HeaderName::from_static("x-vsr-fast-response");
 /// The signals that matched, by family.
 const MATCHED: [HeaderName; SignalKind::ALL.len()] = [
@@ -27,6 +33,7 @@ const MATCHED: [HeaderName; SignalKind::ALL.len()] = [
     HeaderName::from_static("x-vsr-matched-authz"),
     HeaderName::from_static("x-vsr-matched-event"),
     HeaderName::from_static("x-vsr-matched-modality"),
+    HeaderName::from_static("x-vsr-matched-language"),
     HeaderName::from_static("x-vsr-matched-projections"),
 ];
 const CONTEXT_TOKEN_COUNT: HeaderName = HeaderName::from_static("x-vsr-context-token-count");
@@ -44,6 +51,7 @@ pub(crate) struct Labels {
     tables: &'static Tables,
     models: Vec<HeaderValue>,
     decisions: Vec<HeaderValue>,
+    recipes: Vec<HeaderValue>,
 }
 
 /// Whether a client asks for the labels that explain a decision.
@@ -56,7 +64,8 @@ impl Labels {
         Labels {
             tables,
             models: tables.models.iter().map(|model| value(model.name)).collect(),
-            decisions: tables.decisions.iter().map(|decision| value(decision.name)).collect(),
+            decisions: tables.decisions().map(|decision| value(decision.name)).collect(),
+            recipes: tables.policies.iter().map(|policy| value(policy.name)).collect(),
         }
     }
 
@@ -66,7 +75,7 @@ impl Labels {
         headers.insert(RESPONSE_PATH, HeaderValue::from_static("fast_response"));
         headers.insert(FAST_RESPONSE, HeaderValue::from_static("true"));
         // No model was asked, so none was chosen.
-        for name in [SELECTED_MODEL, SELECTED_ALGORITHM, SELECTED_REASONING] {
+        for name in [SELECTED_ALGORITHM, SELECTED_REASONING] {
             headers.remove(name);
         }
     }
@@ -81,8 +90,11 @@ impl Labels {
     pub(crate) fn set(&self, headers: &mut HeaderMap, plan: &Plan, debug: bool) {
         headers.insert(SCHEMA_VERSION, SCHEMA_VERSION_VALUE);
         headers.insert(RESPONSE_PATH, HeaderValue::from_static("upstream"));
-        headers.insert(SELECTED_MODEL, self.models[usize::from(plan.model.0)].clone());
+        if let Some(model) = plan.model {
+            headers.insert(SELECTED_MODEL, self.models[usize::from(model.0)].clone());
+        }
         let Some(choice) = &plan.choice else { return };
+        headers.insert(SELECTED_RECIPE, self.recipes[usize::from(choice.policy.0)].clone());
         if let Some((decision, confidence)) = choice.decision {
             headers.insert(SELECTED_DECISION, self.decisions[usize::from(decision.0)].clone());
             headers.insert(SELECTED_CONFIDENCE, confidence_value(confidence));
@@ -92,12 +104,15 @@ impl Labels {
             if debug && let Some(on) = self.reasoning(decision, choice.candidate) {
                 headers.insert(SELECTED_REASONING, HeaderValue::from_static(if on { "on" } else { "off" }));
             }
+            if debug && let Some(retention) = &self.tables.decision(decision).retention {
+                tell_retention(headers, retention);
+            }
             let algorithm = self.tables.decision(decision).algorithm.name();
             headers.insert(SELECTED_ALGORITHM, HeaderValue::from_static(algorithm));
         }
         if debug {
             for (kind, name) in SignalKind::ALL.into_iter().zip(&MATCHED) {
-                let signals = choice.matched.iter().map(|id| &self.tables.signals[usize::from(id.0)]);
+                let signals = choice.matched.iter().map(|id| self.tables.policy(choice.policy).signal(id));
                 let names: Vec<&str> = signals.filter(|signal| signal.kind == kind).map(|signal| signal.name).collect();
                 if !names.is_empty() {
                     headers.insert(name, value(&names.join(",")));
@@ -111,8 +126,13 @@ impl Labels {
 }
 
 /// Sets what is told of a translation.
-pub(super) fn set_protocols(headers: &mut HeaderMap, client: Protocol, upstream: Protocol, warnings: &Warnings) {
-    headers.insert(CLIENT_PROTOCOL, protocol_name(client));
+pub(super) fn set_protocols(headers: &mut HeaderMap, client: Client, upstream: Protocol, warnings: &Warnings) {
+    let client = match client {
+        Client::Chat => "openai",
+        Client::Messages => "anthropic",
+        Client::Responses => "openai-responses",
+    };
+    headers.insert(CLIENT_PROTOCOL, HeaderValue::from_static(client));
     headers.insert(UPSTREAM_PROTOCOL, protocol_name(upstream));
     if !warnings.is_empty() {
         headers.insert(PROTOCOL_WARNINGS, value(&warnings.to_header()));
@@ -125,6 +145,23 @@ fn protocol_name(protocol: Protocol) -> HeaderValue {
         Protocol::Chat => "openai",
         Protocol::Messages => "anthropic",
     })
+}
+
+/// Tells what the document says, and nothing else: `false` and 0 are said too.
+fn tell_retention(headers: &mut HeaderMap, retention: &Retention) {
+    let flags = [
+        (RETENTION_DROP, retention.drop),
+        (RETENTION_KEEP_CURRENT_MODEL, retention.keep_current_model),
+        (RETENTION_PREFER_PREFIX, retention.prefer_prefix),
+    ];
+    for (name, flag) in flags {
+        if let Some(flag) = flag {
+            headers.insert(name, HeaderValue::from_static(if flag { "true" } else { "false" }));
+        }
+    }
+    if let Some(turns) = retention.ttl_turns {
+        headers.insert(RETENTION_TTL_TURNS, HeaderValue::from(turns));
+    }
 }
 
 fn confidence_value(confidence: f64) -> HeaderValue {

@@ -13,6 +13,7 @@ pub mod labels;
 mod passing;
 mod plugins;
 mod request;
+mod respond;
 mod routes;
 mod translate;
 
@@ -22,24 +23,27 @@ pub use client::Client;
 pub use error::ApiError;
 pub use exchange::Exchange;
 pub(crate) use intake::{Intake, ReceiveError};
-pub(crate) use keys::Keys;
+pub(crate) use keys::{Admission, Keys};
 pub use passing::{Ending, Passing, Stream};
 pub use request::Received;
+pub use respond::{Asked, SettledResponse, Told};
 pub use routes::operations;
 pub(crate) use routes::{Endpoint, Found, client_at, find};
 
 use crate::protocol::json::Field;
+use crate::protocol::json::Span;
 use crate::protocol::messages;
 use crate::protocol::prompt::Raw;
 use crate::protocol::rewrite::Rewrite;
 use crate::protocol::splice::Chunks;
 use crate::routing::{self, Plan, Routing};
-use crate::table::Tables;
+use crate::table::{ModelId, Protocol, Tables};
 use crate::telemetry::metrics::Recorder;
 use crate::upstream::strip_request;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use labels::Labels;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -76,8 +80,8 @@ pub enum Settled {
 /// A request for a backend of a model.
 #[derive(Debug)]
 pub struct Ask {
-    /// Which model, and why.
-    pub plan: Plan,
+    /// Which model.
+    pub model: ModelId,
     /// Without what no backend may see.
     pub headers: HeaderMap,
     /// In the protocol of the model's backends.
@@ -86,6 +90,15 @@ pub struct Ask {
     pub rewrite: Rewrite,
     /// What is done with the answer.
     pub answering: Answering,
+}
+
+/// A request for which a model was chosen.
+struct Planned {
+    plan: Plan,
+    /// Where the model's name stands.
+    name: Span,
+    /// The client wants to know how it was routed.
+    debug: bool,
 }
 
 impl Dispatch {
@@ -99,32 +112,50 @@ impl Dispatch {
     pub fn settle(
         &self,
         client: Client,
-        mut headers: HeaderMap,
+        headers: HeaderMap,
         received: Received,
         exchange: &mut Exchange,
     ) -> Result<Settled, ApiError> {
         exchange.bytes_in = received.body.len() as u64;
-        let model = request::read(&received, exchange)?;
-        let plan = self.plan(client, &headers, &received, exchange)?;
+        let name = request::read(&received, exchange)?;
+        let plan = self.plan(client, &headers, &received, None, exchange)?;
         let debug = labels::wants_debug(&headers);
         if let Some(mut response) = plugins::reply(self, client, &plan, &received, exchange.stream) {
             self.labels.set_own(response.headers_mut(), &plan, debug);
             return Ok(Settled::Own(response));
         }
+        self.ask(client, Planned { plan, name, debug }, headers, received, exchange).map(Settled::Ask)
+    }
+
+    /// What a backend of the model that was chosen is asked.
+    fn ask(
+        &self,
+        client: Client,
+        planned: Planned,
+        mut headers: HeaderMap,
+        received: Received,
+        exchange: &mut Exchange,
+    ) -> Result<Ask, ApiError> {
+        let Planned { plan, name, debug } = planned;
+        let chosen = plan.model.expect("a plan without a model has an answer of its own");
         strip_request(&mut headers);
-        if let Some(roles) = &self.tables.families.roles {
+        if let Some(roles) = self.tables.identity() {
             headers.remove(roles.user_header);
             headers.remove(roles.groups_header);
         }
-        let changes = plugins::apply(self, client, &plan, &received, &mut headers);
+        let mut changes = plugins::apply(self, client, &plan, &received, &mut headers)?;
+        let model = self.tables.model(chosen);
+        if client == Client::Responses && model.takes_effort && model.protocol == Protocol::Chat {
+            changes.bound_completion(&received.body);
+        }
         headers.insert(REQUEST_ID, exchange.request_id.clone());
-        let mut answering = Answering::new(client, self.tables, plan.clone(), &received, debug, exchange);
-        let name = model.start..model.end;
+        let mut answering = Answering::new(client, model, plan, &received, debug, exchange);
+        let name = name.start..name.end;
         let (body, rewrite) = if answering.translates() {
             translate::headers(client, &mut headers);
             let edited = changes.draft.map(|draft| received.body.edited(&draft.into_edits()));
             let body = edited.as_ref().unwrap_or(&received.body);
-            let (translated, place) = translate::request(client, self.tables.model(plan.model), body, name)?;
+            let (translated, place) = translate::request(client, model, body, name)?;
             answering.warnings = translated.warnings;
             let rewrite = Rewrite::of_model(place).told(&translated.body, None, changes.by_backend);
             (translated.body, rewrite)
@@ -137,7 +168,7 @@ impl Dispatch {
             };
             (received.body, rewrite)
         };
-        Ok(Settled::Ask(Ask { plan, headers, body, rewrite, answering }))
+        Ok(Ask { model: chosen, headers, body, rewrite, answering })
     }
 
     /// Answers how many tokens a request for Anthropic's Messages has, by estimate. No backend is asked.
@@ -151,12 +182,13 @@ impl Dispatch {
         Ok(response)
     }
 
-    /// Chooses the model, and counts the choice.
+    /// Chooses the model, and counts the choice. Metadata may stand elsewhere than in the body.
     fn plan(
         &self,
         client: Client,
         headers: &HeaderMap,
         received: &Received,
+        metadata: Option<&[u8]>,
         exchange: &mut Exchange,
     ) -> Result<Plan, ApiError> {
         let part = |field| received.part(field);
@@ -170,7 +202,7 @@ impl Dispatch {
                 part(Field::ToolChoice),
                 part(Field::ResponseFormat),
                 part(Field::MaxCompletionTokens).or_else(|| part(Field::MaxTokens)),
-                part(Field::Metadata),
+                metadata.map(Cow::Borrowed).or_else(|| part(Field::Metadata)),
                 part(Field::System),
             ]);
             let [messages, tools, tool_choice, response_format, max_tokens, metadata, system] =
@@ -178,7 +210,7 @@ impl Dispatch {
             let messages = messages.unwrap_or(b"[]");
             let protocol = client.protocol();
             let body = Raw { protocol, system, messages, tools, tool_choice, response_format, max_tokens, metadata };
-            match &self.tables.families.roles {
+            match self.tables.identity() {
                 None => routing::Request { body, ..routing::Request::default() },
                 Some(roles) => routing::Request {
                     body,
@@ -190,23 +222,26 @@ impl Dispatch {
         let decision = plan.choice.as_ref().and_then(|choice| choice.decision).map(|(decision, _)| decision);
         if let Some(choice) = &plan.choice {
             self.recorder.routing_latency(began.elapsed());
-            self.recorder.noticed(&choice.matched);
+            self.recorder.noticed(choice.policy, &choice.matched);
         }
-        if let Some(decision) = decision
-            && self.tables.decision(decision).plugins.fast_response.is_some()
-        {
-            self.recorder.decided_alone(decision);
-            exchange.answers_itself(self.tables.decision(decision).name);
-            return Ok(plan);
+        match (plan.model, decision) {
+            (Some(model), _) => {
+                if plan.choice.is_some() {
+                    self.recorder.routed(&exchange.requested_model, model);
+                }
+                if let Some(decision) = decision {
+                    self.recorder.decided(decision, model);
+                    self.recorder.reasoned(decision, plan.choice.as_ref().map_or(0, |choice| choice.candidate));
+                }
+                exchange.selected(model, decision.map(|id| self.tables.decision(id).name));
+                exchange.measured(self.routing.live().begin(model));
+            }
+            (None, Some(decision)) => {
+                self.recorder.decided_alone(decision);
+                exchange.answers_itself(self.tables.decision(decision).name);
+            }
+            (None, None) => {} // only a decision answers itself
         }
-        if plan.choice.is_some() {
-            self.recorder.routed(&exchange.requested_model, plan.model);
-        }
-        if let Some(decision) = decision {
-            self.recorder.decided(decision, plan.model);
-        }
-        exchange.selected(plan.model, decision.map(|id| self.tables.decision(id).name));
-        exchange.measured(self.routing.live().begin(plan.model));
         Ok(plan)
     }
 }

@@ -8,7 +8,8 @@ use super::error::ApiError;
 use super::exchange::Exchange;
 use crate::protocol::hide::HideUsage;
 use crate::protocol::out::Out;
-use crate::protocol::stream::Translator;
+use crate::protocol::responses;
+use crate::protocol::stream::{Encoder, Translator};
 use crate::protocol::tap::Tap;
 use crate::telemetry::metrics::ErrorReason;
 use bytes::Bytes;
@@ -65,6 +66,17 @@ impl Passing {
                 translator.push(chunk, out);
                 None
             }
+        }
+    }
+
+    /// Of a response whose answer has ended: what tells its end, once it is stored.
+    pub fn held(&mut self) -> Option<&mut responses::encode::Encoder> {
+        match self {
+            Passing::Translate(translator) if translator.is_done() => match translator.encoder() {
+                Encoder::Responses(encoder) => Some(encoder),
+                _ => None,
+            },
+            _ => None,
         }
     }
 

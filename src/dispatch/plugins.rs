@@ -6,8 +6,9 @@ use super::request::Received;
 use crate::protocol::draft::Draft;
 use crate::protocol::messages::said::Said;
 use crate::protocol::openai::Reply;
+use crate::protocol::splice::Chunks;
 use crate::routing::Plan;
-use crate::routing::plugins::{self, Effect};
+use crate::routing::plugins::{self, Effect, NoTools};
 use crate::table::{BodyChange, DecisionId, HeaderChange, PluginKind, Protocol};
 use crate::telemetry::metrics::Limit;
 use bytes::Bytes;
@@ -22,9 +23,7 @@ pub(super) fn reply(
     received: &Received,
     stream: bool,
 ) -> Option<Response<Bytes>> {
-    let decision = decision(plan)?;
-    let message = dispatch.tables.decision(decision).plugins.fast_response?;
-    dispatch.recorder.plugins.ran(decision, PluginKind::FastResponse, true);
+    let message = said(dispatch, plan)?;
     let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let reply = Reply { message, created };
     let id = format!("msg_fast_{created}");
@@ -44,6 +43,14 @@ pub(super) fn reply(
     Some(response)
 }
 
+/// What the decision that won says in place of a model, if it does: a JSON string.
+pub(super) fn said(dispatch: &Dispatch, plan: &Plan) -> Option<&'static str> {
+    let decision = decision(plan)?;
+    let message = dispatch.tables.decision(decision).plugins.fast_response?;
+    dispatch.recorder.plugins.ran(decision, PluginKind::FastResponse, true);
+    Some(message)
+}
+
 /// What the decision that won makes of a request.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
@@ -53,6 +60,17 @@ pub(super) struct Changes {
     pub(super) by_backend: &'static [&'static [BodyChange]],
 }
 
+impl Changes {
+    /// The bound of the answer is told under the name that models which reason know it by.
+    pub(super) fn bound_completion(&mut self, body: &Chunks) {
+        let Some(mut draft) = self.draft.take().or_else(|| Draft::of(body, 0..body.len())) else { return };
+        if let Some((position, _)) = draft.settle(body, "max_tokens") {
+            draft.rename(position, "max_completion_tokens");
+        }
+        self.draft = Some(draft);
+    }
+}
+
 /// Changes the headers of the request, and says how its body is to change.
 pub(super) fn apply(
     dispatch: &Dispatch,
@@ -60,8 +78,8 @@ pub(super) fn apply(
     plan: &Plan,
     received: &Received,
     headers: &mut HeaderMap,
-) -> Changes {
-    let Some(id) = decision(plan) else { return Changes::default() };
+) -> Result<Changes, NoTools> {
+    let Some(id) = decision(plan) else { return Ok(Changes::default()) };
     let decision = dispatch.tables.decision(id);
     let plugins = &decision.plugins;
     if !plugins.headers.is_empty() {
@@ -71,10 +89,10 @@ pub(super) fn apply(
     let candidate = plan.choice.as_ref().map_or(0, |choice| choice.candidate);
     let by_backend = decision.reasoning.get(candidate).and_then(Option::as_ref).map_or(&[][..], |told| told.changes);
     if !plugins.edit_body() {
-        return Changes { draft: None, by_backend };
+        return Ok(Changes { draft: None, by_backend });
     }
     // The body was scanned when it came in, so there is an object.
-    let Some(mut draft) = Draft::of(&received.body, 0..received.body.len()) else { return Changes::default() };
+    let Some(mut draft) = Draft::of(&received.body, 0..received.body.len()) else { return Ok(Changes::default()) };
     let counts = &dispatch.recorder.plugins;
     plugins::edit(client.protocol(), plugins, &received.body, &mut draft, |effect| match effect {
         Effect::Ran(plugin, changed) => counts.ran(id, plugin, changed),
@@ -82,8 +100,8 @@ pub(super) fn apply(
         Effect::MaxTokensCapped => counts.limited(id, Limit::MaxTokens),
         Effect::MaxNCapped => counts.limited(id, Limit::MaxN),
         Effect::UnknownStripped => counts.limited(id, Limit::Unknown),
-    });
-    Changes { draft: Some(draft), by_backend }
+    })?;
+    Ok(Changes { draft: Some(draft), by_backend })
 }
 
 fn decision(plan: &Plan) -> Option<DecisionId> {

@@ -3,7 +3,7 @@
 use super::error::ApiError;
 use super::exchange::Exchange;
 use crate::protocol::draft::Draft;
-use crate::protocol::json::{Field, Fields, Kind, Span};
+use crate::protocol::json::{self, Field, Fields, Kind, Scanner, Span};
 use crate::protocol::splice::Chunks;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -18,6 +18,13 @@ pub struct Received {
 }
 
 impl Received {
+    /// A body that the router has written.
+    pub(super) fn written(body: Chunks) -> Result<Received, json::Error> {
+        let mut scanner = Scanner::new();
+        body.pieces(0..body.len()).try_for_each(|piece| scanner.push(piece))?;
+        Ok(Received { fields: scanner.finish()?, body })
+    }
+
     /// The value of a field, as it stands.
     pub(super) fn part(&self, field: Field) -> Option<Cow<'_, [u8]>> {
         self.fields.get(field).map(|span| self.body.range(span.start..span.end))

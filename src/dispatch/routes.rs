@@ -17,6 +17,20 @@ pub(crate) enum Endpoint {
     Models,
     /// One model.
     Model,
+    /// A response.
+    Respond,
+    /// A summary of a conversation of responses.
+    Compact,
+    /// The tokens of a request for a response.
+    InputTokens,
+    /// The input of a stored response.
+    InputItems,
+    /// Stops a response that is made in the background: there are none.
+    Cancel,
+    /// A stored response.
+    Stored,
+    /// Takes a stored response away.
+    Delete,
 }
 
 struct Route {
@@ -24,7 +38,7 @@ struct Route {
     operation: Operation,
 }
 
-static ROUTES: [Route; 5] = [
+static ROUTES: [Route; 12] = [
     Route {
         endpoint: Endpoint::Chat,
         operation: Operation {
@@ -57,7 +71,54 @@ static ROUTES: [Route; 5] = [
     },
     Route { endpoint: Endpoint::Models, operation: get("/v1/models", "The models that clients may ask for") },
     Route { endpoint: Endpoint::Model, operation: get("/v1/models/{id}", "One model") },
+    Route {
+        endpoint: Endpoint::Respond,
+        operation: Operation {
+            method: "POST",
+            path: "/v1/responses",
+            summary: "A response, plain or streamed, as OpenAI's Responses API has it",
+            body: Some(Body::Response),
+            answer: Answer::JsonOrEvents,
+        },
+    },
+    Route {
+        endpoint: Endpoint::Compact,
+        operation: respond("/v1/responses/compact", "A summary that stands for a conversation"),
+    },
+    Route {
+        endpoint: Endpoint::InputTokens,
+        operation: respond("/v1/responses/input_tokens", "The tokens of a request for a response, estimated"),
+    },
+    Route {
+        endpoint: Endpoint::InputItems,
+        operation: get("/v1/responses/{id}/input_items", "The items that a stored response answers"),
+    },
+    Route {
+        endpoint: Endpoint::Cancel,
+        operation: Operation {
+            method: "POST",
+            path: "/v1/responses/{id}/cancel",
+            summary: "Refused: no response is made in the background",
+            body: None,
+            answer: Answer::Refusal(400),
+        },
+    },
+    Route {
+        endpoint: Endpoint::Stored,
+        operation: Operation {
+            answer: Answer::JsonOrEvents,
+            ..get("/v1/responses/{id}", "A stored response, or with `stream=true` its events")
+        },
+    },
+    Route {
+        endpoint: Endpoint::Delete,
+        operation: Operation { method: "DELETE", ..get("/v1/responses/{id}", "Takes a stored response away") },
+    },
 ];
+
+const fn respond(path: &'static str, summary: &'static str) -> Operation {
+    Operation { method: "POST", path, summary, body: Some(Body::Response), answer: Answer::Json }
+}
 
 const fn get(path: &'static str, summary: &'static str) -> Operation {
     Operation { method: "GET", path, summary, body: None, answer: Answer::Json }
@@ -77,21 +138,42 @@ pub(crate) enum Found<'p> {
 /// Finds the endpoint of a request. HEAD is GET; one slash at the end is one too many, and forgiven.
 pub(crate) fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
     let path = path.strip_suffix('/').unwrap_or(path);
-    let id = |route: &'static Route| match route.operation.path.strip_suffix("{id}") {
-        Some(stem) => path.strip_prefix(stem),
-        None => (path == route.operation.path).then_some(""),
-    };
-    let Some((route, id)) = ROUTES.iter().find_map(|route| Some((route, id(route)?))) else { return Found::Nothing };
-    match (route.operation.method, method) {
-        ("GET", &Method::GET | &Method::HEAD) | ("POST", &Method::POST) => Found::Endpoint(route.endpoint, id),
-        ("GET", _) => Found::Methods("GET, HEAD"),
-        (only, _) => Found::Methods(only),
+    let method = if method == Method::HEAD { "GET" } else { method.as_str() };
+    let found = || ROUTES.iter().filter_map(|route| Some((route, route.id(path)?)));
+    if let Some((route, id)) = found().find(|(route, _)| route.operation.method == method) {
+        return Found::Endpoint(route.endpoint, id);
+    }
+    let has = |method| found().any(|(route, _)| route.operation.method == method);
+    match (has("GET"), has("POST"), has("DELETE")) {
+        (false, false, _) => Found::Nothing,
+        (true, false, false) => Found::Methods("GET, HEAD"),
+        (true, false, true) => Found::Methods("GET, HEAD, DELETE"),
+        (false, true, _) => Found::Methods("POST"),
+        (true, true, _) => Found::Methods("GET, HEAD, POST, DELETE"),
+    }
+}
+
+impl Route {
+    /// What stands for `{id}` in a path that leads here; empty where there is no such place.
+    fn id<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let Some((before, behind)) = self.operation.path.split_once("{id}") else {
+            return (path == self.operation.path).then_some("");
+        };
+        let id = path.strip_prefix(before)?.strip_suffix(behind)?;
+        // The names of models may have slashes.
+        (self.endpoint == Endpoint::Model || !id.contains('/')).then_some(id)
     }
 }
 
 /// Whose errors are given at a path.
 pub(crate) fn client_at(path: &str) -> Client {
-    if path.starts_with("/v1/messages") { Client::Messages } else { Client::Chat }
+    if path.starts_with("/v1/messages") {
+        Client::Messages
+    } else if path.starts_with("/v1/responses") {
+        Client::Responses
+    } else {
+        Client::Chat
+    }
 }
 
 /// What is served here.
@@ -125,6 +207,15 @@ mod tests {
             (Method::POST, "/v1/models", Found::Methods("GET, HEAD")),
             (Method::GET, "/v1/models/vllm-sr/auto", found(Endpoint::Model, "vllm-sr/auto")),
             (Method::DELETE, "/v1/models/x", Found::Methods("GET, HEAD")),
+            (Method::POST, "/v1/responses", found(Endpoint::Respond, "")),
+            (Method::GET, "/v1/responses", Found::Methods("POST")),
+            (Method::POST, "/v1/responses/compact", found(Endpoint::Compact, "")),
+            (Method::GET, "/v1/responses/resp_1", found(Endpoint::Stored, "resp_1")),
+            (Method::DELETE, "/v1/responses/resp_1/", found(Endpoint::Delete, "resp_1")),
+            (Method::PUT, "/v1/responses/resp_1", Found::Methods("GET, HEAD, DELETE")),
+            (Method::GET, "/v1/responses/resp_1/input_items", found(Endpoint::InputItems, "resp_1")),
+            (Method::GET, "/v1/responses/resp_1/cancel", Found::Methods("POST")),
+            (Method::GET, "/v1/responses/resp_1/other", Found::Nothing),
             (Method::GET, "/v1/modelsx", Found::Nothing),
             (Method::GET, "/", Found::Nothing),
         ] {

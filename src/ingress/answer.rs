@@ -3,6 +3,8 @@
 use super::patience::Busy;
 use crate::dispatch::{ApiError, Ending, Exchange, Passing};
 use crate::protocol::out::Out;
+use crate::responses::store::{StoreError, now};
+use crate::responses::turn::Keep;
 use crate::upstream;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -32,6 +34,24 @@ struct Relay {
     out: Out,
     exchange: Box<Exchange>,
     state: State,
+    response: Option<Responding>,
+}
+
+/// How far a response is on its way into the store.
+enum Responding {
+    /// It is being made. What is to be stored when it is over, if it is.
+    Made(Option<Box<Keep>>),
+    /// It is being stored; the client hears its end then.
+    Stored(Pin<Box<dyn Future<Output = Result<(), StoreError>>>>),
+}
+
+impl std::fmt::Debug for Responding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Responding::Made(_) => "Made",
+            Responding::Stored(_) => "Stored",
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,11 +78,19 @@ impl ResponseBody {
 
     /// A backend's answer.
     pub(super) fn relay(body: upstream::Body, passing: Passing, exchange: Box<Exchange>) -> Self {
-        let mut relay = Relay { body, passing, out: Out::default(), exchange, state: State::Running };
+        let out = Out::default();
+        let mut relay = Relay { body, passing, out, exchange, state: State::Running, response: None };
         // hyper does not ask an empty body for anything.
         if !relay.passing.is_event_stream() && relay.body.is_end_stream() {
             relay.end();
         }
+        ResponseBody { inner: Inner::Relay(Box::new(relay)), _busy: None }
+    }
+
+    /// A backend's answer told as a response, and what is stored of it before its end is told.
+    pub(super) fn respond(body: upstream::Body, passing: Passing, keep: Option<Keep>, exchange: Box<Exchange>) -> Self {
+        let response = Some(Responding::Made(keep.map(Box::new)));
+        let relay = Relay { body, passing, out: Out::default(), exchange, state: State::Running, response };
         ResponseBody { inner: Inner::Relay(Box::new(relay)), _busy: None }
     }
 
@@ -77,7 +105,17 @@ impl Relay {
         loop {
             if let Some(bytes) = self.out.take() {
                 self.exchange.sent(bytes.len());
+                if self.is_over() {
+                    // hyper may not ask again.
+                    self.exchange.complete();
+                }
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            if self.response.is_some() {
+                ready!(self.poll_response(cx));
+                if !self.out.is_empty() {
+                    continue;
+                }
             }
             match self.state {
                 State::Running => {}
@@ -116,6 +154,31 @@ impl Relay {
         }
     }
 
+    /// Stores the response when it is over, and then tells its end.
+    fn poll_response(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(encoder) = self.passing.held() else { return Poll::Ready(()) };
+        loop {
+            let stored = match &mut self.response {
+                None => return Poll::Ready(()),
+                Some(Responding::Made(keep)) => match keep.take() {
+                    Some(keep) => {
+                        self.response = Some(Responding::Stored(Box::pin(keep.store(encoder))));
+                        continue;
+                    }
+                    None => Ok(()),
+                },
+                Some(Responding::Stored(storing)) => ready!(storing.as_mut().poll(cx)),
+            };
+            self.response = None;
+            if let Err(error) = stored {
+                let error = ApiError::from(error);
+                self.exchange.failed(error.reason);
+                encoder.lose(&error.to_failure());
+            }
+            encoder.finish(now(), &mut self.out);
+        }
+    }
+
     fn finish(&mut self, broken: Option<&ApiError>) {
         self.state = match self.passing.finish(broken, &mut self.exchange, &mut self.out) {
             Ending::Complete | Ending::Told => State::Ended,
@@ -130,7 +193,7 @@ impl Relay {
     }
 
     fn is_over(&self) -> bool {
-        self.state == State::Ended && self.out.is_empty()
+        self.state == State::Ended && self.out.is_empty() && self.response.is_none()
     }
 }
 

@@ -3,12 +3,13 @@
 use super::Ingress;
 use super::answer::ResponseBody;
 use super::body::receive;
-use crate::dispatch::{ApiError, Client, Exchange, Handling, MAX_WHOLE, Passing, Settled};
+use crate::dispatch::{Answering, ApiError, Ask, Client, Exchange, Handling, MAX_WHOLE, Passing, Settled};
 use crate::upstream::{self, Outbound};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 /// Routes a request and answers it.
 pub(super) async fn ask(
@@ -56,21 +57,14 @@ async fn answer(
 ) -> Result<Answer, ApiError> {
     let (head, incoming) = request.into_parts();
     let received = receive(&head.headers, incoming, &ingress.tables.limits).await?;
-    let deadline = tokio::time::Instant::now() + ingress.timeout;
+    let deadline = Instant::now() + ingress.timeout;
     let ask = match ingress.dispatch.settle(client, head.headers, received, exchange)? {
         Settled::Own(response) => return Ok(Answer::Own(response)),
         Settled::Ask(ask) => ask,
     };
-    let outbound = Outbound { headers: ask.headers, body: ask.body, rewrite: ask.rewrite, deadline };
-    let outcome = ingress.upstream.send(ask.plan.model, outbound).await;
-    exchange.tried(outcome.backend, outcome.attempts);
-    let response = outcome.answer.map_err(|error| {
-        let cause = std::error::Error::source(&error);
-        tracing::warn!(backend = outcome.backend.name, attempts = outcome.attempts, %error, cause, "no answer");
-        ApiError::from(error)
-    })?;
+    let (answering, response) = send(ingress, ask, deadline, exchange).await?;
     let (mut head, body) = response.into_parts();
-    match ask.answering.head(&ingress.dispatch, &mut head, exchange) {
+    match answering.head(&ingress.dispatch, &mut head, exchange) {
         Handling::Pass(passing) => Ok(Answer::Backend(Response::from_parts(head, body), passing)),
         Handling::Whole(whole) => {
             let body = collect(body).await?;
@@ -79,7 +73,25 @@ async fn answer(
     }
 }
 
-async fn collect(body: upstream::Body) -> Result<Bytes, ApiError> {
+/// Asks a backend, and tells what is to be done with its answer.
+pub(super) async fn send(
+    ingress: &Ingress,
+    ask: Ask,
+    deadline: Instant,
+    exchange: &mut Exchange,
+) -> Result<(Answering, Response<upstream::Body>), ApiError> {
+    let outbound = Outbound { headers: ask.headers, body: ask.body, rewrite: ask.rewrite, deadline };
+    let outcome = ingress.upstream.send(ask.model, outbound).await;
+    exchange.tried(outcome.backend, outcome.attempts);
+    let response = outcome.answer.map_err(|error| {
+        let cause = std::error::Error::source(&error);
+        tracing::warn!(backend = outcome.backend.name, attempts = outcome.attempts, %error, cause, "no answer");
+        ApiError::from(error)
+    })?;
+    Ok((ask.answering, response))
+}
+
+pub(super) async fn collect(body: upstream::Body) -> Result<Bytes, ApiError> {
     match Limited::new(body, MAX_WHOLE).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) => Err(error.downcast_ref().map_or_else(ApiError::answer_too_large, ApiError::from)),

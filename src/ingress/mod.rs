@@ -6,16 +6,20 @@
 mod answer;
 mod ask;
 mod body;
+mod compact;
 mod linger;
 mod listener;
 mod patience;
+mod query;
+mod respond;
+mod stored;
 
 pub use answer::{Cut, ResponseBody};
 pub use listener::serve;
 
-use crate::dispatch::{self, ApiError, Client, Dispatch, Endpoint, Exchange, Found, Keys};
+use crate::dispatch::{self, Admission, ApiError, Client, Dispatch, Endpoint, Exchange, Found, Keys};
 use crate::env::Env;
-use crate::responses::store::Stores;
+use crate::responses::store::{Scope, Store, Stores};
 use crate::routing::Routing;
 use crate::routing::catalog::{Catalog, decode_id};
 use crate::table::{Listener, Tables};
@@ -37,6 +41,7 @@ pub struct Ingress {
     upstream: Rc<Upstream>,
     recorder: Arc<Recorder>,
     keys: Keys,
+    store: Option<Store>,
     timeout: Duration,
 }
 
@@ -54,7 +59,7 @@ pub struct Shared {
 }
 
 impl Ingress {
-    /// A listener of one worker.
+    /// A listener of one worker, with the worker's end of the store.
     #[must_use]
     pub fn new(
         shared: &Shared,
@@ -62,6 +67,7 @@ impl Ingress {
         env: &Env,
         upstream: Rc<Upstream>,
         recorder: Arc<Recorder>,
+        store: Option<Store>,
     ) -> Self {
         Ingress {
             tables: shared.tables,
@@ -70,6 +76,7 @@ impl Ingress {
             upstream,
             recorder,
             keys: Keys::new(listener, env),
+            store,
             timeout: listener.timeout,
         }
     }
@@ -85,20 +92,43 @@ impl Ingress {
             request.uri().path(),
         ));
         let client = dispatch::client_at(request.uri().path());
-        if !self.keys.admit(request.headers_mut()) {
-            return self.refuse(ApiError::unauthorized(), client, exchange);
-        }
+        let caller = match self.keys.admit(request.headers_mut()) {
+            Admission::Refused => return self.refuse(ApiError::unauthorized(), client, exchange),
+            Admission::Open => None,
+            Admission::Key(scope) => Some(scope),
+        };
         let path = request.uri().path();
         match dispatch::find(request.method(), path) {
             Found::Endpoint(Endpoint::Chat | Endpoint::Messages, _) => ask::ask(self, client, request, exchange).await,
             Found::Endpoint(Endpoint::CountTokens, _) => ask::count(self, client, request, exchange).await,
             Found::Endpoint(Endpoint::Models, _) => json(self.catalog.list.clone(), exchange),
             Found::Endpoint(Endpoint::Model, id) => self.model(id, exchange),
+            Found::Endpoint(endpoint, _) => self.respond(endpoint, caller, request, exchange).await,
             Found::Methods(methods) => self.refuse(ApiError::wrong_method(methods), client, exchange),
             Found::Nothing => {
                 let path = path.strip_suffix('/').unwrap_or(path);
                 self.refuse(ApiError::no_endpoint(request.method(), path), client, exchange)
             }
+        }
+    }
+
+    /// Serves the Responses API, where there is one.
+    async fn respond(
+        &self,
+        endpoint: Endpoint,
+        caller: Option<Scope>,
+        request: Request<Incoming>,
+        exchange: Box<Exchange>,
+    ) -> Response<ResponseBody> {
+        let Some(store) = &self.store else {
+            return self.refuse(ApiError::no_responses(), Client::Responses, exchange);
+        };
+        let to = respond::To { ingress: self, store, caller };
+        match endpoint {
+            Endpoint::Respond => respond::respond(to, request, exchange).await,
+            Endpoint::Compact => compact::compact(to, request, exchange).await,
+            Endpoint::InputTokens => compact::count(to, request, exchange).await,
+            _ => stored::serve(to, endpoint, &request, exchange).await,
         }
     }
 
@@ -117,9 +147,13 @@ impl Ingress {
 }
 
 fn json(body: Bytes, exchange: Box<Exchange>) -> Response<ResponseBody> {
+    own(own_json(body), exchange)
+}
+
+fn own_json(body: Bytes) -> Response<Bytes> {
     let mut response = Response::new(body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    own(response, exchange)
+    response
 }
 
 /// The router's own answer ends the exchange.

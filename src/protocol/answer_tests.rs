@@ -1,5 +1,6 @@
 //! Plain answers of both protocols, and what each becomes in the other one.
 
+#![allow(clippy::needless_pass_by_value)] // rows are written in place
 #![allow(clippy::disallowed_types)] // a tree is how a client reads it
 
 use super::*;
@@ -69,6 +70,8 @@ fn both_say_the_same() {
                     {"type": "reasoning.text", "index": 0, "text": "hm", "signature": "s"},
                     {"type": "reasoning.encrypted", "index": 1, "data": "d"},
                     {"type": "reasoning.text", "index": 2, "text": "", "signature": "t"}],
+                "thinking_blocks": [{"type": "thinking", "thinking": "hm", "signature": "s"},
+                    {"type": "redacted_thinking", "data": "d"}, {"type": "thinking", "thinking": "", "signature": "t"}],
                 "tool_calls": [call("b", "{}")]}),
             "tool_calls",
         ),

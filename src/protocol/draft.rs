@@ -117,6 +117,18 @@ impl Draft {
         self.items[position].1 = Fate::Change(edits);
     }
 
+    /// A member that stays gets another key, whatever becomes of its value.
+    pub fn rename(&mut self, position: usize, key: &str) {
+        let (item, fate) = &mut self.items[position];
+        let key = serde_json::to_string(key).expect("a string always serialises") + ":";
+        let edit = Edit { range: item.start..item.value.start, with: key.into() };
+        match fate {
+            Fate::Keep => *fate = Fate::Change(vec![edit]),
+            Fate::Change(edits) => edits.insert(0, edit),
+            Fate::Remove => {}
+        }
+    }
+
     /// The member with this key has this value from now on, and stands there once.
     pub fn set(&mut self, body: &Chunks, key: &'static str, value: Bytes) {
         match self.settle(body, key) {

@@ -62,7 +62,7 @@ pub fn read(status: StatusCode, body: &[u8]) -> Failure {
             let what = if is_error { status.as_u16().to_string() } else { "an answer that cannot be read".to_owned() };
             format!("the backend answered with {}{what}", if is_error { "status " } else { "" })
         });
-    let code = string(said.code).or_else(|| word.filter(|word| word.ends_with("_error") && by_word.is_some()));
+    let code = string(said.code).or_else(|| word.filter(|_| by_word.is_some()));
     Failure { kind, message: shortened(&message), code, param: string(said.param) }
 }
 

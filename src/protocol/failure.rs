@@ -107,7 +107,8 @@ impl FailureKind {
             FailureKind::Conflict => StatusCode::CONFLICT,
             FailureKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             FailureKind::RateLimit => StatusCode::TOO_MANY_REQUESTS,
-            FailureKind::Api => StatusCode::INTERNAL_SERVER_ERROR,
+            // The backend failed, not the router.
+            FailureKind::Api => StatusCode::BAD_GATEWAY,
             FailureKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
             FailureKind::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         }

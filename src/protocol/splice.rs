@@ -56,16 +56,6 @@ impl Chunks {
         self.chunks
     }
 
-    /// The body in one piece: the very same where it came in one, else copied once.
-    #[must_use]
-    pub fn contiguous(&self) -> Bytes {
-        match &*self.chunks {
-            [] => Bytes::new(),
-            [one] => one.clone(),
-            many => many.concat().into(),
-        }
-    }
-
     /// The bytes of a range: borrowed where they stand in one piece. The range must lie within the body.
     #[must_use]
     pub fn range(&self, range: Range<usize>) -> Cow<'_, [u8]> {

@@ -135,7 +135,7 @@ impl Framer {
     }
 
     /// The next event. `None`: more bytes are needed.
-    pub fn next(&mut self) -> Result<Option<Frame<'_>>, TooLarge> {
+    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, TooLarge> {
         let found = self.find()?;
         Ok(found.map(|found| self.frame(found)))
     }
@@ -246,23 +246,25 @@ impl Framer {
             let is_joined = self.held > 0;
             if is_joined {
                 let Some(len) = frame_end(self.last, &self.chunk[self.at..]) else {
-                    self.hold(self.chunk.len())?;
+                    self.hold_rest()?;
                     continue;
                 };
-                self.hold(self.at + len)?;
+                self.hold(self.at + len);
                 self.join();
             }
             let start = if is_joined { 0 } else { self.at };
             let source = if is_joined { &self.joined } else { &self.chunk };
             let Some(read) = read(&source[start..], !self.has_begun, false) else {
-                self.hold(self.chunk.len())?;
+                self.hold_rest()?;
                 continue;
             };
-            if read.len > self.limit {
+            let all = &source[start..start + read.len];
+            // Of a CRLF at the end, the LF may be cut off: it does not count.
+            if all.strip_suffix(b"\r\n").map_or(all.len(), |rest| rest.len() + 1) > self.limit {
                 return Err(TooLarge { limit: self.limit });
             }
             self.has_begun = true;
-            self.skip_lf = source[start + read.len - 1] == b'\r';
+            self.skip_lf = all.ends_with(b"\r");
             if !is_joined {
                 self.at += read.len;
             }
@@ -296,23 +298,25 @@ impl Framer {
         Some(Found { is_joined: true, raw: None, event, data })
     }
 
-    /// Keeps what stands before `end` until the rest of the event comes.
-    fn hold(&mut self, end: usize) -> Result<(), TooLarge> {
+    /// Keeps the rest of the chunk: an event that is not whole.
+    fn hold_rest(&mut self) -> Result<(), TooLarge> {
+        self.hold(self.chunk.len());
+        if self.held > self.limit { Err(TooLarge { limit: self.limit }) } else { Ok(()) }
+    }
+
+    /// Keeps what stands before `end`.
+    fn hold(&mut self, end: usize) {
         let range = std::mem::replace(&mut self.at, end)..end;
         self.held += range.len();
-        if self.held > self.limit {
-            return Err(TooLarge { limit: self.limit });
-        }
         self.last = self.chunk[end - 1];
         if range.len() < LARGE {
             self.carry.extend_from_slice(&self.chunk[range]);
-            return Ok(());
+            return;
         }
         if !self.carry.is_empty() {
             self.pieces.push(self.carry.split().freeze());
         }
         self.pieces.push(self.chunk.slice(range));
-        Ok(())
     }
 
     /// Puts together what was kept.

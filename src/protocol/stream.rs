@@ -85,13 +85,9 @@ impl Translator {
     /// From the stream of a backend that speaks `from`.
     #[must_use]
     pub fn new(from: Protocol, to: Encoder) -> Self {
-        let decoder = match from {
-            Protocol::Chat => Decoder::Chat(chat::decode::Decoder::default()),
-            Protocol::Messages => Decoder::Messages(messages::decode::Decoder::default()),
-        };
         Translator {
             framer: Framer::new(EVENT_LIMIT),
-            decoder,
+            decoder: Decoder::new(from),
             shape: Shape::default(),
             delta: Delta::Text,
             teller: Teller { encoder: to, usage: Usage::default(), is_done: false, failure: None },
@@ -111,7 +107,7 @@ impl Translator {
                     teller.encoder.event(delta.event(text), out);
                 }
             }
-            let frame = match framer.next() {
+            let frame = match framer.next_frame() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => return,
                 Err(error) => return teller.event(Event::Failure(&Failure::of_backend(&error.to_string())), out),
@@ -179,6 +175,33 @@ impl Translator {
     }
 }
 
+/// Tells what happens in a stream that is there as a whole.
+pub fn listen(from: Protocol, body: Bytes, emit: &mut impl FnMut(Event<'_>)) {
+    let mut decoder = Decoder::new(from);
+    let mut framer = Framer::new(EVENT_LIMIT);
+    framer.push(body);
+    let mut over = false;
+    let mut emit = |event: Event<'_>| {
+        if !over {
+            emit(event);
+        }
+        over |= matches!(event, Event::End | Event::Failure(_));
+    };
+    loop {
+        match framer.next_frame() {
+            Ok(Some(frame)) => {
+                decoder.frame(&frame, &mut emit);
+            }
+            Ok(None) => break,
+            Err(error) => return emit(Event::Failure(&Failure::of_backend(&error.to_string()))),
+        }
+    }
+    if let Some(frame) = framer.finish() {
+        decoder.frame(&frame, &mut emit);
+    }
+    decoder.finish(&mut emit);
+}
+
 impl Teller {
     fn event(&mut self, event: Event<'_>, out: &mut Out) {
         match event {
@@ -195,6 +218,13 @@ impl Teller {
 }
 
 impl Decoder {
+    fn new(from: Protocol) -> Self {
+        match from {
+            Protocol::Chat => Decoder::Chat(chat::decode::Decoder::default()),
+            Protocol::Messages => Decoder::Messages(messages::decode::Decoder::default()),
+        }
+    }
+
     fn frame<'a>(
         &mut self,
         frame: &super::sse::Frame<'a>,

@@ -10,7 +10,7 @@ const MAX_NAMES: usize = 32;
 /// A request in the other protocol.
 #[derive(Debug)]
 pub struct Translated {
-    /// Its body. Its `model` is what stands in the client's request.
+    /// Its body. It begins with `{"model":` and what stands there in the client's request, where that has a model.
     pub body: Chunks,
     /// What could not be carried.
     pub warnings: Warnings,

@@ -3,3 +3,4 @@
 //! Knows nothing of HTTP, and nothing of what a response says.
 
 pub mod store;
+pub mod turn;

@@ -2,7 +2,7 @@
 //!
 //! Rendered once at start-up; a request costs a reference count.
 
-use crate::table::Tables;
+use crate::table::{Policy, Tables};
 use bytes::Bytes;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -21,10 +21,10 @@ impl Catalog {
     #[must_use]
     pub fn new(tables: &'static Tables, started: SystemTime) -> Self {
         let created = started.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let virtuals = tables.auto_names.iter().map(|name| Model::routed(name, created));
+        let virtuals = tables.virtual_names().map(|(name, policy)| Model::routed(name, tables.policy(policy), created));
         let served = tables.models.iter().map(|model| Model::served(model.name, model.description, created));
         let models: Vec<Model> = virtuals.chain(served).collect();
-        let listed = if tables.list_models { models.len() } else { tables.auto_names.len() };
+        let listed = if tables.list_models { models.len() } else { tables.virtual_names().count() };
         Self {
             list: json(&List { object: "list", data: &models[..listed] }),
             models: models.iter().map(|model| (model.id, json(model))).collect(),
@@ -90,17 +90,23 @@ struct Model {
 struct Routing {
     resolution: &'static str,
     selectable: bool,
+    /// Of a virtual name: `default`, or the recipe that it is routed by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipe: Option<&'static str>,
 }
 
 impl Model {
-    fn routed(id: &'static str, created: u64) -> Self {
+    fn routed(id: &'static str, policy: &'static Policy, created: u64) -> Self {
         Self {
             id,
             object: "model",
             created,
             owned_by: "vllm-semantic-router",
-            description: "Intelligent Router for Mixture-of-Models",
-            routing: Routing { resolution: "virtual", selectable: true },
+            description: match policy.description {
+                "" => "Intelligent Router for Mixture-of-Models",
+                own => own,
+            },
+            routing: Routing { resolution: "virtual", selectable: true, recipe: Some(policy.name) },
         }
     }
 
@@ -111,7 +117,7 @@ impl Model {
             created,
             owned_by: "upstream-endpoint",
             description,
-            routing: Routing { resolution: "passthrough", selectable: true },
+            routing: Routing { resolution: "passthrough", selectable: true, recipe: None },
         }
     }
 }

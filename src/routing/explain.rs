@@ -5,7 +5,7 @@
 
 use super::{Error, Plan, Request, Routing};
 use crate::protocol::prompt::Prompt;
-use crate::table::{DecisionId, Number, Rule, SignalId, SignalKind, SignalSet, Tables};
+use crate::table::{DecisionId, Number, Policy, PolicyId, Rule, SignalId, SignalKind, SignalSet, Tables, Target};
 use std::ops::Range;
 
 /// More places of one term than this say nothing new.
@@ -17,6 +17,10 @@ pub struct Explanation {
     /// What was settled; `None` where nothing was: no decision matched and there is no default model, or no model of the
     /// decision is within its limits.
     pub plan: Option<Plan>,
+    /// What the name is routed by; the top-level policy where the client named the model, which nothing below is of then.
+    pub policy: &'static Policy,
+    /// Its name; `None` where the client named the model.
+    pub recipe: Option<&'static str>,
     /// The decision that won, also where none of its models can be had, and how sure it is.
     won: Option<(DecisionId, f64)>,
     /// The text that signals looked at: what the user wrote last.
@@ -36,6 +40,8 @@ pub struct Noticed {
     pub signal: SignalId,
     /// How sure it is, if it matched.
     pub confidence: Option<f64>,
+    /// What it counted, where it counts something.
+    pub value: Option<f64>,
     /// The terms of its own that stand in the text, and where, as bytes. A `NOR` signal matches where there are none.
     pub places: Vec<(&'static str, Range<usize>)>,
 }
@@ -91,35 +97,52 @@ impl Routing {
             plan => Some(plan?),
         };
         let prompt = Prompt::read(&request.body)?;
-        let matched = match &plan {
-            Some(Plan { choice, .. }) => choice.as_ref().map(|choice| choice.matched.clone()),
+        let recipe = match (self.tables.resolve)(name) {
+            Some(Target::Auto(id)) => Some(id),
+            Some(Target::Model(_)) | None => None,
+        };
+        let policy = self.tables.policy(recipe.unwrap_or(PolicyId(0)));
+        let mut explanation = Explanation {
+            plan,
+            policy,
+            recipe: recipe.map(|_| policy.name),
+            won: None,
+            text: prompt.user_text.clone().into_owned(),
+            tokens: prompt.tokens,
+            signals: Vec::new(),
+            decisions: Vec::new(),
+        };
+        let Some(id) = recipe else { return Ok(explanation) };
+        let matched = match explanation.plan.as_ref().and_then(|plan| plan.choice.as_ref()) {
+            Some(choice) => choice.matched.clone(),
             None => {
                 let mut matched = SignalSet::EMPTY;
-                self.signals.evaluate(&request, &mut matched)?;
-                Some(matched)
+                self.signals(id).evaluate(&request, &mut matched)?;
+                matched
             }
         };
-        let signals = matched.as_ref().map_or_else(Vec::new, |matched| self.noticed(&prompt.user_text, matched));
-        let decisions = matched.as_ref().map_or_else(Vec::new, |matched| considered(self.tables, matched));
-        let won = matched.as_ref().and_then(|matched| (self.tables.decide)(matched));
-        let won = won.map(|won| (won.decision, won.confidence));
-        Ok(Explanation { plan, won, text: prompt.user_text.into_owned(), tokens: prompt.tokens, signals, decisions })
+        let values = self.signals(id).values(&prompt);
+        explanation.signals = self.noticed(id, &prompt.user_text, &matched, &values);
+        explanation.decisions = considered(policy, &matched);
+        explanation.won = (policy.decide)(&matched).map(|won| (won.decision, won.confidence));
+        Ok(explanation)
     }
 
-    fn noticed(&self, text: &str, matched: &SignalSet) -> Vec<Noticed> {
-        let places = self.signals.places(text, MOST_PLACES);
-        let tables = self.tables;
+    fn noticed(&self, id: PolicyId, text: &str, matched: &SignalSet, values: &[(SignalId, f64)]) -> Vec<Noticed> {
+        let places = self.signals(id).places(text, MOST_PLACES);
+        let policy = self.tables.policy(id);
         let of = |id: SignalId| {
-            let own = tables.keywords.iter().find(|keyword| keyword.signal == id);
+            let own = policy.keywords.iter().find(|keyword| keyword.signal == id);
             let own = own.map_or(0..0, |keyword| keyword.first_term..keyword.first_term + keyword.terms);
             let places = places.iter().filter(|(term, _)| own.contains(term));
             Noticed {
                 signal: id,
-                confidence: matched.has(id).then(|| sure(tables, id, matched)),
-                places: places.map(|(term, at)| (tables.reasons.terms[usize::from(*term)], at.clone())).collect(),
+                confidence: matched.has(id).then(|| sure(policy, id, matched)),
+                value: values.iter().find(|(signal, _)| *signal == id).map(|(_, value)| *value),
+                places: places.map(|(term, at)| (policy.reasons.terms[usize::from(*term)], at.clone())).collect(),
             }
         };
-        tables.signals.iter().zip(0..).map(|(_, id)| of(SignalId(id))).collect()
+        policy.signals.iter().zip(0..).map(|(_, id)| of(SignalId(id))).collect()
     }
 }
 
@@ -133,8 +156,7 @@ impl Explanation {
     /// The model that is asked; `None` where there is none, or none is needed.
     #[must_use]
     pub fn model(&self, tables: &'static Tables) -> Option<&'static str> {
-        let plan = self.plan.as_ref()?;
-        (!self.answers_itself(tables)).then(|| tables.model(plan.model).name)
+        Some(tables.model(self.plan.as_ref()?.model?).name)
     }
 
     /// Whether the decision is the answer.
@@ -146,7 +168,7 @@ impl Explanation {
     /// The model that was chosen, in a sentence with its reason.
     #[must_use]
     pub fn reason(&self, tables: &'static Tables) -> String {
-        let model = self.plan.as_ref().map(|plan| tables.model(plan.model).name);
+        let model = self.model(tables);
         let Some((id, _)) = self.won else {
             return match (&self.plan, model) {
                 (Some(Plan { choice: None, .. }), Some(model)) => format!("the request names `{model}`"),
@@ -177,23 +199,23 @@ impl Explanation {
 
 /// How every decision comes out for these signals.
 #[must_use]
-pub fn considered(tables: &'static Tables, matched: &SignalSet) -> Vec<Considered> {
-    let of = |(rule, id): (&'static Option<Rule>, u16)| {
-        let trace = rule.as_ref().map(|rule| trace(tables, rule, matched));
+pub fn considered(policy: &'static Policy, matched: &SignalSet) -> Vec<Considered> {
+    let of = |(rule, decision): (&'static Option<Rule>, DecisionId)| {
+        let trace = rule.as_ref().map(|rule| trace(policy, rule, matched));
         Considered {
-            decision: DecisionId(id),
+            decision,
             matched: trace.as_ref().is_none_or(|trace| trace.matched),
             confidence: trace.as_ref().map_or(0.0, |trace| trace.confidence),
             trace,
         }
     };
-    tables.reasons.rules.iter().zip(0..).map(of).collect()
+    policy.reasons.rules.iter().zip(policy.decision_ids()).map(of).collect()
 }
 
-fn trace(tables: &'static Tables, rule: &'static Rule, set: &SignalSet) -> Trace {
-    let all = |rules: &'static [Rule]| rules.iter().map(|rule| trace(tables, rule, set)).collect::<Vec<_>>();
+fn trace(policy: &'static Policy, rule: &'static Rule, set: &SignalSet) -> Trace {
+    let all = |rules: &'static [Rule]| rules.iter().map(|rule| trace(policy, rule, set)).collect::<Vec<_>>();
     let (part, matched, confidence, children) = match rule {
-        Rule::Signal(id) => (Part::Leaf(*id), set.has(*id), sure(tables, *id, set), Vec::new()),
+        Rule::Signal(id) => (Part::Leaf(*id), set.has(*id), sure(policy, *id, set), Vec::new()),
         Rule::Compare(id, number, bounds) => {
             (Part::Leaf(*id), set.has(*id) && bounds.hold(value(*number, set)), 1.0, Vec::new())
         }
@@ -208,7 +230,7 @@ fn trace(tables: &'static Tables, rule: &'static Rule, set: &SignalSet) -> Trace
             (Part::Or, children.iter().any(|child| child.matched), best, children)
         }
         Rule::Not(rule) => {
-            let child = trace(tables, rule, set);
+            let child = trace(policy, rule, set);
             (Part::Not, !child.matched, 1.0, vec![child])
         }
     };
@@ -216,8 +238,8 @@ fn trace(tables: &'static Tables, rule: &'static Rule, set: &SignalSet) -> Trace
 }
 
 /// How sure a signal is that matched.
-fn sure(tables: &Tables, id: SignalId, set: &SignalSet) -> f64 {
-    tables.reasons.confidences.get(usize::from(id.0)).map_or(1.0, |number| value(*number, set))
+fn sure(policy: &Policy, id: SignalId, set: &SignalSet) -> f64 {
+    policy.reasons.confidences.get(usize::from(id.0)).map_or(1.0, |number| value(*number, set))
 }
 
 fn value(number: Number, set: &SignalSet) -> f64 {
@@ -229,7 +251,7 @@ fn value(number: Number, set: &SignalSet) -> f64 {
 
 /// `keyword:urgent`: a signal as rules and reports name it.
 #[must_use]
-pub fn signal_name(tables: &Tables, id: SignalId) -> String {
-    let signal = &tables.signals[usize::from(id.0)];
+pub fn signal_name(policy: &Policy, id: SignalId) -> String {
+    let signal = policy.signal(id);
     format!("{}:{}", SignalKind::name(signal.kind), signal.name)
 }

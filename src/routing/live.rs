@@ -28,7 +28,7 @@ impl Live {
     /// Nothing is measured yet.
     #[must_use]
     pub fn new(tables: &'static Tables) -> Self {
-        let asked = tables.decisions.iter().any(|decision| decision.algorithm.measures());
+        let asked = tables.decisions().any(|decision| decision.algorithm.measures());
         Live(tables.models.iter().filter(|_| asked).map(|_| Model::default()).collect())
     }
 

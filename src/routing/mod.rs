@@ -12,7 +12,7 @@ pub mod signals;
 
 use crate::protocol::metadata::MetadataError;
 use crate::protocol::prompt::{Prompt, PromptError, Raw};
-use crate::table::{Algorithm, DecisionId, ModelId, SignalSet, Tables, Target};
+use crate::table::{Algorithm, Decision, DecisionId, ModelId, PolicyId, SignalSet, Tables, Target};
 use live::Live;
 use signals::Signals;
 use std::cell::LazyCell;
@@ -22,7 +22,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Routing {
     tables: &'static Tables,
-    signals: Signals,
+    /// By policy.
+    signals: Box<[Signals]>,
     live: Arc<Live>,
 }
 
@@ -40,8 +41,8 @@ pub struct Request<'a> {
 /// What routing settled for one request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// The model that serves it.
-    pub model: ModelId,
+    /// The model that serves it. `None`: the decision answers itself.
+    pub model: Option<ModelId>,
     /// How it was chosen, for a virtual name. `None`: the client named the model.
     pub choice: Option<Choice>,
 }
@@ -49,6 +50,8 @@ pub struct Plan {
 /// How the model was chosen for a virtual name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
+    /// What the name is routed by.
+    pub policy: PolicyId,
     /// The decision that won and the confidence of its rules; `None`: the default model.
     pub decision: Option<(DecisionId, f64)>,
     /// The signals that matched.
@@ -94,7 +97,8 @@ fn did_you_mean(nearest: Option<&str>) -> String {
 impl Routing {
     /// Makes the automata ready. Fails only where the binary was built for another machine.
     pub fn new(tables: &'static Tables) -> Result<Self, signals::Error> {
-        Ok(Routing { tables, signals: Signals::new(tables)?, live: Arc::new(Live::new(tables)) })
+        let signals = tables.policies.iter().map(|policy| Signals::new(policy)).collect::<Result<_, _>>()?;
+        Ok(Routing { tables, signals, live: Arc::new(Live::new(tables)) })
     }
 
     /// What is measured of models, for decisions that choose by it.
@@ -118,33 +122,40 @@ impl Routing {
     /// Chooses the model for `name`. `request` is asked for only if signals are needed.
     pub fn plan<'a>(&self, name: &str, request: impl FnOnce() -> Request<'a>) -> Result<Plan, Error> {
         match (self.tables.resolve)(name) {
-            Some(Target::Model(model)) => Ok(Plan { model, choice: None }),
-            Some(Target::Auto) => self.choose(request),
+            Some(Target::Model(model)) => Ok(Plan { model: Some(model), choice: None }),
+            Some(Target::Auto(policy)) => self.choose(policy, request),
             None => Err(self.unknown(name)),
         }
     }
 
-    fn choose<'a>(&self, request: impl FnOnce() -> Request<'a>) -> Result<Plan, Error> {
+    fn signals(&self, policy: PolicyId) -> &Signals {
+        &self.signals[usize::from(policy.0)]
+    }
+
+    fn choose<'a>(&self, id: PolicyId, request: impl FnOnce() -> Request<'a>) -> Result<Plan, Error> {
+        let policy = self.tables.policy(id);
         let request = LazyCell::new(request);
         let mut matched = SignalSet::EMPTY;
         let mut tokens = None;
-        if !self.tables.signals.is_empty() {
-            tokens = self.signals.evaluate(&request, &mut matched)?;
+        if !policy.signals.is_empty() {
+            tokens = self.signals(id).evaluate(&request, &mut matched)?;
         }
-        let won = (self.tables.decide)(&matched);
-        let decision = won.map(|won| self.tables.decision(won.decision)).filter(|decision| !decision.models.is_empty());
-        let (model, candidate) = match decision {
-            None => (self.tables.default_model.ok_or(Error::NothingSelected)?, 0),
+        let won = (policy.decide)(&matched);
+        let (model, candidate) = match won.map(|won| policy.decision(won.decision)) {
+            Some(decision) if decision.plugins.fast_response.is_some() => (None, 0),
+            None | Some(Decision { models: [], .. }) => {
+                (Some(self.tables.default_model.ok_or(Error::NothingSelected)?), 0)
+            }
             Some(decision) => {
                 if tokens.is_none() && matches!(decision.algorithm, Algorithm::Cost { .. }) {
                     tokens = Some(Prompt::read(&request.body)?.tokens);
                 }
                 let chosen = select::select(decision.algorithm, decision.models, self.tables, tokens, &self.live);
                 let candidate = chosen.ok_or(Error::NoCandidate)?;
-                (decision.models[candidate], candidate)
+                (Some(decision.models[candidate]), candidate)
             }
         };
         let decision = won.map(|won| (won.decision, won.confidence));
-        Ok(Plan { model, choice: Some(Choice { decision, matched, tokens, candidate }) })
+        Ok(Plan { model, choice: Some(Choice { policy: id, decision, matched, tokens, candidate }) })
     }
 }

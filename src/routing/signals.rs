@@ -3,23 +3,26 @@
 
 mod found;
 mod literals;
+mod near;
 mod patterns;
+mod ranked;
 mod request;
+mod similar;
 mod structure;
 mod words;
 
 use super::Request;
 use crate::protocol::prompt::Prompt;
-use crate::table::{Automaton, KeywordOperator, KeywordSignal, SignalSet, Tables};
+use crate::table::{Automaton, KeywordOperator, KeywordSignal, Policy, Ranked, SignalId, SignalSet, Similar};
 use found::Found;
 use regex_automata::{dfa::StartError, util::wire::DeserializeError};
 use std::ops::Range;
 pub use words::is_spaced_word;
 
-/// The signals of a router, ready to be evaluated.
+/// The signals of a policy, ready to be evaluated.
 #[derive(Debug)]
 pub struct Signals {
-    tables: &'static Tables,
+    policy: &'static Policy,
     scanners: Box<[Scanner]>,
     counters: Box<[structure::Counter]>,
 }
@@ -28,6 +31,9 @@ pub struct Signals {
 enum Scanner {
     Literals(literals::Scanner),
     Patterns(Box<patterns::Scanner>),
+    Near(near::Scanner),
+    Similar(&'static Similar),
+    Ranked(&'static Ranked),
 }
 
 /// Why a baked automaton cannot run here. Only a binary for another byte order, or one that was damaged, has these.
@@ -51,15 +57,15 @@ const STACK_WORDS: usize = 32;
 
 impl Signals {
     /// Looks at the automata where they are. For regular expressions this takes time in proportion to their size.
-    pub fn new(tables: &'static Tables) -> Result<Self, Error> {
-        let scanners = tables.automata.iter().map(Scanner::new).collect::<Result<_, Error>>()?;
-        let counters = tables.families.structures.iter().map(structure::Counter::new).collect::<Result<_, Error>>()?;
-        Ok(Signals { tables, scanners, counters })
+    pub fn new(policy: &'static Policy) -> Result<Self, Error> {
+        let scanners = policy.automata.iter().map(Scanner::new).collect::<Result<_, Error>>()?;
+        let counters = policy.families.structures.iter().map(structure::Counter::new).collect::<Result<_, Error>>()?;
+        Ok(Signals { policy, scanners, counters })
     }
 
     /// Inserts all signals that match, and tells the estimated tokens where a signal asks for them.
     pub fn evaluate(&self, request: &Request<'_>, set: &mut SignalSet) -> Result<Option<u64>, super::Error> {
-        let families = &self.tables.families;
+        let families = &self.policy.families;
         if let Some(roles) = &families.roles {
             request::roles(roles, request, set)?;
         }
@@ -67,11 +73,11 @@ impl Signals {
         let prompt = Prompt::read(&request.body)?;
         self.text(&prompt.user_text, set);
         request::conversation(families.conversations, &prompt.conversation, set);
-        let tokens = (!self.tables.contexts.is_empty()).then_some(prompt.tokens);
+        let tokens = (!self.policy.contexts.is_empty()).then_some(prompt.tokens);
         if let Some(tokens) = tokens {
             self.context(tokens, set);
         }
-        if let Some(project) = self.tables.project {
+        if let Some(project) = self.policy.project {
             project(set);
         }
         Ok(tokens)
@@ -79,7 +85,7 @@ impl Signals {
 
     /// Inserts the signals that look at the text of the user.
     pub fn text(&self, text: &str, set: &mut SignalSet) {
-        let words = self.tables.term_count.div_ceil(64);
+        let words = self.policy.term_count.div_ceil(64);
         let (mut stack, mut heap) = ([0; STACK_WORDS], Vec::new());
         let mut found = Found(if words <= STACK_WORDS {
             &mut stack[..words]
@@ -87,20 +93,18 @@ impl Signals {
             heap.resize(words, 0);
             &mut heap
         });
-        for scanner in &self.scanners {
-            match scanner {
-                Scanner::Literals(scanner) => scanner.scan(text, &mut found),
-                Scanner::Patterns(scanner) => scanner.scan(text, &mut found),
-            }
-        }
-        for keyword in self.tables.keywords.iter().filter(|keyword| matches(keyword, &found)) {
+        self.find(text, &mut found);
+        for keyword in self.policy.keywords.iter().filter(|keyword| matches(keyword, &found)) {
             set.insert(keyword.signal);
         }
-        let families = &self.tables.families;
+        let families = &self.policy.families;
         structure::structures(families.structures, &self.counters, text, &found, set);
         structure::events(families.events, &found, set);
         if let Some(modality) = &families.modality {
             structure::modality(modality, &found, set);
+        }
+        if let Some(languages) = &families.languages {
+            structure::language(languages, text, set);
         }
     }
 
@@ -108,7 +112,7 @@ impl Signals {
     /// looked at this closely.
     #[must_use]
     pub fn places(&self, text: &str, most: usize) -> Vec<(u16, Range<usize>)> {
-        let mut counts = vec![0; self.tables.term_count];
+        let mut counts = vec![0; self.policy.term_count];
         let mut places = Vec::new();
         for scanner in &self.scanners {
             scanner.places(text, &mut |term, range| {
@@ -123,9 +127,34 @@ impl Signals {
         places
     }
 
+    /// What signals count that count something. For explanations: a request notes what decisions compare.
+    #[must_use]
+    pub fn values(&self, prompt: &Prompt<'_>) -> Vec<(SignalId, f64)> {
+        let mut found = vec![0; self.policy.term_count.div_ceil(64)];
+        let mut found = Found(&mut found);
+        self.find(&prompt.user_text, &mut found);
+        let families = &self.policy.families;
+        let structures = structure::values(families.structures, &self.counters, &prompt.user_text, &found);
+        let conversations = request::values(families.conversations, &prompt.conversation);
+        let structures = structures.map(|(signal, value)| (signal.signal, value));
+        structures.chain(conversations.map(|(signal, value)| (signal.signal, value))).collect()
+    }
+
+    fn find(&self, text: &str, found: &mut Found<'_>) {
+        for scanner in &self.scanners {
+            match scanner {
+                Scanner::Literals(scanner) => scanner.scan(text, found),
+                Scanner::Patterns(scanner) => scanner.scan(text, found),
+                Scanner::Near(scanner) => scanner.scan(text, found),
+                Scanner::Similar(similar) => similar::scan(similar, text, found),
+                Scanner::Ranked(ranked) => ranked::scan(ranked, text, found),
+            }
+        }
+    }
+
     /// Inserts the context signals whose band holds `tokens`.
     pub fn context(&self, tokens: u64, set: &mut SignalSet) {
-        for context in self.tables.contexts {
+        for context in self.policy.contexts {
             if (context.min_tokens..=context.max_tokens).contains(&tokens) {
                 set.insert(context.signal);
             }
@@ -138,6 +167,9 @@ impl Scanner {
         match self {
             Scanner::Literals(scanner) => scanner.places(text, tell),
             Scanner::Patterns(scanner) => scanner.places(text, tell),
+            Scanner::Near(scanner) => scanner.places(text, tell),
+            Scanner::Similar(similar) => similar::each(similar, text, tell),
+            Scanner::Ranked(ranked) => ranked::places(ranked, text, tell),
         }
     }
 
@@ -145,6 +177,9 @@ impl Scanner {
         match automaton {
             Automaton::Literals(automaton) => literals::Scanner::new(automaton).map(Scanner::Literals),
             Automaton::Patterns(automaton) => patterns::Scanner::new(automaton).map(Box::new).map(Scanner::Patterns),
+            Automaton::Near(near) => Ok(Scanner::Near(near::Scanner::new(near))),
+            Automaton::Similar(similar) => Ok(Scanner::Similar(similar)),
+            Automaton::Ranked(ranked) => Ok(Scanner::Ranked(ranked)),
         }
     }
 }

@@ -35,7 +35,7 @@ impl Display for Banner<'_> {
         if let Some(model) = tables.default_model {
             writeln!(f, "  default     {}", tables.model(model).name)?;
         }
-        let decisions: Vec<&str> = tables.decisions.iter().map(|decision| decision.name).collect();
+        let decisions: Vec<&str> = tables.decisions().map(|decision| decision.name).collect();
         writeln!(f, "  decisions   {}", cut(&decisions))?;
         for (i, model) in tables.models.iter().take(MOST).enumerate() {
             let title = if i == 0 { "models" } else { "" };

@@ -6,7 +6,7 @@ use crate::apiserver::evaluation;
 use crate::protocol::prompt::Raw;
 use crate::routing::explain::{Explanation, Noticed, Part, Trace, signal_name};
 use crate::routing::{Request, Routing};
-use crate::table::Tables;
+use crate::table::{Policy, Tables};
 use std::io::{self, Read, Write};
 use std::time::Instant;
 
@@ -31,7 +31,7 @@ pub(super) fn explain(tables: &'static Tables, question: &Question, out: &mut im
         writeln!(out, "{}", serde_json::to_string_pretty(&evaluation).map_err(io::Error::from)?)?;
         return Ok(());
     }
-    let mut tree = Tree { tables, out };
+    let mut tree = Tree { tables, policy: explained.policy, out };
     tree.head(name, &explained)?;
     tree.signals(&explained)?;
     tree.decisions(&explained)?;
@@ -40,6 +40,7 @@ pub(super) fn explain(tables: &'static Tables, question: &Question, out: &mut im
 
 struct Tree<'a, W> {
     tables: &'static Tables,
+    policy: &'static Policy,
     out: &'a mut W,
 }
 
@@ -49,6 +50,11 @@ impl<W: Write> Tree<'_, W> {
         let model = explained.model(self.tables).unwrap_or(own);
         writeln!(self.out, "{name} -> {model}")?;
         writeln!(self.out, "  because {}", explained.reason(self.tables))?;
+        if self.tables.policies.len() > 1
+            && let Some(recipe) = explained.recipe
+        {
+            writeln!(self.out, "  recipe: {recipe}")?;
+        }
         writeln!(self.out, "  text: {:?}, request: about {} tokens", cut(&explained.text), explained.tokens)
     }
 
@@ -61,7 +67,7 @@ impl<W: Write> Tree<'_, W> {
                 Some(confidence) => ("[x]", format!(" {confidence:.4}")),
                 None => ("[ ]", String::new()),
             };
-            let name = signal_name(self.tables, noticed.signal);
+            let name = signal_name(self.policy, noticed.signal);
             writeln!(self.out, "  {mark} {name}{sure}{}", found(noticed, &explained.text))?;
         }
         Ok(())
@@ -83,6 +89,9 @@ impl<W: Write> Tree<'_, W> {
                 Some(trace) => self.part(trace, 6)?,
                 None => writeln!(self.out, "      always")?,
             }
+            if let (Some(annotations), true) = (decision.annotations, considered.matched) {
+                writeln!(self.out, "      annotations {annotations}")?;
+            }
         }
         Ok(())
     }
@@ -91,7 +100,7 @@ impl<W: Write> Tree<'_, W> {
         let mark = if trace.matched { "[x]" } else { "[ ]" };
         let sure = if trace.matched { format!(" {:.4}", trace.confidence) } else { String::new() };
         let what = match trace.part {
-            Part::Leaf(id) => signal_name(self.tables, id),
+            Part::Leaf(id) => signal_name(self.policy, id),
             Part::And => "AND".to_owned(),
             Part::Or => "OR".to_owned(),
             Part::Not => "NOT".to_owned(),

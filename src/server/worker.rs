@@ -71,10 +71,12 @@ impl Worker {
     async fn run(self) {
         let tables = self.shared.tables;
         let upstream = Upstream::new(tables, self.fleet, Arc::clone(&self.recorder));
+        let store = self.shared.stores.as_ref().map(|stores| stores.worker());
         let mut serving = tokio::task::JoinSet::new();
         for (listener, socket) in tables.listeners.iter().zip(self.sockets) {
             let recorder = Arc::clone(&self.recorder);
-            let ingress = Rc::new(Ingress::new(&self.shared, listener, &self.env, Rc::clone(&upstream), recorder));
+            let (shared, upstream, store) = (&self.shared, Rc::clone(&upstream), store.clone());
+            let ingress = Rc::new(Ingress::new(shared, listener, &self.env, upstream, recorder, store));
             match tokio::net::TcpListener::from_std(socket) {
                 Ok(socket) => {
                     serving.spawn_local(serve(socket, ingress, self.stopping.clone()));

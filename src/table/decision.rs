@@ -2,11 +2,11 @@
 
 use super::{Algorithm, ModelId, Plugins, Reasoning};
 
-/// Index into [`Tables::decisions`](super::Tables::decisions).
+/// Number of a decision over all policies: see [`Policy::first_decision`](super::Policy::first_decision).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DecisionId(pub u16);
 
-/// A routing decision. Its rules are code: [`Tables::decide`](super::Tables::decide).
+/// A routing decision. Its rules are code: [`Policy::decide`](super::Policy::decide).
 #[derive(Debug)]
 pub struct Decision {
     /// Its name in the document.
@@ -23,6 +23,23 @@ pub struct Decision {
     pub algorithm: Algorithm,
     /// What is done to the request.
     pub plugins: Plugins,
+    /// What the client is told of keeping what belongs to the conversation.
+    pub retention: Option<Retention>,
+    /// Annotations of the document, as JSON.
+    pub annotations: Option<&'static str>,
+}
+
+/// What whoever keeps something of a conversation should do with it. Only what the document says is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Nothing of this turn should be kept.
+    pub drop: Option<bool>,
+    /// For how many turns it should be kept.
+    pub ttl_turns: Option<u32>,
+    /// The next turn should go to the same model.
+    pub keep_current_model: Option<bool>,
+    /// The beginning of the prompt should stay in the caches of the backend.
+    pub prefer_prefix: Option<bool>,
 }
 
 /// The decision that won.

@@ -20,17 +20,26 @@ pub struct Families {
     pub events: &'static [EventSignal],
     /// `routing.signals.modality`.
     pub modality: Option<Modality>,
+    /// `routing.signals.language`.
+    pub languages: Option<Languages>,
 }
 
 impl Families {
     /// None of them.
-    pub const NONE: Families =
-        Families { structures: &[], conversations: &[], metadata: &[], roles: None, events: &[], modality: None };
+    pub const NONE: Families = Families {
+        structures: &[],
+        conversations: &[],
+        metadata: &[],
+        roles: None,
+        events: &[],
+        modality: None,
+        languages: None,
+    };
 
     /// Whether any signal looks at the user's text beside its keywords.
     #[must_use]
     pub const fn read_text(&self) -> bool {
-        !self.structures.is_empty() || !self.events.is_empty() || self.modality.is_some()
+        !self.structures.is_empty() || !self.events.is_empty() || self.modality.is_some() || self.languages.is_some()
     }
 }
 
@@ -186,6 +195,37 @@ pub struct Modality {
     pub diffusion: Option<SignalId>,
     /// Both.
     pub both_signal: Option<SignalId>,
+}
+
+/// What tells languages apart, and the signals that ask for some.
+#[derive(Debug)]
+pub struct Languages {
+    /// The language of a text. Generated code alone names it, so that a router without such signals does not hold it.
+    pub detect: fn(&str) -> Language,
+    /// The signals.
+    pub signals: &'static [LanguageSignal],
+}
+
+/// The language of a text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Language {
+    /// Two letters of ISO 639-1.
+    pub code: &'static str,
+    /// How sure that is, 0 to 1.
+    pub confidence: f64,
+}
+
+/// The user writes in a language.
+#[derive(Debug)]
+pub struct LanguageSignal {
+    /// Its bit.
+    pub signal: SignalId,
+    /// Which language.
+    pub code: &'static str,
+    /// How sure that must be.
+    pub threshold: f64,
+    /// Where to note how sure it is.
+    pub confidence: Option<MeasureId>,
 }
 
 /// How sure a structure signal is at this distance from its bound.

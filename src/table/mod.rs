@@ -5,6 +5,7 @@
 //! benches bring their own, baked by the same compiler.
 
 mod algorithm;
+mod approximate;
 mod backend;
 mod decision;
 mod evidence;
@@ -12,22 +13,25 @@ mod families;
 mod listener;
 mod model;
 mod plugin;
+mod policy;
 mod reason;
 mod responses;
 mod signal;
 mod text;
 
 pub use algorithm::{Algorithm, Ceilings, MultiFactor, Otherwise};
+pub use approximate::{Gram, Near, NearTerm, Ranked, Similar, Stem, Words};
 pub use backend::{Auth, Backend, BackendId, Endpoint, Http, Url};
-pub use decision::{Decision, DecisionId, Matched};
+pub use decision::{Decision, DecisionId, Matched, Retention};
 pub use evidence::{MeasureId, SignalSet, best};
 pub use families::{
-    Conversation, ConversationSignal, EventSignal, Families, Feature, MetadataSignal, MetadataTest, Modality,
-    RoleSignal, Roles, StructureSignal, Terms, sure_at, sure_within,
+    Conversation, ConversationSignal, EventSignal, Families, Feature, Language, LanguageSignal, Languages,
+    MetadataSignal, MetadataTest, Modality, RoleSignal, Roles, StructureSignal, Terms, sure_at, sure_within,
 };
 pub use listener::{ExtProc, ExtProcTls, Limits, Listener, Management};
 pub use model::{Balance, Ejection, HealthCheck, Model, ModelId, Pricing, Protocol, Reliability, RetryOn};
 pub use plugin::{BodyChange, HeaderChange, PluginKind, Plugins, Reasoning, RequestParams, SystemPrompt, ToolPolicy};
+pub use policy::{Entrypoint, Policy, PolicyId};
 pub use reason::{Bounds, Number, Reasons, Rule};
 pub use responses::{FileStore, MemoryStore, RedisStore, StoreBounds};
 pub use signal::{
@@ -61,28 +65,12 @@ pub struct Tables {
     pub backend_count: usize,
     /// Where a virtual name goes when no decision matches.
     pub default_model: Option<ModelId>,
-    /// The signals that some decision uses, indexed by [`SignalId`].
-    pub signals: &'static [Signal],
-    /// The keyword signals among them.
-    pub keywords: &'static [KeywordSignal],
-    /// The automata that find the terms of all keyword signals in one pass each.
-    pub automata: &'static [Automaton],
-    /// How many terms the automata tell apart.
-    pub term_count: usize,
-    /// The context-length signals among `signals`.
-    pub contexts: &'static [ContextSignal],
-    /// The other signals among `signals`.
-    pub families: Families,
-    /// Adds what is projected from signals to them, where anything is.
-    pub project: Option<fn(&mut SignalSet)>,
-    /// All decisions, indexed by [`DecisionId`], in the order of the document.
-    pub decisions: &'static [Decision],
-    /// Why they decide as they do.
-    pub reasons: Reasons,
+    /// What virtual names are routed by, indexed by [`PolicyId`]: the top-level `routing`, then the recipes.
+    pub policies: &'static [&'static Policy],
+    /// The virtual names beside `auto_names`, in the order of `/v1/models`.
+    pub entrypoints: &'static [Entrypoint],
     /// What a `model` field names. Exact and case-sensitive.
     pub resolve: fn(&str) -> Option<Target>,
-    /// The decision that wins for a set of matched signals.
-    pub decide: fn(&SignalSet) -> Option<Matched>,
 }
 
 /// What is told about the configuration itself.
@@ -99,8 +87,8 @@ pub struct Config {
 /// What the name in a request's `model` field stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
-    /// A virtual name: signals and decisions choose the model.
-    Auto,
+    /// A virtual name: signals and decisions of this policy choose the model.
+    Auto(PolicyId),
     /// This model and no other.
     Model(ModelId),
 }
@@ -112,10 +100,28 @@ impl Tables {
         &self.models[usize::from(id.0)]
     }
 
+    /// The policy with this id.
+    #[must_use]
+    pub fn policy(&self, id: PolicyId) -> &'static Policy {
+        self.policies[usize::from(id.0)]
+    }
+
+    /// All decisions, in the order of their ids.
+    pub fn decisions(&self) -> impl Iterator<Item = &'static Decision> + Clone + use<> {
+        self.policies.iter().flat_map(|policy| policy.decisions)
+    }
+
     /// The decision with this id.
     #[must_use]
     pub fn decision(&self, id: DecisionId) -> &'static Decision {
-        &self.decisions[usize::from(id.0)]
+        let policy = self.policies.iter().rfind(|policy| policy.first_decision <= id.0);
+        policy.expect("the first policy begins with 0").decision(id)
+    }
+
+    /// The names of the headers that tell who sends a request, and their reading, where decisions ask for roles.
+    #[must_use]
+    pub fn identity(&self) -> Option<&'static Roles> {
+        self.policies.iter().find_map(|policy| policy.families.roles.as_ref())
     }
 
     /// All backends, in the order of their ids.
@@ -123,8 +129,14 @@ impl Tables {
         self.models.iter().filter(|model| model.lora.is_none()).flat_map(|model| model.backends)
     }
 
+    /// Every name that is routed by signals, in the order of `/v1/models`.
+    pub fn virtual_names(&self) -> impl Iterator<Item = (&'static str, PolicyId)> + use<> {
+        let auto = self.auto_names.iter().map(|name| (*name, PolicyId(0)));
+        auto.chain(self.entrypoints.iter().map(|entrypoint| (entrypoint.name, entrypoint.policy)))
+    }
+
     /// Every name that a client may put in `model`.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.auto_names.iter().copied().chain(self.models.iter().map(|m| m.name))
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.virtual_names().map(|(name, _)| name).chain(self.models.iter().map(|m| m.name))
     }
 }

@@ -22,6 +22,18 @@ impl Plugins {
     pub const NONE: Plugins =
         Plugins { fast_response: None, request_params: None, tools: None, system_prompt: None, headers: &[] };
 
+    /// Which of them are there.
+    pub fn kinds(&self) -> impl Iterator<Item = PluginKind> + use<> {
+        let there = [
+            self.fast_response.is_some(),
+            self.request_params.is_some(),
+            self.tools.is_some(),
+            self.system_prompt.is_some(),
+            !self.headers.is_empty(),
+        ];
+        PluginKind::ALL.into_iter().zip(there).filter_map(|(kind, there)| there.then_some(kind))
+    }
+
     /// Whether any of them changes the body of a request.
     #[must_use]
     pub const fn edit_body(&self) -> bool {
@@ -122,6 +134,12 @@ pub enum HeaderChange {
 pub struct Reasoning {
     /// `use_reasoning`
     pub on: bool,
+    /// Name of the model's reasoning family.
+    pub family: &'static str,
+    /// What the family sets.
+    pub parameter: &'static str,
+    /// How much, where that is said.
+    pub effort: Option<&'static str>,
     /// What that means for the body, for each backend of the model: providers say it differently.
     pub changes: &'static [&'static [BodyChange]],
 }

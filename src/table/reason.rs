@@ -1,4 +1,4 @@
-//! Why decisions decide as they do, as data. Requests are decided by code ([`Tables::decide`](super::Tables::decide)),
+//! Why decisions decide as they do, as data. Requests are decided by code ([`Policy::decide`](super::Policy::decide)),
 //! which never looks at this; it is for those who ask for the reasons, and says the same.
 
 use super::{MeasureId, SignalId};
@@ -6,7 +6,7 @@ use super::{MeasureId, SignalId};
 /// What only explanations read.
 #[derive(Debug, Clone, Copy)]
 pub struct Reasons {
-    /// By [`DecisionId`](super::DecisionId); `None` always matches.
+    /// By position in [`Policy::decisions`](super::Policy::decisions); `None` always matches.
     pub rules: &'static [Option<Rule>],
     /// How sure each signal is when it matches, by [`SignalId`].
     pub confidences: &'static [Number],

@@ -1,6 +1,8 @@
 //! Signals: what is noticed about a request, as bits that generated decisions read.
 
-/// Index into [`Tables::signals`](super::Tables::signals), and bit of a [`SignalSet`]. Below [`SignalSet::CAPACITY`].
+use super::{Near, Ranked, Similar};
+
+/// Index into [`Policy::signals`](super::Policy::signals), and bit of a [`SignalSet`]. Below [`SignalSet::CAPACITY`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SignalId(pub u16);
 
@@ -32,13 +34,15 @@ pub enum SignalKind {
     Event,
     /// `routing.signals.modality`.
     Modality,
+    /// `routing.signals.language`.
+    Language,
     /// An output of `routing.projections.mappings`.
     Projection,
 }
 
 impl SignalKind {
     /// Every family, in the order of signal ids.
-    pub const ALL: [SignalKind; 9] = [
+    pub const ALL: [SignalKind; 10] = [
         SignalKind::Keyword,
         SignalKind::Context,
         SignalKind::Structure,
@@ -47,6 +51,7 @@ impl SignalKind {
         SignalKind::Authz,
         SignalKind::Event,
         SignalKind::Modality,
+        SignalKind::Language,
         SignalKind::Projection,
     ];
 
@@ -62,6 +67,7 @@ impl SignalKind {
             SignalKind::Authz => "authz",
             SignalKind::Event => "event",
             SignalKind::Modality => "modality",
+            SignalKind::Language => "language",
             SignalKind::Projection => "projection",
         }
     }
@@ -98,6 +104,12 @@ pub enum Automaton {
     Literals(Literals),
     /// Regular expressions.
     Patterns(Patterns),
+    /// Keywords that a word may miss by some edits.
+    Near(Near),
+    /// Keywords that share groups of letters with a word.
+    Similar(Similar),
+    /// Keywords by the weights of their stems.
+    Ranked(Ranked),
 }
 
 /// A deterministic automaton over the bytes of the text. It takes letters that differ only in case for the same, and

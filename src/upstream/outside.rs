@@ -136,7 +136,7 @@ fn are_sent_the_same(tables: &Tables, model: &Model, (a, b): (usize, usize), pla
     let place = |backend: &Backend| places[usize::from(backend.id.0)];
     let (Place::Http(server), Place::Http(other_server)) = (place(one), place(other)) else { return false };
     let with_tls = server.address.tls.is_some();
-    let reasoning = tables.decisions.iter().all(|decision| {
+    let reasoning = tables.decisions().all(|decision| {
         let ways = decision.models.iter().zip(decision.reasoning);
         // Adapters have the backends of their base.
         let mut ways = ways.filter(|(of, _)| tables.model(**of).backends[0].id == model.backends[0].id);

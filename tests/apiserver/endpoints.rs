@@ -67,7 +67,7 @@ async fn readiness_ends_with_the_drain() {
     assert_eq!(server.get("/health").await.status, 200);
 }
 
-const AUTO: &str = r#""object":"model","created":1767323045,"owned_by":"vllm-semantic-router","description":"Intelligent Router for Mixture-of-Models","routing":{"resolution":"virtual","selectable":true}}"#;
+const AUTO: &str = r#""object":"model","created":1767323045,"owned_by":"vllm-semantic-router","description":"Intelligent Router for Mixture-of-Models","routing":{"resolution":"virtual","selectable":true,"recipe":"default"}}"#;
 const SMALL: &str = r#"{"id":"small","object":"model","created":1767323045,"owned_by":"upstream-endpoint","description":"for everyday","routing":{"resolution":"passthrough","selectable":true}}"#;
 const BIG: &str = r#"{"id":"lab/big \"1\"","object":"model","created":1767323045,"owned_by":"upstream-endpoint","routing":{"resolution":"passthrough","selectable":true}}"#;
 

@@ -103,10 +103,18 @@ async fn a_scrape_sums_all_workers() {
             (r#"llm_request_errors_total{model="small",reason="unauthorized"}"#, 1.0),
             (r#"llm_model_routing_modifications_total{source_model="auto",target_model="lab/big \"1\""}"#, 2.0),
             (r#"llm_model_routing_modifications_total{source_model="vllm-sr/auto",target_model="small"}"#, 1.0),
-            (r#"llm_decision_match_total{decision_name="urgent"}"#, 2.0),
-            (r#"llm_decision_match_total{decision_name="rest"}"#, 1.0),
-            (&format!(r#"llm_model_selection_total{{method="static",{big},decision="urgent",tier="0"}}"#), 2.0),
-            (r#"llm_model_selection_total{method="static",model="small",decision="rest",tier="0"}"#, 1.0),
+            (r#"llm_decision_match_total{decision_name="urgent",recipe="default"}"#, 2.0),
+            (r#"llm_decision_match_total{decision_name="rest",recipe="default"}"#, 1.0),
+            (
+                &format!(
+                    r#"llm_model_selection_total{{method="static",{big},decision="urgent",tier="0",recipe="default"}}"#
+                ),
+                2.0,
+            ),
+            (
+                r#"llm_model_selection_total{method="static",model="small",decision="rest",tier="0",recipe="default"}"#,
+                1.0,
+            ),
             ("llm_model_routing_latency_seconds_count", 2.0),
             ("llm_model_routing_latency_seconds_sum", 1.000_003),
             (r#"llm_model_routing_latency_seconds_bucket{le="0.000002"}"#, 0.0),
@@ -158,7 +166,7 @@ async fn what_is_known_is_there_before_the_first_request() {
             (&build, 1.0),
             (r#"llm_model_requests_total{model="small"}"#, 0.0),
             (r#"llm_model_inflight_requests{model="small"}"#, 0.0),
-            (r#"llm_decision_match_total{decision_name="urgent"}"#, 0.0),
+            (r#"llm_decision_match_total{decision_name="urgent",recipe="default"}"#, 0.0),
             ("llm_model_routing_latency_seconds_count", 0.0),
             ("hardwire_client_connections", 0.0),
         ],

@@ -52,7 +52,7 @@ async fn a_trace_has_the_parts_of_every_rule() {
     let server = server().await;
     let (_, told) = post(&server, "/api/v1/eval?trace=true", &json!({ "text": "urgent refund of an invoice" })).await;
     let trace = told["eval_trace"].as_array().unwrap();
-    assert_eq!(trace.len(), signals::TABLES.decisions.len());
+    assert_eq!(trace.len(), signals::TABLES.policies[0].decisions.len());
     assert_eq!((&trace[0]["decision_name"], &trace[0]["matched"]), (&json!("urgent_refund"), &json!(true)));
     let root = &trace[0]["root_trace"];
     assert_eq!((&root["node_type"], &root["confidence"]), (&json!("AND"), &json!(1.0)));

@@ -2,7 +2,8 @@
 
 use hardwire::table::{
     Algorithm, Backend, BackendId, Balance, Config, Decision, DecisionId, Endpoint, Limits, Listener, Management,
-    Matched, Model, ModelId, Plugins, Pricing, Reasons, Reliability, RetryOn, SignalSet, Tables, Target,
+    Matched, Model, ModelId, Plugins, Policy, PolicyId, Pricing, Reasons, Reliability, RetryOn, SignalSet, Tables,
+    Target,
 };
 use std::time::Duration;
 
@@ -65,6 +66,8 @@ const fn decision(name: &'static str, models: &'static [ModelId]) -> Decision {
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     }
 }
 
@@ -73,9 +76,16 @@ static MODELS: [Model; 2] = [
     Model { pricing: Some(PRICING), ..model("lab/big \"1\"", "", &[backend(2, "big_a")]) },
 ];
 
+static POLICY: Policy = Policy {
+    decisions: const { &[decision("urgent", &[BIG]), decision("rest", &[])] },
+    reasons: Reasons { rules: &[None, None], confidences: &[], terms: &[] },
+    decide,
+    ..Policy::EMPTY
+};
+
 fn resolve(name: &str) -> Option<Target> {
     match name {
-        "vllm-sr/auto" | "auto" => Some(Target::Auto),
+        "vllm-sr/auto" | "auto" => Some(Target::Auto(PolicyId(0))),
         "small" => Some(Target::Model(SMALL)),
         "lab/big \"1\"" => Some(Target::Model(BIG)),
         _ => None,
@@ -109,16 +119,8 @@ pub(crate) fn tables(list_models: bool, json: &'static str) -> &'static Tables {
         models: &MODELS,
         backend_count: 3,
         default_model: Some(SMALL),
-        signals: &[],
-        keywords: &[],
-        automata: &[],
-        term_count: 0,
-        contexts: &[],
-        families: hardwire::table::Families::NONE,
-        project: None,
-        decisions: const { &[decision("urgent", &[BIG]), decision("rest", &[])] },
-        reasons: Reasons { rules: &[None, None], confidences: &[], terms: &[] },
+        policies: const { &[&POLICY] },
+        entrypoints: &[],
         resolve,
-        decide,
     }))
 }

@@ -28,14 +28,20 @@ fn bake_random(out_dir: &Path) {
     println!("cargo::rerun-if-changed=random.rs");
     let mut random = random::Random(2026);
     let (mut modules, mut list) = (String::new(), String::new());
+    let mut before: Option<String> = None;
     for n in 0..RANDOM {
-        let (text, output) = (0..10_000)
+        let baked = |text: &str| compile(&Source { path: "random.yaml", text }).0;
+        let (routing, alone) = (0..10_000)
             .find_map(|_| {
-                let text = random.document();
-                let (output, _) = compile(&Source { path: "random.yaml", text: &text });
-                output.map(|output| (text, output))
+                let routing = random.routing();
+                baked(&random::document(&routing, None)).map(|output| (routing, output))
             })
             .expect("one in a few documents is sound");
+        // Every other one has the one before as a recipe, with signals and decisions of the same names.
+        let recipe = before.filter(|_| n % 2 == 1);
+        let text = random::document(&routing, recipe.as_deref());
+        let output = if recipe.is_some() { baked(&text).expect("both are sound") } else { alone };
+        before = Some(routing);
         let folder = out_dir.join(format!("random{n}"));
         fs::create_dir_all(&folder).expect("OUT_DIR can be written");
         let rust = [("router.rs", output.rust.as_bytes()), ("router.yaml", text.as_bytes())];

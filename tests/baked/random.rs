@@ -8,6 +8,22 @@ const WORDS: [&str; 8] = ["alpha", "beta", "gamma", "delta", "critical", "now", 
 /// Numbers without a pattern.
 pub(crate) struct Random(pub(crate) u64);
 
+/// A whole document with this `routing`, and with a recipe that has another and is asked for as `r`.
+pub(crate) fn document(routing: &str, recipe: Option<&str>) -> String {
+    let mut out = String::from("providers:\n  models: [{name: m, backend_refs: [{provider: echo}]}]\n");
+    out.push_str("  defaults: {default_model: m}\n");
+    out.push_str("global:\n  services: {authz: {fail_open: true}}\n  model_catalog: {modules: {modality_detector: ");
+    out.push_str("{enabled: true, method: keyword, keywords: [draw], both_keywords: [explain]}}}\n");
+    let _ = write!(out, "routing:\n{routing}");
+    if let Some(recipe) = recipe {
+        out.push_str("entrypoints: [{model_names: [r], recipe: r}]\nrecipes:\n  - name: r\n    routing:\n");
+        for line in recipe.lines() {
+            let _ = writeln!(out, "    {line}");
+        }
+    }
+    out
+}
+
 impl Random {
     fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -27,10 +43,9 @@ impl Random {
         if self.below(4) == 0 { String::new() } else { format!(", predicate: {{{bound}: {number}}}") }
     }
 
-    /// A whole document.
-    pub(crate) fn document(&mut self) -> String {
-        let mut out = String::from("providers:\n  models: [{name: m, backend_refs: [{provider: echo}]}]\n");
-        out.push_str("  defaults: {default_model: m}\nrouting:\n");
+    /// What stands in `routing`.
+    pub(crate) fn routing(&mut self) -> String {
+        let mut out = String::new();
         let _ = writeln!(out, "  strategy: {}", self.one(&["priority", "confidence"]));
         out.push_str("  signals:\n");
         self.signals(&mut out);
@@ -44,10 +59,6 @@ impl Random {
         if self.below(2) == 0 {
             out.push_str("    - {name: rest, priority: -1}\n");
         }
-        out.push_str(
-            "global:\n  services: {authz: {fail_open: true}}\n  model_catalog: {modules: {modality_detector: ",
-        );
-        out.push_str("{enabled: true, method: keyword, keywords: [draw], both_keywords: [explain]}}}\n");
         out
     }
 
@@ -103,6 +114,8 @@ impl Random {
             writeln!(out, "    events: [{{name: s0, event_types: [{one}], action_codes: [{other}], temporal: true}},");
         let _ = writeln!(out, "      {{name: s1, severities: [critical, high], event_types: [{other}]}}]");
         out.push_str("    modality: [{name: AR}, {name: DIFFUSION}, {name: BOTH}]\n");
+        let threshold = self.one(&["0.3", "0.5", "0.9"]);
+        let _ = writeln!(out, "    language: [{{name: en}}, {{name: de, threshold: {threshold}}}]");
     }
 
     fn projections(&mut self, out: &mut String) {
@@ -121,9 +134,22 @@ impl Random {
                 "          - {{type: {family}, name: s{n}, weight: {weight}, value_source: {source}{ends}}}"
             );
         }
+        // Declared before what they depend on, which is put in order.
+        let (weight, other) = (self.one(&["0.5", "-0.4", "1"]), self.one(&["0.7", "-1", "2"]));
+        let _ = writeln!(
+            out,
+            "      - {{name: s1, method: weighted_sum, inputs: [{{type: projection, name: s2, weight: {weight}, value_source: confidence}}, {{type: projection, name: s2, weight: {other}}}]}}"
+        );
+        let _ = writeln!(
+            out,
+            "      - {{name: s2, method: weighted_sum, inputs: [{{type: projection, name: s0, weight: {other}, value_source: score}}, {{type: keyword, name: s0, weight: {weight}}}]}}"
+        );
         let (method, slope) = (self.one(&["threshold_bands", "multi_emit"]), self.one(&["1", "4", "12"]));
-        let _ =
-            writeln!(out, "    mappings: [{{name: m, source: s0, method: {method}, calibration: {{slope: {slope}}},");
+        let _ = writeln!(
+            out,
+            "    mappings: [{{name: n, source: s1, method: {method}, outputs: [{{name: s3, gt: 0.4}}]}},"
+        );
+        let _ = writeln!(out, "      {{name: m, source: s0, method: {method}, calibration: {{slope: {slope}}},");
         out.push_str("      outputs: [{name: s0, gte: 1}, {name: s1, gt: 0.2, lt: 1.5}, {name: s2}]}]\n");
     }
 
@@ -150,11 +176,14 @@ impl Random {
             ("metadata", 2),
             ("event", 2),
             ("authz", 1),
-            ("projection", 3),
-            ("projection", 3),
+            ("projection", 4),
+            ("projection", 4),
         ];
         if self.below(9) == 0 {
             return format!("{{type: modality, name: {}}}", self.one(&["AR", "DIFFUSION", "BOTH"]));
+        }
+        if self.below(9) == 0 {
+            return format!("{{type: language, name: {}}}", self.one(&["en", "de"]));
         }
         let (family, count) = families[self.below(families.len())];
         let predicate = if self.below(4) == 0 { self.predicate(&["0.6", "0.8", "1"]) } else { String::new() };

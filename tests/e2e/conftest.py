@@ -3,6 +3,7 @@
 import shutil
 import socket
 
+import anthropic
 import openai
 import pytest
 from envoy import MODES, Envoy
@@ -162,6 +163,46 @@ def client(router):
 
 
 @pytest.fixture(scope="session")
+def translate_env(backends, closed_port):
+    """The environment of the router between protocols, without llm-katan."""
+    a, b = backends
+    env = {"UP_A": f"http://{a.url}", "UP_B": f"http://{b.url}", "UP_KEY": UP_KEY, "DEAD": closed_port}
+    return env | {"KATAN": "http://127.0.0.1:1", "KATAN_KEY": KEY}
+
+
+@pytest.fixture(scope="session")
+def _shared_translate(start, translate_env):
+    return start("translate", translate_env)
+
+
+@pytest.fixture
+def translate(_shared_translate):
+    """The router between protocols: `claude` models are at `a`, `gpt` models at `b`."""
+    yield _shared_translate
+    _shared_translate.check()
+
+
+@pytest.fixture(scope="session")
+def katan_translate(start, translate_env, katan):
+    """The same whose `katan` models are served."""
+    return start("translate", translate_env | {"KATAN": katan.url})
+
+
+@pytest.fixture
+def gpts(translate):
+    """OpenAI's client of that router."""
+    with sdk(translate) as client:
+        yield client
+
+
+@pytest.fixture
+def claudes(translate):
+    """Anthropic's client of that router."""
+    with sdk(translate, anthropic.Anthropic, base_url=translate.url) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
 def extproc_env(env, katan):
     """The environment of the router behind Envoy."""
     more = {"KATAN": katan.url, "OTHER_KEY": "sk-of-the-other-backend"}
@@ -216,3 +257,23 @@ def node():
     found = shutil.which("node")
     assert found, "node is missing: use tests/run"
     return found
+
+
+@pytest.fixture(scope="session")
+def _shared_responses(start, backends):
+    a, b = backends
+    return start("responses", {"UP_A": a.url, "UP_B": b.url})
+
+
+@pytest.fixture
+def responses(_shared_responses):
+    """The router of the Responses API: Chat models are at `a`, `claude` is at `b`."""
+    yield _shared_responses
+    _shared_responses.check()
+
+
+@pytest.fixture
+def openai_client(responses):
+    """OpenAI's client of that router."""
+    with sdk(responses) as client:
+        yield client

@@ -16,8 +16,8 @@ class Katan:
         command = [
             Path(sys.executable).with_name("llm-katan"),
             *("--model", "katan-wire", "--backend", "echo", "--host", "127.0.0.1", "--port", "0"),
-            *("--providers", "openai,azure_openai,vertexai", "--validate-keys"),
-            *("--api-keys", f"openai={KEY},azure_openai={KEY},vertexai={KEY}"),
+            *("--providers", "openai,azure_openai,vertexai,anthropic", "--validate-keys"),
+            *("--api-keys", f"openai={KEY},azure_openai={KEY},vertexai={KEY},anthropic={KEY}"),
             *("--max-concurrent", "16", "--disable-dashboard", "--stats-file", str(folder / "stats.json")),
             *args,
         ]

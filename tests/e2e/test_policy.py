@@ -58,7 +58,7 @@ def test_a_fast_response(client, a, b):
 def test_a_fast_response_on_the_wire(policy, a):
     """Ids are kept, connections too, and the log and the metrics know what happened."""
     from_client = WHO | {"x-request-id": "req-greet", "x-vsr-debug": "true"}
-    count = 'llm_decision_match_total{decision_name="greet"}'
+    count = 'llm_decision_match_total{decision_name="greet",recipe="default"}'
     before = policy.metrics().get(count, 0)
     with Raw(policy) as raw:
         for streaming in ["true", "false", "true"]:
@@ -448,9 +448,9 @@ def test_what_plugins_did_is_counted(policy, a):
     def count(name: str) -> float:
         return policy.metrics().get(name, 0)
 
-    ran = 'llm_plugin_execution_total{plugin_type="request_params",decision_name="params",status="success"}'
-    capped = 'sr_request_params_max_tokens_capped_total{decision="params"}'
-    blocked = 'sr_request_params_blocked_total{decision="params",param="seed"}'
+    ran = 'llm_plugin_execution_total{plugin_type="request_params",decision_name="params",status="success",recipe="default"}'
+    capped = 'sr_request_params_max_tokens_capped_total{decision="params",recipe="default"}'
+    blocked = 'sr_request_params_blocked_total{decision="params",param="seed",recipe="default"}'
     before = {name: count(name) for name in (ran, capped, blocked)}
     forwarded(policy, a, body("params", '"max_tokens":5000,"seed":1,'))
     assert all(count(name) == value + 1 for name, value in before.items())

@@ -151,7 +151,7 @@ def test_metrics_count(own_router, a, b):
     assert told['llm_model_requests_total{model="alpha"}'] == 4
     assert told['llm_model_requests_total{model="beta"}'] == 1
     assert told['llm_model_inflight_requests{model="alpha"}'] == 0
-    assert told['llm_decision_match_total{decision_name="urgent"}'] == 1
+    assert told['llm_decision_match_total{decision_name="urgent",recipe="default"}'] == 1
     assert told['llm_model_routing_modifications_total{source_model="auto",target_model="beta"}'] == 1
     assert told['llm_request_errors_total{model="unknown",reason="model_not_found"}'] == 1
     assert told['llm_request_errors_total{model="unknown",reason="parse_error"}'] == 1

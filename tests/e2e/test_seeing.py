@@ -85,6 +85,7 @@ def test_debug_labels_come_only_when_asked_for(policy, a, b):
         "x-vsr-schema-version",
         "x-vsr-response-path",
         "x-vsr-selected-model",
+        "x-vsr-selected-recipe",
         "x-vsr-selected-decision",
         "x-vsr-selected-confidence",
         "x-vsr-selected-algorithm",
@@ -172,6 +173,7 @@ def test_eval(policy, a, b):
     leaf = traces["questions"]["root_trace"]
     assert (leaf["node_type"], leaf["signal_type"], leaf["signal_name"]) == ("leaf", "structure", "questions")
     assert 0.5 < leaf["confidence"] <= 1 and leaf["confidence"] == traces["questions"]["confidence"]
+    assert told["signal_values"]["structure:questions"] >= 3 and told["signal_values"]["conversation:image"] == 0
     paid = traces["paid"]["root_trace"]
     assert [node["node_type"] for node in paid["children"]] == ["leaf", "NOT"]
     assert [node["matched"] for node in paid["children"]] == [False, True]
@@ -187,11 +189,14 @@ def test_eval_of_what_never_reaches_a_decision(policy):
         ({}, "INVALID_INPUT", "text or messages"),
         ({"text": 7}, "INVALID_INPUT", "expected"),
         ({"text": "hm", "model": "larg", "user": "ann"}, "INVALID_ROUTING_MODEL", "did you mean `large`?"),
-        ({"text": "hm"}, "INVALID_INPUT", "does not tell who"),
     ]:
         got = httpx.post(url, json=question)
         assert got.status_code == 400, got.text
         assert got.json()["error"]["code"] == code and part in got.json()["error"]["message"]
+    for body in [{"text": "hm"}, {"text": "hm", "user": "  "}]:
+        got = httpx.post(url, json=body)
+        assert got.status_code == 403, "as the router itself answers"
+        assert got.json()["error"]["code"] == "IDENTITY_REQUIRED" and "`user`" in got.json()["error"]["message"]
     assert httpx.post(url, content=b"{").status_code == 400
     assert httpx.get(url).status_code == 405
 
@@ -201,6 +206,7 @@ def test_eval_where_no_model_is_asked(policy):
     own = httpx.post(url, json={"text": "greet", "user": "ann"}).json()
     assert own["routing_decision"] == "greet" and "selected_model" not in own
     assert "it answers itself" in own["selection_reason"]
+    assert own["decision_result"]["plugins"] == ["fast_response"]
     intent = httpx.post(f"{policy.management}/api/v1/classify/intent", json={"text": "greet", "user": "ann"}).json()
     assert intent["routing_decision"] == "greet" and intent["recommended_model"] == ""
     assert explain("greet", "--user", "ann").stdout.splitlines()[0].endswith("-> its own answer")

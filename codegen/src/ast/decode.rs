@@ -186,6 +186,8 @@ fn unknown_key(key: &Key, value: &Node, path: &str, keys: &[&str], sink: &mut Si
     }
     if let Some(replacement) = upstream::removed(path, name) {
         sink.report(&errors::REMOVED_KEY, key.span, &[name, &place, replacement]);
+    } else if let Some(elsewhere) = upstream::belongs(path, name) {
+        sink.report(&errors::MISPLACED_KEY, key.span, &[name, &place, elsewhere]);
     } else if upstream::unsupported(path, name) {
         sink.report(&errors::UNSUPPORTED_KEY, key.span, &[name, &place]);
     } else {

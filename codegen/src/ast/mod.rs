@@ -10,6 +10,7 @@ pub mod listeners;
 pub mod node;
 pub mod plugins;
 pub mod providers;
+pub mod recipes;
 pub mod responses;
 pub mod routing;
 pub mod secret;
@@ -31,6 +32,10 @@ section! {
         providers: providers::Providers as TEXT.required(),
         /// Which model a request for a virtual name gets.
         routing: routing::Routing,
+        /// Names that are routed by a recipe.
+        entrypoints: List<recipes::Entrypoint>,
+        /// Further policies, each apart from the others.
+        recipes: List<recipes::Recipe>,
         /// What concerns the router as a whole.
         global: global::Global,
         /// Bounds and timeouts: our own addition to the schema.

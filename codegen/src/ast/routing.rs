@@ -1,6 +1,7 @@
 //! `routing`: which model a request for a virtual name gets.
 
 use super::decode::{Leaf, List, section};
+use super::node::Node;
 use super::plugins::Plugin;
 use super::providers::EFFORTS;
 use super::shape::{FLAG, NAME, PRICE, TEXT, TOKENS, WHOLE, number, whole, words};
@@ -79,6 +80,8 @@ section! {
         events: List<Event>,
         /// What kind of answer the user asks for.
         modality: List<Modality>,
+        /// Which language the user writes in.
+        language: List<Language>,
     }
 }
 
@@ -95,8 +98,19 @@ section! {
         keywords: List<Leaf> as NAME.required().some(),
         /// Whether upper and lower case differ. Default: false.
         case_sensitive: Leaf as FLAG,
-        /// `regex`: the keywords are regular expressions. Default: they are words.
-        method: Leaf as words(&["regex"]),
+        /// `regex`: the keywords are regular expressions. `fuzzy`, `bm25`, `ngram`: they are words that need not stand in
+        /// the text as they are. Default: they are words.
+        method: Leaf as words(&["regex", "fuzzy", "bm25", "ngram"]),
+        /// The same as `method: fuzzy`. Default: false.
+        fuzzy_match: Leaf as FLAG,
+        /// Of `fuzzy`: how many letters may differ. Default: 2.
+        fuzzy_threshold: Leaf as WHOLE,
+        /// Of `bm25`: the least score. Default: 0.1.
+        bm25_threshold: Leaf as number(0.0, f64::MAX),
+        /// Of `ngram`: the least similarity. Default: 0.4.
+        ngram_threshold: Leaf as number(0.0, 1.0),
+        /// Of `ngram`: how many letters go together. Default: 3.
+        ngram_arity: Leaf as whole(2, 8),
     }
 }
 
@@ -277,6 +291,18 @@ section! {
 }
 
 section! {
+    /// Which language the user writes in.
+    "routing.signals.language[]" => pub struct Language {
+        /// Its two-letter code of ISO 639-1.
+        name: Leaf as NAME.required(),
+        /// For people.
+        description: Leaf,
+        /// How sure the detector must be. Default: 0.3.
+        threshold: Leaf as number(0.0, 1.0),
+    }
+}
+
+section! {
     /// What is computed from signals.
     "routing.projections" => pub struct Projections {
         /// Numbers.
@@ -301,14 +327,14 @@ section! {
 section! {
     /// A signal's part in a score.
     "routing.projections.scores[].inputs[]" => pub struct Input {
-        /// Family of the signal.
+        /// Family of the signal; `projection`: another score, or an output of a mapping.
         kind = "type": Leaf as NAME.required(),
         /// The signal.
         name: Leaf as NAME.required(),
         /// What its value is multiplied with.
         weight: Leaf as number(f64::MIN, f64::MAX).required(),
-        /// `binary`, `confidence` or `raw`. Default: `binary`.
-        value_source: Leaf as words(&["binary", "confidence", "raw"]),
+        /// `binary`, `confidence` or `raw`; of a projection `score` or `confidence`. Default: the first of them.
+        value_source: Leaf as words(&["binary", "confidence", "raw", "score"]),
         /// Of `binary`: its value where it matches. Default: 1.
         hit = "match": Leaf as number(f64::MIN, f64::MAX),
         /// Of `binary`: its value where it does not. Default: 0.
@@ -377,6 +403,34 @@ section! {
         algorithm: Algorithm,
         /// What is done to the request.
         plugins: List<Plugin>,
+        /// What the client is told beside the answer.
+        emits: List<Emit>,
+        /// Of any kind, for people and tools.
+        annotations: Node as TEXT,
+    }
+}
+
+section! {
+    /// What the client is told beside the answer, in headers.
+    "routing.decisions[].emits[]" => pub struct Emit {
+        /// `retention`.
+        kind: Leaf as words(&["retention"]).required(),
+        /// Of `retention`: what.
+        retention: Retention as TEXT.required(),
+    }
+}
+
+section! {
+    /// What whoever keeps something of the conversation should do with it. Every key that is there is told.
+    "routing.decisions[].emits[].retention" => pub struct Retention {
+        /// Nothing of this turn should be kept.
+        drop: Leaf as FLAG,
+        /// For how many turns it should be kept.
+        ttl_turns: Leaf as whole(0, 4_294_967_295),
+        /// The next turn should go to the same model.
+        keep_current_model: Leaf as FLAG,
+        /// The beginning of the prompt should stay in the caches of the backend.
+        prefer_prefix_retention: Leaf as FLAG,
     }
 }
 
@@ -397,6 +451,7 @@ section! {
             "authz",
             "event",
             "modality",
+            "language",
             "projection",
         ]),
         /// Of a signal: its name.

@@ -4,20 +4,10 @@
 
 /// Keys that exist in the schema and not here, by section.
 pub const UNSUPPORTED: &[(&str, &[&str])] = &[
-    ("", &["entrypoints", "recipes"]),
-    ("routing.projections", &["partitions"]),
     ("routing.projections.scores[].inputs[]", &["kb", "metric"]),
     ("routing.projections.mappings[]", &["top_k"]),
-    (
-        "routing.signals.keywords[]",
-        &["fuzzy_match", "fuzzy_threshold", "bm25_threshold", "ngram_threshold", "ngram_arity"],
-    ),
-    (
-        "routing.decisions[]",
-        &["emits", "annotations", "candidateIterations", "adaptations", "output_contract", "output_contract_spec"],
-    ),
+    ("routing.decisions[]", &["candidateIterations", "adaptations", "output_contract", "output_contract_spec"]),
     ("routing.decisions[].algorithm.multi_factor", &["objective", "quality", "latency_metric"]),
-    ("routing.decisions[].rules", &["label", "on_error"]),
     ("plugins.tools", &["semantic_selection", "strategy", "dynamic_retrieval", "trusted_facts"]),
     (
         "routing.decisions[].algorithm",
@@ -74,6 +64,9 @@ const REMOVED: &[(&str, &str, &str)] = &[
     ("routing.signals", "taxonomy", "`routing.signals.kb`"),
 ];
 
+/// Keys that belong elsewhere, with the place.
+const MISPLACED: &[(&str, &str, &str)] = &[("recipes[].routing", "modelCards", "`routing.modelCards`")];
+
 /// Types of rule leaves that exist in the schema and not here.
 pub const UNSUPPORTED_SIGNAL_TYPES: &[&str] = &[
     "classifier",
@@ -83,15 +76,11 @@ pub const UNSUPPORTED_SIGNAL_TYPES: &[&str] = &[
     "fact_check",
     "jailbreak",
     "kb",
-    "language",
     "pii",
     "preference",
     "reask",
     "user_feedback",
 ];
-
-/// Keyword methods that exist in the schema and not here.
-pub const UNSUPPORTED_KEYWORD_METHODS: &[&str] = &["bm25", "fuzzy", "ngram"];
 
 /// Algorithms that exist, or existed, in the schema and not here.
 pub const UNSUPPORTED_ALGORITHMS: &[&str] = &[
@@ -140,6 +129,11 @@ pub const UNSUPPORTED_PROVIDERS: &[&str] = &["vllm_omni"];
 /// Whether this key of a section exists in the schema, but not here.
 pub fn unsupported(section: &str, key: &str) -> bool {
     UNSUPPORTED.iter().any(|(path, keys)| *path == section && keys.contains(&key))
+}
+
+/// Where a key belongs that does not belong in this section.
+pub fn belongs(section: &str, key: &str) -> Option<&'static str> {
+    MISPLACED.iter().find(|(path, name, _)| *path == section && *name == key).map(|(_, _, place)| *place)
 }
 
 /// What took the place of a key that the schema once had.

@@ -79,10 +79,16 @@ pub const ENTRIES: &[Entry] = &[
     declared(SIGNALS, "preferences", "it needs a language model to ask"),
     declared(SIGNALS, "kb", EMBEDDINGS),
     declared(SIGNALS, "classifiers", CLASSIFIER),
-    declared(SIGNALS, "language", "languages are not told apart"),
     declared(SIGNALS, "session_metrics", "nothing is remembered of a session"),
     declared(SIGNALS, "event_context_rules", "nothing is remembered of a session"),
     declared(SIGNALS, "session_states", "nothing is remembered of a session"),
+    declared("routing.projections", "partitions", "their members are signals that need a model beside the router"),
+    ignored(
+        "routing.decisions[].rules",
+        "label",
+        "only conditions of `type: classifier` have labels, and those need a model",
+    ),
+    ignored("routing.decisions[].rules", "on_error", "no signal of this router asks anybody else, so none can fail"),
     ignored(
         ROUTER,
         "streamed_body",

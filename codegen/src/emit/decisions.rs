@@ -6,32 +6,32 @@ use super::{
     order::{self, Order, Step},
     plugins,
     rules::{Scope, is_roundabout},
-    tokens::{self, decimal, doc, int, prose},
+    tokens::{self, decimal, doc, int, option, prose},
 };
 use crate::confidence::Range;
-use crate::ir::{Decision, Router, Strategy};
+use crate::ir::{Decision, Policy, Strategy};
 use proc_macro2::TokenStream;
 use quote::quote;
 
 /// The table and the code of all decisions.
-pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
+pub(super) fn items(policy: &Policy, names: &Names) -> TokenStream {
     let ids = names.decisions.iter().enumerate().map(|(n, name)| {
-        let doc = doc(&describe(n, router));
-        let n = int(n as u64);
+        let doc = doc(&describe(n, policy));
+        let n = int((policy.first_decision + n) as u64);
         quote! {
             #doc
             const #name: DecisionId = DecisionId(#n);
         }
     });
-    let decisions = router.decisions.iter().map(|d| decision(d, names));
-    let len = int(router.decisions.len() as u64);
-    let order = Order::of(router);
-    let sure = order::ranges(router);
-    let scope = Scope { router, names };
-    let rules = asked(router, &order).into_iter().filter_map(|n| {
+    let decisions = policy.decisions.iter().map(|d| decision(d, names));
+    let len = int(policy.decisions.len() as u64);
+    let order = Order::of(policy);
+    let sure = order::ranges(policy);
+    let scope = Scope { policy, names };
+    let rules = asked(policy, &order).into_iter().filter_map(|n| {
         let (name, decision) = (&names.rules[n], &names.decisions[n]);
         let doc = doc(&format!("The rule of `{decision}`."));
-        let rule = router.decisions[n].rule.as_ref()?;
+        let rule = policy.decisions[n].rule.as_ref()?;
         // Clippy would write such a rule otherwise, and it is right; but the document has its reasons.
         let allow = is_roundabout(rule)
             .then(|| quote!(#[allow(clippy::nonminimal_bool, clippy::overly_complex_bool_expr, clippy::eq_op)]));
@@ -52,7 +52,7 @@ pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
             #confidence
         })
     });
-    let decide = decide(router, names, &order);
+    let decide = decide(policy, names, &order);
     quote! {
         #(#ids)*
         static DECISIONS: [Decision; #len] = [#(#decisions),*];
@@ -62,9 +62,9 @@ pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
 }
 
 /// The decisions that are asked at all, in the order in which they first are.
-fn asked(router: &Router, order: &Order) -> Vec<usize> {
+fn asked(policy: &Policy, order: &Order) -> Vec<usize> {
     let mut asked = Vec::new();
-    let tiers = (0..router.decisions.len()).filter(|n| order.tiered.is_some() && router.decisions[*n].tier > 0);
+    let tiers = (0..policy.decisions.len()).filter(|n| order.tiered.is_some() && policy.decisions[*n].tier > 0);
     let steps = order.steps().flat_map(|step| match step {
         Step::One(n) => std::slice::from_ref(n),
         Step::Surest(members) => members,
@@ -77,8 +77,8 @@ fn asked(router: &Router, order: &Order) -> Vec<usize> {
     asked
 }
 
-fn describe(n: usize, router: &Router) -> String {
-    let Decision { name, description, .. } = &router.decisions[n];
+fn describe(n: usize, policy: &Policy) -> String {
+    let Decision { name, description, .. } = &policy.decisions[n];
     let colon = if description.is_empty() { "" } else { ": " };
     format!("`routing.decisions[{n}]`, `{}`{colon}{}", prose(name), prose(description))
 }
@@ -89,6 +89,13 @@ fn decision(decision: &Decision, names: &Names) -> TokenStream {
     let models = decision.models.iter().map(|m| &names.models[*m]);
     let algorithm = algorithm::algorithm(&decision.algorithm);
     let (reasoning, plugins) = (plugins::reasoning(&decision.reasoning), plugins::plugins(&decision.plugins));
+    let retention = option(decision.retention, |retention| {
+        let flag = |flag: Option<bool>| option(flag, |flag| quote!(#flag));
+        let [drop, keep, prefix] = [retention.drop, retention.keep_current_model, retention.prefer_prefix].map(flag);
+        let ttl = option(retention.ttl_turns, int);
+        quote!(Retention { drop: #drop, ttl_turns: #ttl, keep_current_model: #keep, prefer_prefix: #prefix })
+    });
+    let annotations = option(decision.annotations.as_ref(), |json| quote!(#json));
     quote! {
         Decision {
             name: #name,
@@ -98,23 +105,25 @@ fn decision(decision: &Decision, names: &Names) -> TokenStream {
             reasoning: #reasoning,
             algorithm: #algorithm,
             plugins: #plugins,
+            retention: #retention,
+            annotations: #annotations,
         }
     }
 }
 
 /// The functions that settle which decision wins.
-fn decide(router: &Router, names: &Names, order: &Order) -> TokenStream {
-    let sure = order::ranges(router);
-    let doc = doc(match (router.strategy, order.tiers.is_empty() && order.tiered.is_none()) {
+fn decide(policy: &Policy, names: &Names, order: &Order) -> TokenStream {
+    let sure = order::ranges(policy);
+    let doc = doc(match (policy.strategy, order.tiers.is_empty() && order.tiered.is_none()) {
         (Strategy::Priority, true) => "The decision that wins: by priority, then confidence, then name.",
         (Strategy::Confidence, true) => "The decision that wins: by confidence, then priority, then name.",
         (_, false) => "The decision that wins: by tier, then confidence, then priority, then name.",
     });
-    let asking = Asking { router, names, sure };
+    let asking = Asking { policy, names, sure };
     let mut body = TokenStream::new();
     if let Some(tiered) = &order.tiered {
         let steps = asking.steps(tiered);
-        let rules = router.decisions.iter().zip(&names.rules).filter(|(decision, _)| decision.tier > 0);
+        let rules = policy.decisions.iter().zip(&names.rules).filter(|(decision, _)| decision.tier > 0);
         let any = rules.map(|(_, rule)| quote!(#rule(s)));
         let tiers = any.reduce(|all, rule| quote!(#all || #rule)).expect("tiers differ from none");
         body.extend(quote!(if #tiers { #steps } else));
@@ -124,10 +133,10 @@ fn decide(router: &Router, names: &Names, order: &Order) -> TokenStream {
         body.extend(asking.steps(&order.plain));
     }
     body.extend(asking.steps(&order.tiers));
-    let ends = |steps: &[Step]| matches!(steps.last(), Some(Step::One(n)) if router.decisions[*n].rule.is_none());
+    let ends = |steps: &[Step]| matches!(steps.last(), Some(Step::One(n)) if policy.decisions[*n].rule.is_none());
     let ended = ends(&order.tiers) || (ends(&order.plain) && order.tiers.is_empty());
     let otherwise = (!ended).then(|| quote!(None));
-    let s = if order.steps().any(|step| !matches!(step, Step::One(n) if router.decisions[*n].rule.is_none())) {
+    let s = if order.steps().any(|step| !matches!(step, Step::One(n) if policy.decisions[*n].rule.is_none())) {
         quote!(s)
     } else {
         quote!(_)
@@ -162,7 +171,7 @@ fn decide(router: &Router, names: &Names, order: &Order) -> TokenStream {
 }
 
 struct Asking<'a> {
-    router: &'a Router,
+    policy: &'a Policy,
     names: &'a Names,
     sure: Vec<Range>,
 }
@@ -176,7 +185,7 @@ impl Asking<'_> {
         match step {
             Step::One(n) => {
                 let (id, rule, confidence) = (&self.names.decisions[*n], &self.names.rules[*n], self.confidence(*n));
-                match self.router.decisions[*n].rule {
+                match self.policy.decisions[*n].rule {
                     Some(_) => quote!(if #rule(s) { return won(#id, #confidence); }),
                     None => quote!(won(#id, #confidence)),
                 }

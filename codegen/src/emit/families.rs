@@ -6,14 +6,14 @@ use super::{
     rules::bounds,
     tokens::{decimal, int, option},
 };
-use crate::ir::{Counts, Feature, MetadataTest, Modality, Predicate, Router, Signal, SignalWhat};
+use crate::ir::{Counts, Feature, MetadataTest, Modality, Policy, Predicate, Signal, SignalWhat};
 use crate::lower::structure::bound;
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
-/// The value of `Tables::families`.
-pub(super) fn families(router: &Router, names: &Names) -> TokenStream {
-    let is_any = |is: fn(&SignalWhat) -> bool| router.signals.iter().any(|signal| is(&signal.what));
+/// The value of `Policy::families`.
+pub(super) fn families(policy: &Policy, names: &Names) -> TokenStream {
+    let is_any = |is: fn(&SignalWhat) -> bool| policy.signals.iter().any(|signal| is(&signal.what));
     let list = |is_any: bool, name: &str| {
         let name = format_ident!("{name}");
         if is_any { quote!(&#name) } else { quote!(&[]) }
@@ -22,17 +22,17 @@ pub(super) fn families(router: &Router, names: &Names) -> TokenStream {
     let conversations = list(is_any(|what| matches!(what, SignalWhat::Conversation { .. })), "CONVERSATIONS");
     let metadata = list(is_any(|what| matches!(what, SignalWhat::Metadata { .. })), "METADATA");
     let events = list(is_any(|what| matches!(what, SignalWhat::Event { .. })), "EVENTS");
-    let roles = option(router.identity.as_ref(), |identity| {
+    let roles = option(policy.identity.as_ref(), |identity| {
         let (user, groups, fail_open) = (&identity.user_header, &identity.groups_header, identity.fail_open);
         quote!(Roles { user_header: #user, groups_header: #groups, fail_open: #fail_open, roles: &ROLES })
     });
-    let modality = option(router.modality.as_ref(), |detector| {
-        let first: usize = router.signals.iter().map(|signal| signal.what.terms().count()).sum();
+    let modality = option(policy.modality.as_ref(), |detector| {
+        let first: usize = policy.signals.iter().map(|signal| signal.what.terms().count()).sum();
         let image = terms(first, detector.image.len());
         let both = terms(first + detector.image.len(), detector.both.len());
         let signal = |modality: Modality| {
             let is = |signal: &Signal| matches!(signal.what, SignalWhat::Modality(own) if own == modality);
-            let position = router.signals.iter().position(is);
+            let position = policy.signals.iter().position(is);
             option(position.map(|n| &names.signals[n]), |name| quote!(#name))
         };
         let (ar, diffusion) = (signal(Modality::Ar), signal(Modality::Diffusion));
@@ -41,6 +41,10 @@ pub(super) fn families(router: &Router, names: &Names) -> TokenStream {
             Modality { image: #image, both: #both, ar: #ar, diffusion: #diffusion, both_signal: #both_signal }
         }
     });
+    // The one place that names the detector: a router without such signals does not hold it.
+    let languages = is_any(|what| matches!(what, SignalWhat::Language { .. }))
+        .then(|| quote!(Languages { detect: ::hardwire::language::detect, signals: &LANGUAGES }));
+    let languages = option(languages, |languages| languages);
     quote! {
         Families {
             structures: #structures,
@@ -49,16 +53,17 @@ pub(super) fn families(router: &Router, names: &Names) -> TokenStream {
             roles: #roles,
             events: #events,
             modality: #modality,
+            languages: #languages,
         }
     }
 }
 
 /// The tables of each family.
-pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
+pub(super) fn items(policy: &Policy, names: &Names) -> TokenStream {
     let (mut structures, mut conversations, mut metadata) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut roles, mut events) = (Vec::new(), Vec::new());
+    let (mut roles, mut events, mut languages) = (Vec::new(), Vec::new(), Vec::new());
     let mut first_term = 0;
-    for (n, (signal, id)) in router.signals.iter().zip(&names.signals).enumerate() {
+    for (n, (signal, id)) in policy.signals.iter().zip(&names.signals).enumerate() {
         let noted = |noted: Option<usize>| option(noted.map(|n| &names.measures[n]), |name| quote!(#name));
         let value = noted(signal.noted_value);
         match &signal.what {
@@ -114,6 +119,12 @@ pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
                 let confidence = noted(signal.noted_confidence);
                 events.push(quote!(EventSignal { signal: #id, criteria: #criteria, confidence: #confidence }));
             }
+            SignalWhat::Language { code, threshold } => {
+                let (threshold, confidence) = (decimal(*threshold), noted(signal.noted_confidence));
+                languages.push(quote! {
+                    LanguageSignal { signal: #id, code: #code, threshold: #threshold, confidence: #confidence }
+                });
+            }
             SignalWhat::Keyword { .. }
             | SignalWhat::Context { .. }
             | SignalWhat::Modality(_)
@@ -127,6 +138,7 @@ pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
         table("METADATA", "MetadataSignal", &metadata),
         table("ROLES", "RoleSignal", &roles),
         table("EVENTS", "EventSignal", &events),
+        table("LANGUAGES", "LanguageSignal", &languages),
     ];
     quote!(#(#tables)*)
 }

@@ -16,6 +16,7 @@ mod models;
 mod names;
 mod order;
 mod plugins;
+mod policy;
 mod projections;
 mod reasons;
 mod resolve;
@@ -26,8 +27,9 @@ mod tokens;
 pub mod words;
 
 use crate::ir;
-use file::{File, Section};
+use file::{File, Module, Section};
 use names::Names;
+use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 /// What the compiler writes for one document.
@@ -55,34 +57,40 @@ const CONFIG_JSON: &str = "config.json";
 /// (`CARGO_CFG_TARGET_ENDIAN`), elsewhere that of this machine.
 #[must_use]
 pub fn emit(router: &ir::Router) -> Output {
-    let names = Names::of(router);
-    let (automata, automata_blobs) = automata::items(&automata::groups(router));
-    let (counted, counted_blobs) = automata::counted(router);
+    let (default, recipes) = router.policies.split_first().expect("the top-level policy is always there");
+    let names = Names::of(router, default);
+    let (policy, policy_blobs) = policy::sections(default, &names, "");
+    let mut blobs = vec![Blob { name: CONFIG_JSON.to_owned(), bytes: router.json.clone().into_bytes() }];
+    blobs.extend(policy_blobs);
+    let modules = names::modules(recipes);
+    let recipes = recipes.iter().zip(&modules).map(|(recipe, module)| {
+        let (sections, more) = policy::sections(recipe, &Names::of(router, recipe), &format!("{module}-"));
+        blobs.extend(more);
+        let doc = format!("The recipe `{}`.", tokens::prose(&recipe.name));
+        Module { name: module.clone(), doc, sections }
+    });
+    let recipes = recipes.collect();
     let file = File {
         source: &router.source,
-        sections: vec![
-            Section { title: "The whole router", items: tables(router, &names) },
+        sections: [
+            Section { title: "The whole router", items: tables(router, &names, &modules) },
             Section { title: "Environment, read once at start-up", items: env::items(router, &names) },
             Section { title: "Listeners", items: limits::items(router, &names) },
             Section { title: "Stored responses", items: responses::items(router, &names) },
             Section { title: "Models and their backends", items: models::items(router, &names) },
-            Section { title: "Signals", items: signals::items(router, &names) },
-            Section { title: "Further families", items: families::items(router, &names) },
-            Section { title: "Automata", items: quote!(#automata #counted) },
-            Section { title: "Projections", items: projections::items(router, &names) },
-            Section { title: "Decisions", items: decisions::items(router, &names) },
-            Section { title: "Reasons, which only explanations read", items: reasons::items(router, &names) },
             Section { title: "Names", items: resolve::items(router, &names) },
-        ],
+        ]
+        .into_iter()
+        .chain(policy)
+        .collect(),
+        shared: &names.models,
+        modules: recipes,
     };
-    let mut blobs = vec![Blob { name: CONFIG_JSON.to_owned(), bytes: router.json.clone().into_bytes() }];
-    blobs.extend(automata_blobs);
-    blobs.extend(counted_blobs);
     Output { rust: file.print(), blobs }
 }
 
 /// The one item that others name.
-fn tables(router: &ir::Router, names: &Names) -> proc_macro2::TokenStream {
+fn tables(router: &ir::Router, names: &Names, modules: &[Ident]) -> TokenStream {
     let doc = tokens::doc(&format!("The router of `{}`.", router.source));
     let (source, sha256) = (&router.source, &router.sha256);
     let (management, limits) = (limits::management(router), limits::limits(&router.limits));
@@ -91,10 +99,10 @@ fn tables(router: &ir::Router, names: &Names) -> proc_macro2::TokenStream {
     let list_models = router.list_models;
     let backend_count = tokens::int(router.models.iter().map(|m| m.backends.len() as u64).sum::<u64>());
     let default_model = models::default_model(router, names);
-    let reasons = reasons::value(router);
-    let families = families::families(router, names);
-    let project = projections::project(router);
-    let term_count = tokens::int(automata::terms(router).count() as u64);
+    let entrypoints = router.entrypoints.iter().map(|(name, policy)| {
+        let policy = tokens::int(*policy as u64);
+        quote!(Entrypoint { name: #name, policy: PolicyId(#policy) })
+    });
     quote! {
         #doc
         #[allow(unreachable_pub)] // the file may be included anywhere
@@ -110,17 +118,9 @@ fn tables(router: &ir::Router, names: &Names) -> proc_macro2::TokenStream {
             models: &MODELS,
             backend_count: #backend_count,
             default_model: #default_model,
-            signals: &SIGNALS,
-            keywords: &KEYWORDS,
-            automata: &AUTOMATA,
-            term_count: #term_count,
-            contexts: &CONTEXTS,
-            families: #families,
-            project: #project,
-            decisions: &DECISIONS,
-            reasons: #reasons,
+            policies: &[&POLICY #(, &#modules::POLICY)*],
+            entrypoints: &[#(#entrypoints),*],
             resolve,
-            decide,
         };
     }
 }

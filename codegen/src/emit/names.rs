@@ -1,7 +1,7 @@
 //! Identifiers for the generated items, made from the names of the document. Unique, ASCII, and stable: a name depends
 //! on its own item and those before it in the document.
 
-use crate::ir::Router;
+use crate::ir::{Policy, Router};
 use proc_macro2::{Ident, Span};
 use std::collections::BTreeSet;
 
@@ -28,8 +28,8 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// The identifiers of a router.
-    pub(super) fn of(router: &Router) -> Names {
+    /// The identifiers of a router and one of its policies.
+    pub(super) fn of(router: &Router, policy: &Policy) -> Names {
         // What the generated file and those that include it call their own.
         let mut taken: BTreeSet<String> = [
             "main",
@@ -55,26 +55,38 @@ impl Names {
         let signal = |s: &crate::ir::Signal| constant(&format!("{}_", s.what.family().to_ascii_uppercase()), &s.name);
         let measure = |n: usize| {
             let of = |prefix: &str, s: &crate::ir::Signal| constant(prefix, &signal(s));
-            let noted = router.signals.iter().find_map(|s| match (s.noted_confidence, s.noted_value) {
+            let noted = policy.signals.iter().find_map(|s| match (s.noted_confidence, s.noted_value) {
                 (Some(m), _) if m == n => Some(of("CONFIDENCE_", s)),
                 (_, Some(m)) if m == n => Some(of("VALUE_", s)),
                 _ => None,
             });
             noted.expect("a measure is some signal's")
         };
-        let measures = router.signals.iter().flat_map(|s| [s.noted_confidence, s.noted_value]).flatten().count();
+        let measures = policy.signals.iter().flat_map(|s| [s.noted_confidence, s.noted_value]).flatten().count();
         Names {
             env: router.env.iter().map(|v| unique(constant("ENV_", &v.name))).collect(),
             models: router.models.iter().map(|m| unique(constant("MODEL_", &m.name))).collect(),
             backends: router.models.iter().map(|m| unique(constant("BACKENDS_", &m.name))).collect(),
-            signals: router.signals.iter().map(|s| unique(signal(s))).collect(),
-            decisions: router.decisions.iter().map(|d| unique(constant("DECISION_", &d.name))).collect(),
-            rules: router.decisions.iter().map(|d| unique(function(&d.name))).collect(),
-            confidences: router.decisions.iter().map(|d| unique(function(&format!("{} confidence", d.name)))).collect(),
-            mappings: router.mappings.iter().map(|m| unique(function(&format!("project {}", m.name)))).collect(),
+            signals: policy.signals.iter().map(|s| unique(signal(s))).collect(),
+            decisions: policy.decisions.iter().map(|d| unique(constant("DECISION_", &d.name))).collect(),
+            rules: policy.decisions.iter().map(|d| unique(function(&d.name))).collect(),
+            confidences: policy.decisions.iter().map(|d| unique(function(&format!("{} confidence", d.name)))).collect(),
+            mappings: policy.mappings.iter().map(|m| unique(function(&format!("project {}", m.name)))).collect(),
             measures: (0..measures).map(|n| unique(measure(n))).collect(),
         }
     }
+}
+
+/// The modules of recipes.
+pub(super) fn modules(recipes: &[Policy]) -> Vec<Ident> {
+    let mut taken = BTreeSet::new();
+    let mut unique = |recipe: &Policy| {
+        let wish = function(&format!("recipe {}", recipe.name));
+        let names = std::iter::once(wish.clone()).chain((2..).map(|n| format!("{wish}_{n}")));
+        let name = names.into_iter().find(|name| taken.insert(name.clone())).expect("numbers do not end");
+        Ident::new(&name, Span::call_site())
+    };
+    recipes.iter().map(&mut unique).collect()
 }
 
 /// Words of letters and digits, joined by underscores. Letters outside ASCII have no part in it: rustc warns of some.

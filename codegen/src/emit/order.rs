@@ -4,7 +4,7 @@
 //! confidence is known no better than within ranges that overlap, all are asked and the surest wins.
 
 use crate::confidence::{self, Range};
-use crate::ir::{Router, Strategy};
+use crate::ir::{Policy, Strategy};
 use std::cmp::Reverse;
 
 /// What is asked at once.
@@ -28,18 +28,18 @@ pub(super) struct Order {
 }
 
 impl Order {
-    /// The order of a router's decisions.
-    pub(super) fn of(router: &Router) -> Order {
-        let decisions = Decisions { router, sure: ranges(router) };
-        let of_tier = |tier: u32| (0..router.decisions.len()).filter(|n| router.decisions[*n].tier == tier).collect();
+    /// The order of a policy's decisions.
+    pub(super) fn of(policy: &Policy) -> Order {
+        let decisions = Decisions { policy, sure: ranges(policy) };
+        let of_tier = |tier: u32| (0..policy.decisions.len()).filter(|n| policy.decisions[*n].tier == tier).collect();
         let base: Vec<usize> = of_tier(0);
-        let mut tiers: Vec<u32> = router.decisions.iter().map(|d| d.tier).filter(|tier| *tier > 0).collect();
+        let mut tiers: Vec<u32> = policy.decisions.iter().map(|d| d.tier).filter(|tier| *tier > 0).collect();
         tiers.sort_unstable();
         tiers.dedup();
-        let has_rules = |n: usize| router.decisions[n].rule.is_some();
-        let always_tiered = router.decisions.iter().any(|d| d.tier > 0 && d.rule.is_none());
+        let has_rules = |n: usize| policy.decisions[n].rule.is_some();
+        let always_tiered = policy.decisions.iter().any(|d| d.tier > 0 && d.rule.is_none());
         let by_confidence = until_certain(decisions.by_confidence(&base), has_rules);
-        let plain = match router.strategy {
+        let plain = match policy.strategy {
             Strategy::Confidence => by_confidence.clone(),
             Strategy::Priority if always_tiered => by_confidence.clone(),
             Strategy::Priority => until_certain(decisions.by_priority(&base), has_rules),
@@ -58,9 +58,9 @@ impl Order {
 }
 
 /// How sure each decision is when it matches.
-pub(super) fn ranges(router: &Router) -> Vec<Range> {
-    let signal = |n: usize| router.signals[n].confidence;
-    router.decisions.iter().map(|d| confidence::of_decision(d.rule.as_ref(), &signal)).collect()
+pub(super) fn ranges(policy: &Policy) -> Vec<Range> {
+    let signal = |n: usize| policy.signals[n].confidence;
+    policy.decisions.iter().map(|d| confidence::of_decision(d.rule.as_ref(), &signal)).collect()
 }
 
 /// Nothing is asked after a decision without rules.
@@ -71,15 +71,15 @@ fn until_certain(mut steps: Vec<Step>, has_rules: impl Fn(usize) -> bool) -> Vec
 }
 
 struct Decisions<'r> {
-    router: &'r Router,
+    policy: &'r Policy,
     sure: Vec<Range>,
 }
 
 impl Decisions<'_> {
     fn by_priority(&self, members: &[usize]) -> Vec<Step> {
         let mut members = members.to_vec();
-        members.sort_by_key(|n| Reverse(self.router.decisions[*n].priority));
-        let classes = members.chunk_by(|a, b| self.router.decisions[*a].priority == self.router.decisions[*b].priority);
+        members.sort_by_key(|n| Reverse(self.policy.decisions[*n].priority));
+        let classes = members.chunk_by(|a, b| self.policy.decisions[*a].priority == self.policy.decisions[*b].priority);
         classes.flat_map(|class| self.by_confidence(class)).collect()
     }
 
@@ -102,7 +102,7 @@ impl Decisions<'_> {
 
     /// One that stands first and is as sure as any other can be is asked alone; then the others may come apart.
     fn cluster(&self, mut members: Vec<usize>) -> Vec<Step> {
-        let decisions = &self.router.decisions;
+        let decisions = &self.policy.decisions;
         members.sort_by_key(|n| (Reverse(decisions[*n].priority), &decisions[*n].name));
         let rest = members[1..].iter().map(|n| self.sure[*n].most).fold(0.0, f64::max);
         if self.sure[members[0]].least < rest {

@@ -44,12 +44,21 @@ pub(super) fn reasoning(models: &[Option<Reasoning>]) -> TokenStream {
         return quote!(&[]);
     }
     let models = models.iter().map(|reasoning| {
-        option(reasoning.as_ref(), |Reasoning { on, changes }| {
+        option(reasoning.as_ref(), |Reasoning { on, family, parameter, effort, changes }| {
+            let effort = option(effort.as_ref(), |effort| quote!(#effort));
             let changes = changes.iter().map(|changes| {
                 let changes = changes.iter().map(body_change);
                 quote!(&[#(#changes),*])
             });
-            quote!(Reasoning { on: #on, changes: &[#(#changes),*] })
+            quote! {
+                Reasoning {
+                    on: #on,
+                    family: #family,
+                    parameter: #parameter,
+                    effort: #effort,
+                    changes: &[#(#changes),*],
+                }
+            }
         })
     });
     quote!(&[#(#models),*])

@@ -5,28 +5,28 @@ use super::{
     rules::bounds,
     tokens::{decimal, doc, prose},
 };
-use crate::ir::{Band, Input, InputValue, Mapping, Router};
+use crate::ir::{Band, Input, InputOf, InputValue, Mapping, Policy};
 use proc_macro2::TokenStream;
 use quote::quote;
 
-/// The value of `Tables::project`.
-pub(super) fn project(router: &Router) -> TokenStream {
-    if router.mappings.is_empty() { quote!(None) } else { quote!(Some(project)) }
+/// The value of `Policy::project`.
+pub(super) fn project(policy: &Policy) -> TokenStream {
+    if policy.mappings.is_empty() { quote!(None) } else { quote!(Some(project)) }
 }
 
 /// The function, and one for each mapping.
-pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
-    if router.mappings.is_empty() {
+pub(super) fn items(policy: &Policy, names: &Names) -> TokenStream {
+    if policy.mappings.is_empty() {
         return TokenStream::new();
     }
-    let mappings = router.mappings.iter().zip(&names.mappings).map(|(mapping, name)| {
+    let mappings = policy.mappings.iter().zip(&names.mappings).map(|(mapping, name)| {
         let doc = doc(&format!("The mapping `{}` of a score.", prose(&mapping.name)));
-        let inputs = mapping.inputs.iter().map(|own| input(own, router, names));
+        let inputs = mapping.inputs.iter().map(|own| input(own, policy, names));
         // A person writes the bounds of a band as they stand in the document.
         let both_ends = |band: &Band| band.predicate.as_ref().is_some_and(|p| bounds(p, &quote!(score)).len() > 1);
         let allow = mapping.outputs.iter().any(both_ends).then(|| quote!(#[allow(clippy::manual_range_contains)]));
         let asked = asked(mapping);
-        let bands = bands(mapping, asked, router, names);
+        let bands = bands(mapping, asked, policy, names);
         let reads = |band: &Band| band.predicate.is_some() && (mapping.first_only || band.signal.is_some());
         let score = asked.iter().any(reads).then(|| quote!(let mut score = 0.0; #(#inputs)*));
         quote! {
@@ -46,14 +46,22 @@ pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
     }
 }
 
-fn input(input: &Input, router: &Router, names: &Names) -> TokenStream {
-    let signal = &router.signals[input.signal];
-    let (id, weight) = (&names.signals[input.signal], decimal(input.weight));
+fn input(input: &Input, policy: &Policy, names: &Names) -> TokenStream {
+    // As a person writes it: one does not add what is multiplied with -1.
+    let (add, weight) = (if input.weight < 0.0 { quote!(-=) } else { quote!(+=) }, decimal(input.weight.abs()));
+    let (signal, value) = match &input.of {
+        InputOf::Signal { signal, value } => (*signal, *value),
+        InputOf::Score(inputs) => {
+            let inputs = inputs.iter().map(|own| self::input(own, policy, names));
+            return quote!(score #add #weight * { let mut score = 0.0; #(#inputs)* score };);
+        }
+    };
+    let (signal, id) = (&policy.signals[signal], &names.signals[signal]);
     let measured = |noted: Option<usize>| {
         let measure = &names.measures[noted?];
         Some(quote!(s.measure(#measure)))
     };
-    let (hit, miss) = match input.value {
+    let (hit, miss) = match value {
         InputValue::Binary { hit, miss } => (decimal(hit), miss),
         InputValue::Confidence => {
             let constant = signal.confidence.constant().map(decimal);
@@ -63,9 +71,9 @@ fn input(input: &Input, router: &Router, names: &Names) -> TokenStream {
     };
     let otherwise = (miss != 0.0).then(|| {
         let miss = decimal(miss);
-        quote!(else { score += #weight * #miss; })
+        quote!(else { score #add #weight * #miss; })
     });
-    quote!(if s.has(#id) { score += #weight * #hit; } #otherwise)
+    quote!(if s.has(#id) { score #add #weight * #hit; } #otherwise)
 }
 
 /// The bands up to the last from which anything follows.
@@ -77,13 +85,13 @@ fn asked(mapping: &Mapping) -> &[Band] {
 }
 
 /// What follows from each band.
-fn bands(mapping: &Mapping, asked: &[Band], router: &Router, names: &Names) -> TokenStream {
+fn bands(mapping: &Mapping, asked: &[Band], policy: &Policy, names: &Names) -> TokenStream {
     let mut out = TokenStream::new();
     for (n, band) in asked.iter().enumerate() {
         if band.signal.is_none() && !mapping.first_only {
             continue;
         }
-        let emitted = emitted(band, mapping.slope, router, names);
+        let emitted = emitted(band, mapping.slope, policy, names);
         let done = (mapping.first_only && n + 1 < asked.len()).then(|| quote!(return;));
         out.extend(match band.predicate.as_ref().map(|predicate| bounds(predicate, &quote!(score))) {
             Some(bounds) => quote!(if #(#bounds)&&* { #emitted #done }),
@@ -93,10 +101,10 @@ fn bands(mapping: &Mapping, asked: &[Band], router: &Router, names: &Names) -> T
     out
 }
 
-fn emitted(band: &Band, slope: f64, router: &Router, names: &Names) -> TokenStream {
+fn emitted(band: &Band, slope: f64, policy: &Policy, names: &Names) -> TokenStream {
     let Some(n) = band.signal else { return TokenStream::new() };
     let id = &names.signals[n];
-    let noted = router.signals[n].noted_confidence.zip(band.predicate.as_ref()).map(|(noted, predicate)| {
+    let noted = policy.signals[n].noted_confidence.zip(band.predicate.as_ref()).map(|(noted, predicate)| {
         let (measure, slope) = (&names.measures[noted], decimal(slope));
         let bounds = [predicate.gt, predicate.gte, predicate.lt, predicate.lte].into_iter().flatten().map(decimal);
         quote!(s.note(#measure, sure_within(#slope, score, [#(#bounds),*]));)

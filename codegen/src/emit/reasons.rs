@@ -5,27 +5,27 @@ use super::{
     names::Names,
     tokens::{decimal, int, option},
 };
-use crate::ir::{Predicate, Router, Rule, Signal, Term};
+use crate::ir::{Policy, Predicate, Rule, Signal, Term};
 use proc_macro2::TokenStream;
 use quote::quote;
 
-/// The value of `Tables::reasons`.
-pub(super) fn value(router: &Router) -> TokenStream {
-    if router.signals.is_empty() && router.decisions.is_empty() {
+/// The value of `Policy::reasons`.
+pub(super) fn value(policy: &Policy) -> TokenStream {
+    if policy.signals.is_empty() && policy.decisions.is_empty() {
         return quote!(Reasons::NONE);
     }
     quote!(Reasons { rules: &RULES, confidences: &CONFIDENCES, terms: &TERMS })
 }
 
 /// What it refers to.
-pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
-    if router.signals.is_empty() && router.decisions.is_empty() {
+pub(super) fn items(policy: &Policy, names: &Names) -> TokenStream {
+    if policy.signals.is_empty() && policy.decisions.is_empty() {
         return TokenStream::new();
     }
-    let rules = router.decisions.iter().map(|decision| option(decision.rule.as_ref(), |r| rule(r, router, names)));
-    let confidences = router.signals.iter().map(|signal| confidence(signal, names));
-    let terms: Vec<&str> = automata::terms(router).map(text).collect();
-    let [r, c, t] = [router.decisions.len(), router.signals.len(), terms.len()].map(|count| int(count as u64));
+    let rules = policy.decisions.iter().map(|decision| option(decision.rule.as_ref(), |r| rule(r, policy, names)));
+    let confidences = policy.signals.iter().map(|signal| confidence(signal, names));
+    let terms: Vec<&str> = automata::terms(policy).map(Term::text).collect();
+    let [r, c, t] = [policy.decisions.len(), policy.signals.len(), terms.len()].map(|count| int(count as u64));
     quote! {
         static RULES: [Option<Rule>; #r] = [#(#rules),*];
         static CONFIDENCES: [Number; #c] = [#(#confidences),*];
@@ -33,9 +33,9 @@ pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
     }
 }
 
-fn rule(rule: &Rule, router: &Router, names: &Names) -> TokenStream {
+fn rule(rule: &Rule, policy: &Policy, names: &Names) -> TokenStream {
     let all =
-        |rules: &[Rule]| -> Vec<TokenStream> { rules.iter().map(|rule| self::rule(rule, router, names)).collect() };
+        |rules: &[Rule]| -> Vec<TokenStream> { rules.iter().map(|rule| self::rule(rule, policy, names)).collect() };
     match rule {
         Rule::Signal(n) => {
             let signal = &names.signals[*n];
@@ -43,9 +43,9 @@ fn rule(rule: &Rule, router: &Router, names: &Names) -> TokenStream {
         }
         Rule::Compare { signal: n, predicate } => {
             let signal = &names.signals[*n];
-            let number = match router.signals[*n].noted_value {
+            let number = match policy.signals[*n].noted_value {
                 Some(measure) => noted(measure, names),
-                None => confidence(&router.signals[*n], names),
+                None => confidence(&policy.signals[*n], names),
             };
             let bounds = bounds(predicate);
             quote!(Rule::Compare(#signal, #number, #bounds))
@@ -59,7 +59,7 @@ fn rule(rule: &Rule, router: &Router, names: &Names) -> TokenStream {
             quote!(Rule::Any(&[#(#rules),*]))
         }
         Rule::Not(rule) => {
-            let rule = self::rule(rule, router, names);
+            let rule = self::rule(rule, policy, names);
             quote!(Rule::Not(&#rule))
         }
     }
@@ -83,11 +83,4 @@ fn noted(measure: usize, names: &Names) -> TokenStream {
 fn bounds(Predicate { gt, gte, lt, lte }: &Predicate) -> TokenStream {
     let [gt, gte, lt, lte] = [gt, gte, lt, lte].map(|bound| option(*bound, decimal));
     quote!(Bounds { gt: #gt, gte: #gte, lt: #lt, lte: #lte })
-}
-
-fn text(term: &Term) -> &str {
-    match term {
-        Term::Literal { text, .. } => text,
-        Term::Regex { pattern } => pattern,
-    }
 }

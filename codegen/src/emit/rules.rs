@@ -2,7 +2,7 @@
 
 use super::{names::Names, tokens::decimal};
 use crate::confidence;
-use crate::ir::{Predicate, Router, Rule};
+use crate::ir::{Policy, Predicate, Rule};
 use proc_macro2::TokenStream;
 use quote::quote;
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 /// What expressions name.
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'a> {
-    pub(super) router: &'a Router,
+    pub(super) policy: &'a Policy,
     pub(super) names: &'a Names,
 }
 
@@ -56,7 +56,7 @@ impl Scope<'_> {
     }
 
     fn compared(self, n: usize, predicate: &Predicate, nested: bool) -> TokenStream {
-        let (signal, ir) = (&self.names.signals[n], &self.router.signals[n]);
+        let (signal, ir) = (&self.names.signals[n], &self.policy.signals[n]);
         let has = quote!(s.has(#signal));
         let Some(noted) = ir.noted_value.or(ir.noted_confidence) else {
             // How sure it is is known, and with it how it compares.
@@ -70,13 +70,13 @@ impl Scope<'_> {
 
     /// How sure a rule is that matches.
     pub(super) fn confidence(self, rule: &Rule) -> TokenStream {
-        let range = confidence::of(rule, &|n| self.router.signals[n].confidence);
+        let range = confidence::of(rule, &|n| self.policy.signals[n].confidence);
         if let Some(constant) = range.constant() {
             return decimal(constant);
         }
         match rule {
             Rule::Signal(n) => {
-                let noted = self.router.signals[*n].noted_confidence.expect("one that is not constant is noted");
+                let noted = self.policy.signals[*n].noted_confidence.expect("one that is not constant is noted");
                 let measure = &self.names.measures[noted];
                 quote!(s.measure(#measure))
             }

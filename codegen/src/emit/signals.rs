@@ -4,13 +4,13 @@ use super::{
     names::Names,
     tokens::{doc, int, prose},
 };
-use crate::ir::{KeywordOperator, Router, Signal, SignalWhat, Term};
+use crate::ir::{KeywordOperator, Policy, Signal, SignalWhat, Term};
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
 /// A constant for each id, and the tables of signals.
-pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
-    let ids = router.signals.iter().zip(&names.signals).enumerate().map(|(n, (signal, name))| {
+pub(super) fn items(policy: &Policy, names: &Names) -> TokenStream {
+    let ids = policy.signals.iter().zip(&names.signals).enumerate().map(|(n, (signal, name))| {
         let doc = doc(&describe(signal));
         let n = int(n as u64);
         quote! {
@@ -22,7 +22,7 @@ pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
     let mut keywords = Vec::new();
     let mut contexts = Vec::new();
     let mut first_term = 0u64;
-    for (signal, id) in router.signals.iter().zip(&names.signals) {
+    for (signal, id) in policy.signals.iter().zip(&names.signals) {
         let name = &signal.name;
         let kind = kind(&signal.what);
         signals.push(quote!(Signal { kind: SignalKind::#kind, name: #name }));
@@ -97,6 +97,7 @@ fn describe(signal: &Signal) -> String {
             format!("Context signal `{name}`: {min_tokens} to {max_tokens} tokens.")
         }
         SignalWhat::Modality(_) => format!("Modality signal `{name}`."),
+        SignalWhat::Language { threshold, .. } => format!("Language signal `{name}`, from confidence {threshold} on."),
         SignalWhat::Role { users, groups } => {
             let names = users.iter().chain(groups).map(|name| prose(name)).collect::<Vec<_>>().join(", ");
             format!("Role `{name}`, of {names}.")
@@ -115,6 +116,9 @@ fn term(term: &Term) -> String {
         Term::Literal { text, case_sensitive: false } => format!("\"{}\"", prose(text)),
         Term::Literal { text, case_sensitive: true } => format!("\"{}\" (as written)", prose(text)),
         Term::Regex { pattern } => format!("`{}`", one_code_span(pattern)),
+        Term::Near { text, edits, .. } => format!("\"{}\" (or {edits} edits from it)", prose(text)),
+        Term::Similar { text, arity, .. } => format!("\"{}\" (or alike, by groups of {arity} letters)", prose(text)),
+        Term::Ranked { text, .. } => format!("\"{}\" (by its stems)", prose(text)),
     }
 }
 

@@ -88,7 +88,7 @@ fn are_sent_the_same(router: &ir::Router, model: usize, places: &[Option<Place>]
         }
         ir::Endpoint::Echo { .. } => None,
     };
-    let reasoning = router.decisions.iter().all(|decision| {
+    let reasoning = router.policies.iter().flat_map(|policy| &policy.decisions).all(|decision| {
         let ways = decision.models.iter().zip(&decision.reasoning);
         let of_model = |of: usize| of == model || router.models[of].lora_of == Some(model);
         ways.filter(|(of, _)| of_model(**of))

@@ -1,69 +1,108 @@
 //! `routing`: decisions, with their rules and models resolved, and none that could never win.
 
-use super::models::{MAX_IDS, Models};
+use super::models::Models;
 use super::reach::{self, Candidate, Dead};
 use super::signals::{self, Declared, Kind};
-use super::{Cx, algorithm, modality, model_refs, plugins, projections, roles, rules};
-use crate::ast::Document;
+use super::{Cx, algorithm, emits, json, modality, model_refs, plugins, projections, rules};
+use crate::ast::decode::{Leaf, List};
 use crate::ast::node::Span;
-use crate::ast::routing::Decision;
+use crate::ast::recipes;
+use crate::ast::routing::{self, Decision, Projections, Signals};
 use crate::{errors, ir};
 use std::collections::BTreeMap;
 
-/// What `routing` comes to.
-#[derive(Debug)]
-pub(super) struct Routing {
-    /// Used signals.
-    pub(super) signals: Vec<ir::Signal>,
-    /// Used mappings.
-    pub(super) mappings: Vec<ir::Mapping>,
-    /// What tells modalities apart, if a decision asks for one.
-    pub(super) modality: Option<ir::ModalityDetector>,
-    /// How a request tells who sends it, if a decision asks for a role.
-    pub(super) identity: Option<ir::Identity>,
-    /// How one of several matching decisions wins.
-    pub(super) strategy: ir::Strategy,
-    /// In the order of the document.
-    pub(super) decisions: Vec<ir::Decision>,
+/// What a policy is written as: the top-level `routing`, or that of a recipe.
+#[derive(Debug, Default)]
+pub(super) struct Parts<'d> {
+    strategy: Option<&'d Leaf>,
+    signals: Option<&'d Signals>,
+    projections: Option<&'d Projections>,
+    decisions: Option<&'d List<Decision>>,
+    /// Whether all of its keys could be read.
+    whole: bool,
 }
 
-/// Resolves signals and decisions.
-pub(super) fn lower(document: &Document, models: &Models, cx: &mut Cx<'_>) -> Routing {
-    let section = document.routing.as_ref();
+/// What all policies have in common.
+#[derive(Debug)]
+pub(super) struct Shared<'m> {
+    /// The models that decisions name.
+    pub(super) models: &'m Models,
+    /// What tells modalities apart.
+    pub(super) detector: Option<ir::ModalityDetector>,
+    /// How a request tells who sends it.
+    pub(super) identity: ir::Identity,
+}
+
+impl<'d> Parts<'d> {
+    /// Of the top-level `routing`.
+    pub(super) fn of_routing(section: Option<&'d routing::Routing>) -> Parts<'d> {
+        let Some(section) = section else { return Parts { whole: true, ..Parts::default() } };
+        let routing::Routing { strategy, signals, projections, decisions, whole, .. } = section;
+        Parts::of(strategy, signals, projections, decisions, *whole)
+    }
+
+    /// Of the `routing` of a recipe.
+    pub(super) fn of_recipe(section: Option<&'d recipes::Routing>) -> Parts<'d> {
+        let Some(section) = section else { return Parts::default() };
+        let recipes::Routing { strategy, signals, projections, decisions, whole, .. } = section;
+        Parts::of(strategy, signals, projections, decisions, *whole)
+    }
+
+    fn of(
+        strategy: &'d Option<Leaf>,
+        signals: &'d Option<Signals>,
+        projections: &'d Option<Projections>,
+        decisions: &'d Option<List<Decision>>,
+        whole: bool,
+    ) -> Parts<'d> {
+        Parts {
+            strategy: strategy.as_ref(),
+            signals: signals.as_ref(),
+            projections: projections.as_ref(),
+            decisions: decisions.as_ref(),
+            whole,
+        }
+    }
+}
+
+/// Resolves the signals and decisions of a policy. Its name, and the id of its first decision, are not given here.
+pub(super) fn lower(parts: &Parts<'_>, shared: &Shared<'_>, cx: &mut Cx<'_>) -> ir::Policy {
     let strategies = [("priority", ir::Strategy::Priority), ("confidence", ir::Strategy::Confidence)];
-    let strategy = section.and_then(|s| s.strategy.as_ref());
-    let strategy = strategy.and_then(|leaf| cx.choice(leaf, "strategy", &strategies, &[]));
+    let strategy = parts.strategy.and_then(|leaf| cx.choice(leaf, "strategy", &strategies, &[]));
     let strategy = strategy.unwrap_or(ir::Strategy::Priority);
-    let mut declared = signals::declared(section.and_then(|s| s.signals.as_ref()), cx);
-    let mappings = projections::lower(section.and_then(|s| s.projections.as_ref()), &mut declared, cx);
+    let mut declared = signals::declared(parts.signals, cx);
+    let mut mappings = projections::lower(parts.projections, &mut declared, cx);
     let mut names: BTreeMap<String, Span> = BTreeMap::new();
     let mut decisions = Vec::new();
     let mut places = Vec::new();
-    let list = section.and_then(|s| s.decisions.as_ref());
-    for item in list.iter().flat_map(|list| &list.items) {
+    for item in parts.decisions.iter().flat_map(|list| &list.items) {
         let at = item.name.as_ref().map_or(item.span, |leaf| leaf.span);
-        let (decision, sound) = decision(item, &mut names, models, &mut declared, cx);
+        let (decision, sound) = decision(item, &mut names, shared.models, &mut declared, cx);
         places.push((at, sound));
         decisions.push(decision);
     }
-    if decisions.len() > MAX_IDS
-        && let Some(list) = list
-    {
-        cx.sink.report(&errors::TOO_MANY, list.span, &["decisions", &decisions.len().to_string(), "65535"]);
-    }
     unreachable(&decisions, &places, strategy, &declared, cx);
-    let all_sound = section.is_none_or(|s| s.whole) && places.iter().all(|(_, sound)| *sound);
-    declared.use_inputs(&mappings);
-    let modality = modality::detector(document.global.as_ref(), declared.used_at(Kind::Modality), cx);
-    let identity = roles::identity(document.global.as_ref(), cx);
-    let identity = declared.used_at(Kind::Authz).map(|_| identity);
+    let all_sound = parts.whole && places.iter().all(|(_, sound)| *sound);
+    declared.use_inputs(&mut mappings);
+    let modality = modality::needed(shared.detector.as_ref(), declared.used_at(Kind::Modality), cx);
+    let identity = declared.used_at(Kind::Authz).map(|_| shared.identity.clone());
     let (signals, ids) = declared.used(all_sound, cx);
     let mappings = projections::used(mappings, &ids);
     for decision in &mut decisions {
         // A broken rule was reported; then nobody will see this router.
         decision.rule = decision.rule.take().and_then(|rule| renumbered(rule, &ids));
     }
-    Routing { signals, mappings, modality, identity, strategy, decisions }
+    ir::Policy {
+        name: String::new(),
+        description: String::new(),
+        signals,
+        mappings,
+        modality,
+        identity,
+        strategy,
+        first_decision: 0,
+        decisions,
+    }
 }
 
 /// A decision, its rule over declared signals, and whether that rule is sound.
@@ -87,9 +126,14 @@ fn decision(
     let tier = item.tier.as_ref().map_or(Some(0), |leaf| cx.number(leaf, "tier", 0..=u32::MAX.into()));
     let rule = item.rules.as_ref().map(|rule| rules::lower(rule, declared, cx));
     let at = item.name.as_ref().map_or(item.span, |leaf| leaf.span);
-    let (models, reasoning) = model_refs::lower(item.model_refs.as_ref(), &name, at, named, cx);
-    let algorithm = algorithm::lower(item.algorithm.as_ref(), &models, named, at, cx);
     let plugins = plugins::lower(item.plugins.as_ref(), cx);
+    let (models, reasoning) = model_refs::lower(item.model_refs.as_ref(), named, cx);
+    let asks_model = item.plugins.as_ref().is_none_or(|plugins| plugins.items.len() == plugins.written)
+        && plugins.fast_response.is_none();
+    if asks_model && item.model_refs.as_ref().is_none_or(|list| list.written == 0) && !named.default_given {
+        cx.sink.report(&errors::NO_DEFAULT_MODEL, at, &[&name]);
+    }
+    let algorithm = algorithm::lower(item.algorithm.as_ref(), &models, named, at, cx);
     let sound = item.whole && !matches!(rule, Some(None)) && priority.is_some() && tier.is_some();
     let tier = u32::try_from(tier.unwrap_or(0)).expect("the range was checked");
     let rule = rule.flatten();
@@ -104,6 +148,8 @@ fn decision(
             reasoning,
             algorithm,
             plugins,
+            retention: emits::lower(item.emits.as_ref(), cx),
+            annotations: item.annotations.as_ref().map(|node| json::render(node, cx.sink)),
         },
         sound,
     )

@@ -8,12 +8,14 @@ mod backend;
 mod context;
 mod conversation;
 mod decisions;
+mod emits;
 mod env;
 mod events;
 mod extproc;
 mod header;
 mod json;
 mod keywords;
+pub(crate) mod language;
 mod limits;
 mod listeners;
 mod metadata;
@@ -22,6 +24,7 @@ mod model_refs;
 mod models;
 mod names;
 mod plugins;
+mod policies;
 mod predicate;
 mod pricing;
 mod projections;
@@ -70,12 +73,7 @@ pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Path
     let auto_names = names::auto_names(document.global.as_ref(), cx);
     let list_models = names::list_models(document.global.as_ref(), cx);
     let models = models::lower(document, root, &auto_names, cx);
-    let routing = decisions::lower(document, &models, cx);
-    if routing.decisions.is_empty() && !models.default_given && cx.sink.errors() == 0 {
-        let name = auto_names.first().map_or("auto", String::as_str);
-        let at = key_span(root, if document.routing.is_some() { "routing" } else { "providers" });
-        cx.sink.report(&errors::NOTHING_FOR_AUTO, at, &[name]);
-    }
+    let (policies, entrypoints) = policies::lower(document, root, &models, &auto_names, cx);
     let file = Path::new(source.path).file_name().map_or_else(|| source.path.into(), |name| name.to_string_lossy());
     ir::Router {
         source: file.into_owned(),
@@ -91,12 +89,8 @@ pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Path
         list_models,
         default_model: models.default,
         models: models.models,
-        signals: routing.signals,
-        mappings: routing.mappings,
-        modality: routing.modality,
-        identity: routing.identity,
-        strategy: routing.strategy,
-        decisions: routing.decisions,
+        policies,
+        entrypoints,
     }
 }
 

@@ -10,12 +10,8 @@ use crate::{errors, ir};
 pub(super) const NAMES: &[(&str, ir::Modality)] =
     &[("AR", ir::Modality::Ar), ("DIFFUSION", ir::Modality::Diffusion), ("BOTH", ir::Modality::Both)];
 
-/// The detector; `used_at` is where a signal that needs one stands.
-pub(super) fn detector(
-    global: Option<&Global>,
-    used_at: Option<Span>,
-    cx: &mut Cx<'_>,
-) -> Option<ir::ModalityDetector> {
+/// The detector, if there is one.
+pub(super) fn detector(global: Option<&Global>, cx: &mut Cx<'_>) -> Option<ir::ModalityDetector> {
     let modules = global.and_then(|g| g.model_catalog.as_ref()).and_then(|catalog| catalog.modules.as_ref());
     let detector = modules.and_then(|modules| modules.modality_detector.as_ref());
     let mut out = None;
@@ -36,10 +32,19 @@ pub(super) fn detector(
         }
         out = enabled.then_some(ir::ModalityDetector { image, both });
     }
-    if let (Some(at), None) = (used_at, &out) {
+    out
+}
+
+/// The same where signals need one; `used_at` is where the first of them stands.
+pub(super) fn needed(
+    detector: Option<&ir::ModalityDetector>,
+    used_at: Option<Span>,
+    cx: &mut Cx<'_>,
+) -> Option<ir::ModalityDetector> {
+    if let (Some(at), None) = (used_at, detector) {
         cx.sink.report(&errors::NO_DETECTOR, at, &[]);
     }
-    out.filter(|_| used_at.is_some())
+    detector.filter(|_| used_at.is_some()).cloned()
 }
 
 /// Texts that may stand anywhere, also inside of a word.

@@ -3,15 +3,12 @@
 use super::Cx;
 use super::models::Models;
 use crate::ast::decode::List;
-use crate::ast::node::Span;
 use crate::ast::routing::ModelRef;
 use crate::{errors, ir};
 
 /// The models of a decision, and what each is told; nothing at all where none is told anything.
 pub(super) fn lower(
     list: Option<&List<ModelRef>>,
-    name: &str,
-    at: Span,
     models: &Models,
     cx: &mut Cx<'_>,
 ) -> (Vec<usize>, Vec<Option<ir::Reasoning>>) {
@@ -37,9 +34,6 @@ pub(super) fn lower(
             reasoning.push(models.families.settle(models.reasoner(model), on, effort, cx));
             out.push(model);
         }
-    }
-    if list.is_none_or(|list| list.written == 0) && !models.default_given {
-        cx.sink.report(&errors::NO_DEFAULT_MODEL, at, &[name]);
     }
     (out, reasoning)
 }

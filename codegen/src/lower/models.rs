@@ -37,6 +37,11 @@ pub(super) struct Models {
 }
 
 impl Models {
+    /// Where the model of this name is declared.
+    pub(super) fn declared_at(&self, name: &str) -> Option<Span> {
+        self.by_name.get(name).map(|(_, at)| *at)
+    }
+
     /// The adapter of a model that a value names.
     pub(super) fn lora(&self, base: usize, leaf: &Leaf, cx: &mut Cx<'_>) -> Option<usize> {
         let name = cx.fixed(leaf, "lora_name")?;

@@ -169,7 +169,12 @@ impl Families {
         }
         let effort = chosen.or(self.default_effort.as_deref()).unwrap_or("medium");
         let changes = reasoner.dialects.iter().map(|dialect| changes(entry, *dialect, on, effort)).collect();
-        Some(ir::Reasoning { on, changes })
+        let takes_effort = entry.how != How::Switch || reasoner.dialects.contains(&Dialect::Messages);
+        let told = (on && takes_effort).then(|| effort.to_owned());
+        // A model that speaks Messages needs none.
+        let family = reasoner.family.clone().unwrap_or_else(|| "none".to_owned());
+        let parameter = if entry.parameter.is_empty() { "thinking".to_owned() } else { entry.parameter.clone() };
+        Some(ir::Reasoning { on, family, parameter, effort: told, changes })
     }
 }
 

@@ -1,7 +1,7 @@
 //! `routing.signals`: every declared signal, and which of them decisions use.
 
 use super::reach::Known;
-use super::{Cx, context, conversation, events, keywords, metadata, modality, roles, structure};
+use super::{Cx, context, conversation, events, keywords, language, metadata, modality, roles, structure};
 use crate::ast::decode::{Leaf, nearest};
 use crate::ast::node::Span;
 use crate::ast::routing::Signals;
@@ -37,6 +37,8 @@ pub(super) enum Kind {
     Event,
     /// `modality`.
     Modality,
+    /// `language`.
+    Language,
     /// `projection`: an output of a mapping.
     Projection,
 }
@@ -52,6 +54,7 @@ impl Kind {
         ("authz", Kind::Authz),
         ("event", Kind::Event),
         ("modality", Kind::Modality),
+        ("language", Kind::Language),
         ("projection", Kind::Projection),
     ];
 
@@ -138,6 +141,11 @@ pub(super) fn declared(section: Option<&Signals>, cx: &mut Cx<'_>) -> Declared {
         let what = what.and_then(|leaf| cx.choice(leaf, "name", modality::NAMES, &[])).map(ir::SignalWhat::Modality);
         out.add_sound(Kind::Modality, name, what, at(item.name.as_ref(), item.span));
     }
+    for item in section.iter().flat_map(|s| s.language.iter()).flat_map(|list| &list.items) {
+        let name = out.declare(Kind::Language, item.name.as_ref(), (item.span, item.whole), cx);
+        let what = language::lower(item, name.as_deref(), cx);
+        out.add_sound(Kind::Language, name, what, at(item.name.as_ref(), item.span));
+    }
     out
 }
 
@@ -168,6 +176,7 @@ impl Declared {
                 structure::confidence(feature, *per_word, predicate.as_ref())
             }
             ir::SignalWhat::Event { criteria } => events::confidence(criteria.len()),
+            ir::SignalWhat::Language { threshold, .. } => Range { least: *threshold, most: 1.0 },
             _ => Range::FULL,
         };
         let signal = ir::Signal { name, what, confidence, noted_confidence: None, noted_value: None };
@@ -208,8 +217,9 @@ impl Declared {
     }
 
     /// What a used output of a mapping is projected from is used too.
-    pub(super) fn use_inputs(&mut self, mappings: &[ir::Mapping]) {
-        for mapping in mappings {
+    /// Mappings come after those that they depend on.
+    pub(super) fn use_inputs(&mut self, mappings: &mut [ir::Mapping]) {
+        for mapping in mappings.iter_mut().rev() {
             if !mapping.outputs.iter().any(|output| output.signal.is_some_and(|signal| self.signals[signal].used)) {
                 continue;
             }
@@ -217,11 +227,13 @@ impl Declared {
             for output in mapping.outputs.iter().filter_map(|output| output.signal) {
                 self.signals[output].silent = true;
             }
-            for input in &mapping.inputs {
-                self.signals[input.signal].used = true;
-                if input.value == ir::InputValue::Raw {
-                    self.ask_value(input.signal);
-                }
+            for input in &mut mapping.inputs {
+                input.signals(&mut |signal, value| {
+                    self.signals[*signal].used = true;
+                    if value == ir::InputValue::Raw {
+                        self.ask_value(*signal);
+                    }
+                });
             }
         }
     }

@@ -4,9 +4,9 @@ use ::hardwire::table::{
     Algorithm, Automaton, Backend, BackendId, Balance, Ceilings, Config, ContextSignal,
     Decision, DecisionId, Edge, Endpoint, EnvVar, Families, KeywordOperator,
     KeywordSignal, Limits, Listener, Literals, Management, Matched, MemoryStore, Model,
-    ModelId, MultiFactor, Number, Otherwise, Plugins, Pricing, Protocol, Reasons,
-    Reliability, RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet, StoreBounds,
-    Tables, Target, Term,
+    ModelId, MultiFactor, Number, Otherwise, Plugins, Policy, PolicyId, Pricing,
+    Protocol, Reasons, Reliability, RetryOn, Rule, Signal, SignalId, SignalKind,
+    SignalSet, StoreBounds, Tables, Target, Term,
 };
 use ::std::time::Duration;
 
@@ -41,28 +41,9 @@ pub static TABLES: Tables = Tables {
     models: &MODELS,
     backend_count: 4,
     default_model: None,
-    signals: &SIGNALS,
-    keywords: &KEYWORDS,
-    automata: &AUTOMATA,
-    term_count: 5,
-    contexts: &CONTEXTS,
-    families: Families {
-        structures: &[],
-        conversations: &[],
-        metadata: &[],
-        roles: None,
-        events: &[],
-        modality: None,
-    },
-    project: None,
-    decisions: &DECISIONS,
-    reasons: Reasons {
-        rules: &RULES,
-        confidences: &CONFIDENCES,
-        terms: &TERMS,
-    },
+    policies: &[&POLICY],
+    entrypoints: &[],
     resolve,
-    decide,
 };
 
 // === Environment, read once at start-up ===
@@ -258,6 +239,50 @@ static BACKENDS_UNPRICED: [Backend; 1] = [
     },
 ];
 
+// === Names ===
+
+fn resolve(name: &str) -> Option<Target> {
+    match name {
+        "vllm-sr/auto" | "auto" | "MoM" => Some(Target::Auto(PolicyId(0))),
+        "small" => Some(Target::Model(MODEL_SMALL)),
+        "medium" => Some(Target::Model(MODEL_MEDIUM)),
+        "large" => Some(Target::Model(MODEL_LARGE)),
+        "unpriced" => Some(Target::Model(MODEL_UNPRICED)),
+        _ => None,
+    }
+}
+
+// === Policy ===
+
+/// What the top-level `routing` comes to.
+static POLICY: Policy = Policy {
+    name: "default",
+    description: "",
+    signals: &SIGNALS,
+    keywords: &KEYWORDS,
+    automata: &AUTOMATA,
+    term_count: 5,
+    contexts: &CONTEXTS,
+    families: Families {
+        structures: &[],
+        conversations: &[],
+        metadata: &[],
+        roles: None,
+        events: &[],
+        modality: None,
+        languages: None,
+    },
+    project: None,
+    first_decision: 0,
+    decisions: &DECISIONS,
+    reasons: Reasons {
+        rules: &RULES,
+        confidences: &CONFIDENCES,
+        terms: &TERMS,
+    },
+    decide,
+};
+
 // === Signals ===
 
 /// Keyword signal `fast`: any of "fast".
@@ -395,6 +420,8 @@ static DECISIONS: [Decision; 6] = [
             tpot: Some(50),
         },
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "weighed",
@@ -419,6 +446,8 @@ static DECISIONS: [Decision; 6] = [
             },
         ),
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "good",
@@ -443,6 +472,8 @@ static DECISIONS: [Decision; 6] = [
             },
         ),
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "bounded",
@@ -467,6 +498,8 @@ static DECISIONS: [Decision; 6] = [
             },
         ),
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "strict",
@@ -491,6 +524,8 @@ static DECISIONS: [Decision; 6] = [
             },
         ),
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "rest",
@@ -503,6 +538,8 @@ static DECISIONS: [Decision; 6] = [
             largest: 0,
         },
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
 ];
 
@@ -575,16 +612,3 @@ static CONFIDENCES: [Number; 5] = [
 ];
 
 static TERMS: [&str; 5] = ["fast", "weighed", "good", "bounded", "strict"];
-
-// === Names ===
-
-fn resolve(name: &str) -> Option<Target> {
-    match name {
-        "vllm-sr/auto" | "auto" | "MoM" => Some(Target::Auto),
-        "small" => Some(Target::Model(MODEL_SMALL)),
-        "medium" => Some(Target::Model(MODEL_MEDIUM)),
-        "large" => Some(Target::Model(MODEL_LARGE)),
-        "unpriced" => Some(Target::Model(MODEL_UNPRICED)),
-        _ => None,
-    }
-}

@@ -4,8 +4,8 @@ use ::hardwire::table::{
     Algorithm, Auth, Automaton, Backend, BackendId, Balance, Config, ContextSignal,
     Decision, DecisionId, Ejection, Endpoint, EnvSlot, EnvVar, Families, HealthCheck,
     Http, KeywordSignal, Limits, Listener, Management, Matched, MemoryStore, Model,
-    ModelId, Number, Piece, Plugins, Pricing, Protocol, Reasons, Reliability, RetryOn,
-    Rule, Signal, SignalSet, StoreBounds, Tables, Target, Text, Url,
+    ModelId, Number, Piece, Plugins, Policy, PolicyId, Pricing, Protocol, Reasons,
+    Reliability, RetryOn, Rule, Signal, SignalSet, StoreBounds, Tables, Target, Text, Url,
 };
 use ::std::time::Duration;
 
@@ -40,28 +40,9 @@ pub static TABLES: Tables = Tables {
     models: &MODELS,
     backend_count: 5,
     default_model: Some(MODEL_ECHO),
-    signals: &SIGNALS,
-    keywords: &KEYWORDS,
-    automata: &AUTOMATA,
-    term_count: 0,
-    contexts: &CONTEXTS,
-    families: Families {
-        structures: &[],
-        conversations: &[],
-        metadata: &[],
-        roles: None,
-        events: &[],
-        modality: None,
-    },
-    project: None,
-    decisions: &DECISIONS,
-    reasons: Reasons {
-        rules: &RULES,
-        confidences: &CONFIDENCES,
-        terms: &TERMS,
-    },
+    policies: &[&POLICY],
+    entrypoints: &[],
     resolve,
-    decide,
 };
 
 // === Environment, read once at start-up ===
@@ -323,6 +304,49 @@ static BACKENDS_LOCAL_QWEN3_8B: [Backend; 2] = [
     },
 ];
 
+// === Names ===
+
+fn resolve(name: &str) -> Option<Target> {
+    match name {
+        "auto" | "MoM" => Some(Target::Auto(PolicyId(0))),
+        "echo" => Some(Target::Model(MODEL_ECHO)),
+        "gpt-4o" => Some(Target::Model(MODEL_GPT_4O)),
+        "local/qwen3-8b" => Some(Target::Model(MODEL_LOCAL_QWEN3_8B)),
+        _ => None,
+    }
+}
+
+// === Policy ===
+
+/// What the top-level `routing` comes to.
+static POLICY: Policy = Policy {
+    name: "default",
+    description: "",
+    signals: &SIGNALS,
+    keywords: &KEYWORDS,
+    automata: &AUTOMATA,
+    term_count: 0,
+    contexts: &CONTEXTS,
+    families: Families {
+        structures: &[],
+        conversations: &[],
+        metadata: &[],
+        roles: None,
+        events: &[],
+        modality: None,
+        languages: None,
+    },
+    project: None,
+    first_decision: 0,
+    decisions: &DECISIONS,
+    reasons: Reasons {
+        rules: &RULES,
+        confidences: &CONFIDENCES,
+        terms: &TERMS,
+    },
+    decide,
+};
+
 // === Signals ===
 
 static SIGNALS: [Signal; 0] = [];
@@ -349,6 +373,8 @@ static DECISIONS: [Decision; 1] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
 ];
 
@@ -368,15 +394,3 @@ static RULES: [Option<Rule>; 1] = [None];
 static CONFIDENCES: [Number; 0] = [];
 
 static TERMS: [&str; 0] = [];
-
-// === Names ===
-
-fn resolve(name: &str) -> Option<Target> {
-    match name {
-        "auto" | "MoM" => Some(Target::Auto),
-        "echo" => Some(Target::Model(MODEL_ECHO)),
-        "gpt-4o" => Some(Target::Model(MODEL_GPT_4O)),
-        "local/qwen3-8b" => Some(Target::Model(MODEL_LOCAL_QWEN3_8B)),
-        _ => None,
-    }
-}

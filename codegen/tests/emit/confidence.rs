@@ -4,8 +4,8 @@ use ::hardwire::table::{
     Algorithm, Automaton, Backend, BackendId, Balance, Config, ContextSignal, Decision,
     DecisionId, Edge, Endpoint, EnvVar, Families, KeywordOperator, KeywordSignal, Limits,
     Listener, Literals, Management, Matched, MemoryStore, Model, ModelId, Number,
-    Plugins, Protocol, Reasons, Reliability, RetryOn, Rule, Signal, SignalId, SignalKind,
-    SignalSet, StoreBounds, Tables, Target, Term,
+    Plugins, Policy, PolicyId, Protocol, Reasons, Reliability, RetryOn, Rule, Signal,
+    SignalId, SignalKind, SignalSet, StoreBounds, Tables, Target, Term,
 };
 use ::std::time::Duration;
 
@@ -40,28 +40,9 @@ pub static TABLES: Tables = Tables {
     models: &MODELS,
     backend_count: 2,
     default_model: None,
-    signals: &SIGNALS,
-    keywords: &KEYWORDS,
-    automata: &AUTOMATA,
-    term_count: 2,
-    contexts: &CONTEXTS,
-    families: Families {
-        structures: &[],
-        conversations: &[],
-        metadata: &[],
-        roles: None,
-        events: &[],
-        modality: None,
-    },
-    project: None,
-    decisions: &DECISIONS,
-    reasons: Reasons {
-        rules: &RULES,
-        confidences: &CONFIDENCES,
-        terms: &TERMS,
-    },
+    policies: &[&POLICY],
+    entrypoints: &[],
     resolve,
-    decide,
 };
 
 // === Environment, read once at start-up ===
@@ -171,6 +152,48 @@ static BACKENDS_LARGE: [Backend; 1] = [
     },
 ];
 
+// === Names ===
+
+fn resolve(name: &str) -> Option<Target> {
+    match name {
+        "vllm-sr/auto" | "auto" | "MoM" => Some(Target::Auto(PolicyId(0))),
+        "small" => Some(Target::Model(MODEL_SMALL)),
+        "large" => Some(Target::Model(MODEL_LARGE)),
+        _ => None,
+    }
+}
+
+// === Policy ===
+
+/// What the top-level `routing` comes to.
+static POLICY: Policy = Policy {
+    name: "default",
+    description: "",
+    signals: &SIGNALS,
+    keywords: &KEYWORDS,
+    automata: &AUTOMATA,
+    term_count: 2,
+    contexts: &CONTEXTS,
+    families: Families {
+        structures: &[],
+        conversations: &[],
+        metadata: &[],
+        roles: None,
+        events: &[],
+        modality: None,
+        languages: None,
+    },
+    project: None,
+    first_decision: 0,
+    decisions: &DECISIONS,
+    reasons: Reasons {
+        rules: &RULES,
+        confidences: &CONFIDENCES,
+        terms: &TERMS,
+    },
+    decide,
+};
+
 // === Signals ===
 
 /// Keyword signal `urgent`: any of "urgent".
@@ -260,6 +283,8 @@ static DECISIONS: [Decision; 3] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "urgent",
@@ -269,6 +294,8 @@ static DECISIONS: [Decision; 3] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "legal",
@@ -278,6 +305,8 @@ static DECISIONS: [Decision; 3] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
 ];
 
@@ -317,14 +346,3 @@ static RULES: [Option<Rule>; 3] = [
 static CONFIDENCES: [Number; 2] = [Number::Known(1.0), Number::Known(1.0)];
 
 static TERMS: [&str; 2] = ["urgent", "contract"];
-
-// === Names ===
-
-fn resolve(name: &str) -> Option<Target> {
-    match name {
-        "vllm-sr/auto" | "auto" | "MoM" => Some(Target::Auto),
-        "small" => Some(Target::Model(MODEL_SMALL)),
-        "large" => Some(Target::Model(MODEL_LARGE)),
-        _ => None,
-    }
-}

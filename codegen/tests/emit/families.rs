@@ -3,11 +3,12 @@
 use ::hardwire::table::{
     Algorithm, AlignedBytes, Automaton, Backend, BackendId, Balance, Bounds, Config,
     ContextSignal, ConversationSignal, Decision, DecisionId, Edge, Endpoint, EnvVar,
-    EventSignal, Families, Feature, KeywordOperator, KeywordSignal, Limits, Listener,
-    Literals, Management, Matched, MeasureId, MemoryStore, MetadataSignal, MetadataTest,
-    Modality, Model, ModelId, Number, Patterns, Plugins, Protocol, Reasons, Reliability,
-    RetryOn, RoleSignal, Roles, Rule, Signal, SignalId, SignalKind, SignalSet,
-    StoreBounds, StructureSignal, Tables, Target, Term, Terms, best, sure_within,
+    EventSignal, Families, Feature, KeywordOperator, KeywordSignal, LanguageSignal,
+    Languages, Limits, Listener, Literals, Management, Matched, MeasureId, MemoryStore,
+    MetadataSignal, MetadataTest, Modality, Model, ModelId, Number, Patterns, Plugins,
+    Policy, PolicyId, Protocol, Reasons, Reliability, Retention, RetryOn, RoleSignal,
+    Roles, Rule, Signal, SignalId, SignalKind, SignalSet, StoreBounds, StructureSignal,
+    Tables, Target, Term, Terms, best, sure_within,
 };
 use ::std::time::Duration;
 
@@ -18,7 +19,7 @@ use ::std::time::Duration;
 pub static TABLES: Tables = Tables {
     config: Config {
         source: "families.yaml",
-        sha256: "54c987bc06f65785003a8f946aec1b74343d22bd65483cb96c1a8c5c28fcca99",
+        sha256: "795e692a53939bf80a059f2eb56e44a4b4ed366621c8dca1c1e518e37c12c159",
         json: include_str!("config.json"),
     },
     env: &ENV,
@@ -42,39 +43,9 @@ pub static TABLES: Tables = Tables {
     models: &MODELS,
     backend_count: 2,
     default_model: Some(MODEL_SMALL),
-    signals: &SIGNALS,
-    keywords: &KEYWORDS,
-    automata: &AUTOMATA,
-    term_count: 12,
-    contexts: &CONTEXTS,
-    families: Families {
-        structures: &STRUCTURES,
-        conversations: &CONVERSATIONS,
-        metadata: &METADATA,
-        roles: Some(Roles {
-            user_header: "x-user",
-            groups_header: "x-authz-user-groups",
-            fail_open: false,
-            roles: &ROLES,
-        }),
-        events: &EVENTS,
-        modality: Some(Modality {
-            image: Terms { first: 9, count: 2 },
-            both: Terms { first: 11, count: 1 },
-            ar: None,
-            diffusion: Some(MODALITY_DIFFUSION),
-            both_signal: Some(MODALITY_BOTH),
-        }),
-    },
-    project: Some(project),
-    decisions: &DECISIONS,
-    reasons: Reasons {
-        rules: &RULES,
-        confidences: &CONFIDENCES,
-        terms: &TERMS,
-    },
+    policies: &[&POLICY],
+    entrypoints: &[],
     resolve,
-    decide,
 };
 
 // === Environment, read once at start-up ===
@@ -184,6 +155,62 @@ static BACKENDS_LARGE: [Backend; 1] = [
     },
 ];
 
+// === Names ===
+
+fn resolve(name: &str) -> Option<Target> {
+    match name {
+        "vllm-sr/auto" | "auto" | "MoM" => Some(Target::Auto(PolicyId(0))),
+        "small" => Some(Target::Model(MODEL_SMALL)),
+        "large" => Some(Target::Model(MODEL_LARGE)),
+        _ => None,
+    }
+}
+
+// === Policy ===
+
+/// What the top-level `routing` comes to.
+static POLICY: Policy = Policy {
+    name: "default",
+    description: "",
+    signals: &SIGNALS,
+    keywords: &KEYWORDS,
+    automata: &AUTOMATA,
+    term_count: 12,
+    contexts: &CONTEXTS,
+    families: Families {
+        structures: &STRUCTURES,
+        conversations: &CONVERSATIONS,
+        metadata: &METADATA,
+        roles: Some(Roles {
+            user_header: "x-user",
+            groups_header: "x-authz-user-groups",
+            fail_open: false,
+            roles: &ROLES,
+        }),
+        events: &EVENTS,
+        modality: Some(Modality {
+            image: Terms { first: 9, count: 2 },
+            both: Terms { first: 11, count: 1 },
+            ar: None,
+            diffusion: Some(MODALITY_DIFFUSION),
+            both_signal: Some(MODALITY_BOTH),
+        }),
+        languages: Some(Languages {
+            detect: ::hardwire::language::detect,
+            signals: &LANGUAGES,
+        }),
+    },
+    project: Some(project),
+    first_decision: 0,
+    decisions: &DECISIONS,
+    reasons: Reasons {
+        rules: &RULES,
+        confidences: &CONFIDENCES,
+        terms: &TERMS,
+    },
+    decide,
+};
+
 // === Signals ===
 
 /// Keyword signal `legal`: any of "contract".
@@ -218,19 +245,28 @@ const EVENT_PAYMENT: SignalId = SignalId(13);
 const MODALITY_DIFFUSION: SignalId = SignalId(14);
 /// Modality signal `BOTH`.
 const MODALITY_BOTH: SignalId = SignalId(15);
+/// Language signal `fr`, from confidence 0.3 on.
+const LANGUAGE_FR: SignalId = SignalId(16);
+/// Language signal `en`, from confidence 0.8 on.
+const LANGUAGE_EN: SignalId = SignalId(17);
+/// Language signal `ja`, from confidence 0.3 on.
+const LANGUAGE_JA: SignalId = SignalId(18);
 /// Projection signal `middle`.
-const PROJECTION_MIDDLE: SignalId = SignalId(16);
+const PROJECTION_MIDDLE: SignalId = SignalId(19);
 /// Projection signal `high`.
-const PROJECTION_HIGH: SignalId = SignalId(17);
+const PROJECTION_HIGH: SignalId = SignalId(20);
 const CONFIDENCE_STRUCTURE_MANY_QUESTIONS: MeasureId = MeasureId(0);
 const CONFIDENCE_STRUCTURE_POLITE: MeasureId = MeasureId(1);
 const CONFIDENCE_STRUCTURE_DENSE: MeasureId = MeasureId(2);
 const CONFIDENCE_STRUCTURE_BRIEF: MeasureId = MeasureId(3);
 const VALUE_CONVERSATION_LONG_TALK: MeasureId = MeasureId(4);
 const CONFIDENCE_EVENT_PAYMENT: MeasureId = MeasureId(5);
-const CONFIDENCE_PROJECTION_MIDDLE: MeasureId = MeasureId(6);
+const CONFIDENCE_LANGUAGE_FR: MeasureId = MeasureId(6);
+const CONFIDENCE_LANGUAGE_EN: MeasureId = MeasureId(7);
+const CONFIDENCE_LANGUAGE_JA: MeasureId = MeasureId(8);
+const CONFIDENCE_PROJECTION_MIDDLE: MeasureId = MeasureId(9);
 
-static SIGNALS: [Signal; 18] = [
+static SIGNALS: [Signal; 21] = [
     Signal {
         kind: SignalKind::Keyword,
         name: "legal",
@@ -294,6 +330,18 @@ static SIGNALS: [Signal; 18] = [
     Signal {
         kind: SignalKind::Modality,
         name: "BOTH",
+    },
+    Signal {
+        kind: SignalKind::Language,
+        name: "fr",
+    },
+    Signal {
+        kind: SignalKind::Language,
+        name: "en",
+    },
+    Signal {
+        kind: SignalKind::Language,
+        name: "ja",
     },
     Signal {
         kind: SignalKind::Projection,
@@ -425,6 +473,27 @@ static EVENTS: [EventSignal; 1] = [
     },
 ];
 
+static LANGUAGES: [LanguageSignal; 3] = [
+    LanguageSignal {
+        signal: LANGUAGE_FR,
+        code: "fr",
+        threshold: 0.3,
+        confidence: Some(CONFIDENCE_LANGUAGE_FR),
+    },
+    LanguageSignal {
+        signal: LANGUAGE_EN,
+        code: "en",
+        threshold: 0.8,
+        confidence: Some(CONFIDENCE_LANGUAGE_EN),
+    },
+    LanguageSignal {
+        signal: LANGUAGE_JA,
+        code: "ja",
+        threshold: 0.3,
+        confidence: Some(CONFIDENCE_LANGUAGE_JA),
+    },
+];
+
 // === Automata ===
 
 static AUTOMATA: [Automaton; 3] = [
@@ -534,7 +603,7 @@ fn project_effort_bands(s: &mut SignalSet) {
         score += 0.5 * 1.0;
     }
     if s.has(STRUCTURE_POLITE) {
-        score += -0.25 * s.measure(CONFIDENCE_STRUCTURE_POLITE);
+        score -= 0.25 * s.measure(CONFIDENCE_STRUCTURE_POLITE);
     }
     if s.has(CONVERSATION_LONG_TALK) {
         score += 0.1 * s.measure(VALUE_CONVERSATION_LONG_TALK);
@@ -583,10 +652,16 @@ const DECISION_ADMIN: DecisionId = DecisionId(10);
 const DECISION_MUCH_TALK: DecisionId = DecisionId(11);
 /// `routing.decisions[12]`, `brief`
 const DECISION_BRIEF: DecisionId = DecisionId(12);
-/// `routing.decisions[13]`, `legal`
-const DECISION_LEGAL: DecisionId = DecisionId(13);
+/// `routing.decisions[13]`, `french`
+const DECISION_FRENCH: DecisionId = DecisionId(13);
+/// `routing.decisions[14]`, `sure_english`
+const DECISION_SURE_ENGLISH: DecisionId = DecisionId(14);
+/// `routing.decisions[15]`, `surely_japanese`
+const DECISION_SURELY_JAPANESE: DecisionId = DecisionId(15);
+/// `routing.decisions[16]`, `legal`
+const DECISION_LEGAL: DecisionId = DecisionId(16);
 
-static DECISIONS: [Decision; 14] = [
+static DECISIONS: [Decision; 17] = [
     Decision {
         name: "hard_work",
         priority: 450,
@@ -595,6 +670,8 @@ static DECISIONS: [Decision; 14] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "some_work",
@@ -604,6 +681,8 @@ static DECISIONS: [Decision; 14] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "denied",
@@ -613,6 +692,8 @@ static DECISIONS: [Decision; 14] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "image",
@@ -622,6 +703,8 @@ static DECISIONS: [Decision; 14] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "sure_payment",
@@ -631,6 +714,8 @@ static DECISIONS: [Decision; 14] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "payment",
@@ -640,6 +725,8 @@ static DECISIONS: [Decision; 14] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "questions",
@@ -649,6 +736,8 @@ static DECISIONS: [Decision; 14] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "polite_steps",
@@ -658,6 +747,8 @@ static DECISIONS: [Decision; 14] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "dense_or_fenced",
@@ -667,6 +758,8 @@ static DECISIONS: [Decision; 14] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "agents",
@@ -676,6 +769,8 @@ static DECISIONS: [Decision; 14] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "admin",
@@ -685,6 +780,8 @@ static DECISIONS: [Decision; 14] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "much_talk",
@@ -694,6 +791,8 @@ static DECISIONS: [Decision; 14] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "brief",
@@ -703,6 +802,46 @@ static DECISIONS: [Decision; 14] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
+    },
+    Decision {
+        name: "french",
+        priority: 50,
+        tier: 0,
+        models: &[],
+        reasoning: &[],
+        algorithm: Algorithm::Static,
+        plugins: Plugins::NONE,
+        retention: Some(Retention {
+            drop: Some(false),
+            ttl_turns: Some(0),
+            keep_current_model: None,
+            prefer_prefix: Some(true),
+        }),
+        annotations: Some("{\"team\":\"paris\",\"tags\":[\"a\",1],\"on_call\":null}"),
+    },
+    Decision {
+        name: "sure_english",
+        priority: 40,
+        tier: 0,
+        models: &[],
+        reasoning: &[],
+        algorithm: Algorithm::Static,
+        plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
+    },
+    Decision {
+        name: "surely_japanese",
+        priority: 30,
+        tier: 0,
+        models: &[],
+        reasoning: &[],
+        algorithm: Algorithm::Static,
+        plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "legal",
@@ -712,6 +851,8 @@ static DECISIONS: [Decision; 14] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
 ];
 
@@ -805,6 +946,32 @@ fn brief_confidence(s: &SignalSet) -> f64 {
     (s.measure(CONFIDENCE_STRUCTURE_BRIEF) + 1.0) / 2.0
 }
 
+/// The rule of `DECISION_FRENCH`.
+fn french(s: &SignalSet) -> bool {
+    s.has(LANGUAGE_FR)
+}
+
+/// How sure `DECISION_FRENCH` is when it matches.
+fn french_confidence(s: &SignalSet) -> f64 {
+    s.measure(CONFIDENCE_LANGUAGE_FR)
+}
+
+/// The rule of `DECISION_SURE_ENGLISH`.
+fn sure_english(s: &SignalSet) -> bool {
+    s.has(LANGUAGE_EN)
+}
+
+/// How sure `DECISION_SURE_ENGLISH` is when it matches.
+fn sure_english_confidence(s: &SignalSet) -> f64 {
+    s.measure(CONFIDENCE_LANGUAGE_EN)
+}
+
+/// The rule of `DECISION_SURELY_JAPANESE`.
+#[allow(clippy::nonminimal_bool, clippy::overly_complex_bool_expr, clippy::eq_op)]
+fn surely_japanese(s: &SignalSet) -> bool {
+    s.has(LANGUAGE_JA) && s.measure(CONFIDENCE_LANGUAGE_JA) >= 0.9
+}
+
 /// The rule of `DECISION_SOME_WORK`.
 fn some_work(s: &SignalSet) -> bool {
     s.has(PROJECTION_MIDDLE)
@@ -864,6 +1031,15 @@ fn decide(s: &SignalSet) -> Option<Matched> {
         if brief(s) {
             surest = surer(surest, DECISION_BRIEF, brief_confidence(s));
         }
+        if french(s) {
+            surest = surer(surest, DECISION_FRENCH, french_confidence(s));
+        }
+        if sure_english(s) {
+            surest = surer(surest, DECISION_SURE_ENGLISH, sure_english_confidence(s));
+        }
+        if surely_japanese(s) {
+            return surer(surest, DECISION_SURELY_JAPANESE, 1.0);
+        }
         if some_work(s) {
             return surer(surest, DECISION_SOME_WORK, some_work_confidence(s));
         }
@@ -911,6 +1087,15 @@ fn decide(s: &SignalSet) -> Option<Matched> {
         if brief(s) {
             return won(DECISION_BRIEF, brief_confidence(s));
         }
+        if french(s) {
+            return won(DECISION_FRENCH, french_confidence(s));
+        }
+        if sure_english(s) {
+            return won(DECISION_SURE_ENGLISH, sure_english_confidence(s));
+        }
+        if surely_japanese(s) {
+            return won(DECISION_SURELY_JAPANESE, 1.0);
+        }
         if some_work(s) {
             return won(DECISION_SOME_WORK, some_work_confidence(s));
         }
@@ -939,7 +1124,7 @@ const fn surer(
 
 // === Reasons, which only explanations read ===
 
-static RULES: [Option<Rule>; 14] = [
+static RULES: [Option<Rule>; 17] = [
     Some(Rule::Signal(PROJECTION_HIGH)),
     Some(Rule::Signal(PROJECTION_MIDDLE)),
     Some(Rule::Signal(METADATA_DENIED)),
@@ -979,10 +1164,24 @@ static RULES: [Option<Rule>; 14] = [
         ),
     ),
     Some(Rule::All(&[Rule::Signal(STRUCTURE_BRIEF), Rule::Signal(METADATA_UNTAGGED)])),
+    Some(Rule::Signal(LANGUAGE_FR)),
+    Some(Rule::Signal(LANGUAGE_EN)),
+    Some(
+        Rule::Compare(
+            LANGUAGE_JA,
+            Number::Noted(CONFIDENCE_LANGUAGE_JA),
+            Bounds {
+                gt: None,
+                gte: Some(0.9),
+                lt: None,
+                lte: None,
+            },
+        ),
+    ),
     Some(Rule::Signal(KEYWORD_LEGAL)),
 ];
 
-static CONFIDENCES: [Number; 18] = [
+static CONFIDENCES: [Number; 21] = [
     Number::Known(1.0),
     Number::Noted(CONFIDENCE_STRUCTURE_MANY_QUESTIONS),
     Number::Noted(CONFIDENCE_STRUCTURE_POLITE),
@@ -999,6 +1198,9 @@ static CONFIDENCES: [Number; 18] = [
     Number::Noted(CONFIDENCE_EVENT_PAYMENT),
     Number::Known(1.0),
     Number::Known(1.0),
+    Number::Noted(CONFIDENCE_LANGUAGE_FR),
+    Number::Noted(CONFIDENCE_LANGUAGE_EN),
+    Number::Noted(CONFIDENCE_LANGUAGE_JA),
     Number::Noted(CONFIDENCE_PROJECTION_MIDDLE),
     Number::Known(0.9999938558253978),
 ];
@@ -1017,14 +1219,3 @@ static TERMS: [&str; 12] = [
     "(?i)generate an image",
     "(?i)explain",
 ];
-
-// === Names ===
-
-fn resolve(name: &str) -> Option<Target> {
-    match name {
-        "vllm-sr/auto" | "auto" | "MoM" => Some(Target::Auto),
-        "small" => Some(Target::Model(MODEL_SMALL)),
-        "large" => Some(Target::Model(MODEL_LARGE)),
-        _ => None,
-    }
-}

@@ -4,9 +4,9 @@ use ::hardwire::table::{
     Algorithm, Auth, Automaton, Backend, BackendId, Balance, BodyChange, Config,
     ContextSignal, Decision, DecisionId, Edge, Endpoint, EnvSlot, EnvVar, Families, Http,
     KeywordOperator, KeywordSignal, Limits, Listener, Literals, Management, Matched,
-    MemoryStore, Model, ModelId, Number, Piece, Plugins, Pricing, Protocol, Reasoning,
-    Reasons, Reliability, RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet,
-    StoreBounds, Tables, Target, Term, Text, Url,
+    MemoryStore, Model, ModelId, Number, Piece, Plugins, Policy, PolicyId, Pricing,
+    Protocol, Reasoning, Reasons, Reliability, RetryOn, Rule, Signal, SignalId,
+    SignalKind, SignalSet, StoreBounds, Tables, Target, Term, Text, Url,
 };
 use ::std::time::Duration;
 
@@ -41,28 +41,9 @@ pub static TABLES: Tables = Tables {
     models: &MODELS,
     backend_count: 6,
     default_model: Some(MODEL_SONNET),
-    signals: &SIGNALS,
-    keywords: &KEYWORDS,
-    automata: &AUTOMATA,
-    term_count: 4,
-    contexts: &CONTEXTS,
-    families: Families {
-        structures: &[],
-        conversations: &[],
-        metadata: &[],
-        roles: None,
-        events: &[],
-        modality: None,
-    },
-    project: None,
-    decisions: &DECISIONS,
-    reasons: Reasons {
-        rules: &RULES,
-        confidences: &CONFIDENCES,
-        terms: &TERMS,
-    },
+    policies: &[&POLICY],
+    entrypoints: &[],
     resolve,
-    decide,
 };
 
 // === Environment, read once at start-up ===
@@ -391,6 +372,51 @@ static BACKENDS_ECHO_CHAT: [Backend; 1] = [
     },
 ];
 
+// === Names ===
+
+fn resolve(name: &str) -> Option<Target> {
+    match name {
+        "vllm-sr/auto" | "auto" | "MoM" => Some(Target::Auto(PolicyId(0))),
+        "sonnet" => Some(Target::Model(MODEL_SONNET)),
+        "opus" => Some(Target::Model(MODEL_OPUS)),
+        "local" => Some(Target::Model(MODEL_LOCAL)),
+        "echo-messages" => Some(Target::Model(MODEL_ECHO_MESSAGES)),
+        "echo-chat" => Some(Target::Model(MODEL_ECHO_CHAT)),
+        _ => None,
+    }
+}
+
+// === Policy ===
+
+/// What the top-level `routing` comes to.
+static POLICY: Policy = Policy {
+    name: "default",
+    description: "",
+    signals: &SIGNALS,
+    keywords: &KEYWORDS,
+    automata: &AUTOMATA,
+    term_count: 4,
+    contexts: &CONTEXTS,
+    families: Families {
+        structures: &[],
+        conversations: &[],
+        metadata: &[],
+        roles: None,
+        events: &[],
+        modality: None,
+        languages: None,
+    },
+    project: None,
+    first_decision: 0,
+    decisions: &DECISIONS,
+    reasons: Reasons {
+        rules: &RULES,
+        confidences: &CONFIDENCES,
+        terms: &TERMS,
+    },
+    decide,
+};
+
 // === Signals ===
 
 /// Keyword signal `hard`: any of "prove".
@@ -508,6 +534,9 @@ static DECISIONS: [Decision; 4] = [
         reasoning: &[
             Some(Reasoning {
                 on: true,
+                family: "none",
+                parameter: "thinking",
+                effort: Some("high"),
                 changes: &[
                     &[BodyChange::Think(Some(16_384))],
                     &[BodyChange::Think(Some(16_384))],
@@ -515,6 +544,9 @@ static DECISIONS: [Decision; 4] = [
             }),
             Some(Reasoning {
                 on: true,
+                family: "effort",
+                parameter: "reasoning_effort",
+                effort: Some("max"),
                 changes: &[
                     &[
                         BodyChange::Think(None),
@@ -524,15 +556,23 @@ static DECISIONS: [Decision; 4] = [
             }),
             Some(Reasoning {
                 on: true,
+                family: "switch",
+                parameter: "enable_thinking",
+                effort: Some("low"),
                 changes: &[&[BodyChange::Think(Some(2048))]],
             }),
             Some(Reasoning {
                 on: false,
+                family: "effort",
+                parameter: "reasoning_effort",
+                effort: None,
                 changes: &[&[]],
             }),
         ],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "easy",
@@ -542,6 +582,9 @@ static DECISIONS: [Decision; 4] = [
         reasoning: &[
             Some(Reasoning {
                 on: false,
+                family: "none",
+                parameter: "thinking",
+                effort: None,
                 changes: &[
                     &[BodyChange::Remove("thinking")],
                     &[BodyChange::Remove("thinking")],
@@ -549,11 +592,16 @@ static DECISIONS: [Decision; 4] = [
             }),
             Some(Reasoning {
                 on: false,
+                family: "switch",
+                parameter: "enable_thinking",
+                effort: None,
                 changes: &[&[BodyChange::Remove("thinking")]],
             }),
         ],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "odd",
@@ -563,6 +611,8 @@ static DECISIONS: [Decision; 4] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "image",
@@ -575,6 +625,8 @@ static DECISIONS: [Decision; 4] = [
             fast_response: Some("\"No images here.\""),
             ..Plugins::NONE
         },
+        retention: None,
+        annotations: None,
     },
 ];
 
@@ -636,17 +688,3 @@ static CONFIDENCES: [Number; 4] = [
 ];
 
 static TERMS: [&str; 4] = ["prove", "hello", "odd", "draw"];
-
-// === Names ===
-
-fn resolve(name: &str) -> Option<Target> {
-    match name {
-        "vllm-sr/auto" | "auto" | "MoM" => Some(Target::Auto),
-        "sonnet" => Some(Target::Model(MODEL_SONNET)),
-        "opus" => Some(Target::Model(MODEL_OPUS)),
-        "local" => Some(Target::Model(MODEL_LOCAL)),
-        "echo-messages" => Some(Target::Model(MODEL_ECHO_MESSAGES)),
-        "echo-chat" => Some(Target::Model(MODEL_ECHO_CHAT)),
-        _ => None,
-    }
-}

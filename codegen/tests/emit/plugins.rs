@@ -4,10 +4,10 @@ use ::hardwire::table::{
     Algorithm, Auth, Automaton, Backend, BackendId, Balance, BodyChange, Config,
     ContextSignal, Decision, DecisionId, Edge, Endpoint, EnvSlot, EnvVar, Families,
     HeaderChange, Http, KeywordOperator, KeywordSignal, Limits, Listener, Literals,
-    Management, Matched, MemoryStore, Model, ModelId, Number, Piece, Plugins, Protocol,
-    Reasoning, Reasons, Reliability, RequestParams, RetryOn, Rule, Signal, SignalId,
-    SignalKind, SignalSet, StoreBounds, SystemPrompt, Tables, Target, Term, Text,
-    ToolPolicy, Url,
+    Management, Matched, MemoryStore, Model, ModelId, Number, Piece, Plugins, Policy,
+    PolicyId, Protocol, Reasoning, Reasons, Reliability, RequestParams, RetryOn, Rule,
+    Signal, SignalId, SignalKind, SignalSet, StoreBounds, SystemPrompt, Tables, Target,
+    Term, Text, ToolPolicy, Url,
 };
 use ::std::time::Duration;
 
@@ -42,28 +42,9 @@ pub static TABLES: Tables = Tables {
     models: &MODELS,
     backend_count: 6,
     default_model: Some(MODEL_PLAIN),
-    signals: &SIGNALS,
-    keywords: &KEYWORDS,
-    automata: &AUTOMATA,
-    term_count: 7,
-    contexts: &CONTEXTS,
-    families: Families {
-        structures: &[],
-        conversations: &[],
-        metadata: &[],
-        roles: None,
-        events: &[],
-        modality: None,
-    },
-    project: None,
-    decisions: &DECISIONS,
-    reasons: Reasons {
-        rules: &RULES,
-        confidences: &CONFIDENCES,
-        terms: &TERMS,
-    },
+    policies: &[&POLICY],
+    entrypoints: &[],
     resolve,
-    decide,
 };
 
 // === Environment, read once at start-up ===
@@ -401,6 +382,52 @@ static BACKENDS_MANY: [Backend; 2] = [
     },
 ];
 
+// === Names ===
+
+fn resolve(name: &str) -> Option<Target> {
+    match name {
+        "vllm-sr/auto" | "auto" | "MoM" => Some(Target::Auto(PolicyId(0))),
+        "plain" => Some(Target::Model(MODEL_PLAIN)),
+        "qwen" => Some(Target::Model(MODEL_QWEN)),
+        "gpt-oss" => Some(Target::Model(MODEL_GPT_OSS)),
+        "gpt" => Some(Target::Model(MODEL_GPT)),
+        "many" => Some(Target::Model(MODEL_MANY)),
+        "cs-expert" => Some(Target::Model(MODEL_CS_EXPERT)),
+        _ => None,
+    }
+}
+
+// === Policy ===
+
+/// What the top-level `routing` comes to.
+static POLICY: Policy = Policy {
+    name: "default",
+    description: "",
+    signals: &SIGNALS,
+    keywords: &KEYWORDS,
+    automata: &AUTOMATA,
+    term_count: 7,
+    contexts: &CONTEXTS,
+    families: Families {
+        structures: &[],
+        conversations: &[],
+        metadata: &[],
+        roles: None,
+        events: &[],
+        modality: None,
+        languages: None,
+    },
+    project: None,
+    first_decision: 0,
+    decisions: &DECISIONS,
+    reasons: Reasons {
+        rules: &RULES,
+        confidences: &CONFIDENCES,
+        terms: &TERMS,
+    },
+    decide,
+};
+
 // === Signals ===
 
 /// Keyword signal `hello`: any of "hello".
@@ -566,6 +593,8 @@ static DECISIONS: [Decision; 7] = [
             fast_response: Some("\"Hello \\\"you\\\".\\nAll is well.\""),
             ..Plugins::NONE
         },
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "think",
@@ -575,6 +604,9 @@ static DECISIONS: [Decision; 7] = [
         reasoning: &[
             Some(Reasoning {
                 on: true,
+                family: "gpt-oss",
+                parameter: "reasoning_effort",
+                effort: Some("high"),
                 changes: &[
                     &[
                         BodyChange::Remove("reasoning_effort"),
@@ -588,6 +620,9 @@ static DECISIONS: [Decision; 7] = [
             }),
             Some(Reasoning {
                 on: true,
+                family: "gpt-oss",
+                parameter: "reasoning_effort",
+                effort: Some("low"),
                 changes: &[
                     &[
                         BodyChange::Remove("reasoning_effort"),
@@ -600,6 +635,8 @@ static DECISIONS: [Decision; 7] = [
         ],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "code",
@@ -609,6 +646,9 @@ static DECISIONS: [Decision; 7] = [
         reasoning: &[
             Some(Reasoning {
                 on: true,
+                family: "qwen3",
+                parameter: "enable_thinking",
+                effort: None,
                 changes: &[
                     &[
                         BodyChange::Remove("reasoning_effort"),
@@ -631,6 +671,8 @@ static DECISIONS: [Decision; 7] = [
             ],
             ..Plugins::NONE
         },
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "strict",
@@ -640,6 +682,9 @@ static DECISIONS: [Decision; 7] = [
         reasoning: &[
             Some(Reasoning {
                 on: false,
+                family: "qwen3",
+                parameter: "enable_thinking",
+                effort: None,
                 changes: &[
                     &[
                         BodyChange::Remove("reasoning_effort"),
@@ -665,6 +710,8 @@ static DECISIONS: [Decision; 7] = [
             }),
             ..Plugins::NONE
         },
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "tools",
@@ -680,6 +727,8 @@ static DECISIONS: [Decision; 7] = [
             }),
             ..Plugins::NONE
         },
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "hard",
@@ -689,6 +738,9 @@ static DECISIONS: [Decision; 7] = [
         reasoning: &[
             Some(Reasoning {
                 on: false,
+                family: "gpt-oss",
+                parameter: "reasoning_effort",
+                effort: None,
                 changes: &[
                     &[
                         BodyChange::MoveInto(
@@ -702,6 +754,8 @@ static DECISIONS: [Decision; 7] = [
         ],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "deep",
@@ -711,11 +765,16 @@ static DECISIONS: [Decision; 7] = [
         reasoning: &[
             Some(Reasoning {
                 on: true,
+                family: "gpt-oss",
+                parameter: "reasoning_effort",
+                effort: Some("low"),
                 changes: &[&[BodyChange::Set("reasoning_effort", "\"low\"")]],
             }),
         ],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
 ];
 
@@ -807,18 +866,3 @@ static CONFIDENCES: [Number; 7] = [
 ];
 
 static TERMS: [&str; 7] = ["hello", "think", "code", "strict", "tools", "hard", "deep"];
-
-// === Names ===
-
-fn resolve(name: &str) -> Option<Target> {
-    match name {
-        "vllm-sr/auto" | "auto" | "MoM" => Some(Target::Auto),
-        "plain" => Some(Target::Model(MODEL_PLAIN)),
-        "qwen" => Some(Target::Model(MODEL_QWEN)),
-        "gpt-oss" => Some(Target::Model(MODEL_GPT_OSS)),
-        "gpt" => Some(Target::Model(MODEL_GPT)),
-        "many" => Some(Target::Model(MODEL_MANY)),
-        "cs-expert" => Some(Target::Model(MODEL_CS_EXPERT)),
-        _ => None,
-    }
-}

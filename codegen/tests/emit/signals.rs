@@ -4,9 +4,9 @@ use ::hardwire::table::{
     Algorithm, AlignedBytes, Automaton, Backend, BackendId, Balance, Config,
     ContextSignal, Decision, DecisionId, Edge, Endpoint, EnvVar, Families,
     KeywordOperator, KeywordSignal, Limits, Listener, Literals, Management, Matched,
-    MemoryStore, Model, ModelId, Number, Patterns, Plugins, Protocol, Reasons,
-    Reliability, RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet, StoreBounds,
-    Tables, Target, Term,
+    MemoryStore, Model, ModelId, Number, Patterns, Plugins, Policy, PolicyId, Protocol,
+    Reasons, Reliability, RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet,
+    StoreBounds, Tables, Target, Term,
 };
 use ::std::time::Duration;
 
@@ -41,28 +41,9 @@ pub static TABLES: Tables = Tables {
     models: &MODELS,
     backend_count: 3,
     default_model: None,
-    signals: &SIGNALS,
-    keywords: &KEYWORDS,
-    automata: &AUTOMATA,
-    term_count: 16,
-    contexts: &CONTEXTS,
-    families: Families {
-        structures: &[],
-        conversations: &[],
-        metadata: &[],
-        roles: None,
-        events: &[],
-        modality: None,
-    },
-    project: None,
-    decisions: &DECISIONS,
-    reasons: Reasons {
-        rules: &RULES,
-        confidences: &CONFIDENCES,
-        terms: &TERMS,
-    },
+    policies: &[&POLICY],
+    entrypoints: &[],
     resolve,
-    decide,
 };
 
 // === Environment, read once at start-up ===
@@ -205,6 +186,49 @@ static BACKENDS_CODER: [Backend; 1] = [
         },
     },
 ];
+
+// === Names ===
+
+fn resolve(name: &str) -> Option<Target> {
+    match name {
+        "vllm-sr/auto" | "auto" | "MoM" => Some(Target::Auto(PolicyId(0))),
+        "small" => Some(Target::Model(MODEL_SMALL)),
+        "large" => Some(Target::Model(MODEL_LARGE)),
+        "coder" => Some(Target::Model(MODEL_CODER)),
+        _ => None,
+    }
+}
+
+// === Policy ===
+
+/// What the top-level `routing` comes to.
+static POLICY: Policy = Policy {
+    name: "default",
+    description: "",
+    signals: &SIGNALS,
+    keywords: &KEYWORDS,
+    automata: &AUTOMATA,
+    term_count: 16,
+    contexts: &CONTEXTS,
+    families: Families {
+        structures: &[],
+        conversations: &[],
+        metadata: &[],
+        roles: None,
+        events: &[],
+        modality: None,
+        languages: None,
+    },
+    project: None,
+    first_decision: 0,
+    decisions: &DECISIONS,
+    reasons: Reasons {
+        rules: &RULES,
+        confidences: &CONFIDENCES,
+        terms: &TERMS,
+    },
+    decide,
+};
 
 // === Signals ===
 
@@ -412,6 +436,8 @@ static DECISIONS: [Decision; 8] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "match",
@@ -421,6 +447,8 @@ static DECISIONS: [Decision; 8] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "b-ticket",
@@ -430,6 +458,8 @@ static DECISIONS: [Decision; 8] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "a-long",
@@ -439,6 +469,8 @@ static DECISIONS: [Decision; 8] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "negations",
@@ -448,6 +480,8 @@ static DECISIONS: [Decision; 8] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "twice",
@@ -457,6 +491,8 @@ static DECISIONS: [Decision; 8] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "not_short",
@@ -466,6 +502,8 @@ static DECISIONS: [Decision; 8] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
     Decision {
         name: "rest",
@@ -475,6 +513,8 @@ static DECISIONS: [Decision; 8] = [
         reasoning: &[],
         algorithm: Algorithm::Static,
         plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
     },
 ];
 
@@ -655,15 +695,3 @@ static TERMS: [&str; 16] = [
     "(?i)(?-u:\\b)[A-Z]{2,5}-[0-9]+(?-u:\\b)",
     "(?i)^help",
 ];
-
-// === Names ===
-
-fn resolve(name: &str) -> Option<Target> {
-    match name {
-        "vllm-sr/auto" | "auto" | "MoM" => Some(Target::Auto),
-        "small" => Some(Target::Model(MODEL_SMALL)),
-        "large" => Some(Target::Model(MODEL_LARGE)),
-        "coder" => Some(Target::Model(MODEL_CODER)),
-        _ => None,
-    }
-}

@@ -3,8 +3,8 @@
 use ::hardwire::table::{
     Automaton, Backend, BackendId, Balance, Config, ContextSignal, Decision, Endpoint,
     EnvSlot, EnvVar, Families, KeywordSignal, Limits, Listener, Management, Matched,
-    Model, ModelId, Piece, Protocol, Reasons, RedisStore, Reliability, RetryOn, Signal,
-    SignalSet, Tables, Target, Text,
+    Model, ModelId, Piece, Policy, PolicyId, Protocol, Reasons, RedisStore, Reliability,
+    RetryOn, Signal, SignalSet, Tables, Target, Text,
 };
 use ::std::time::Duration;
 
@@ -39,24 +39,9 @@ pub static TABLES: Tables = Tables {
     models: &MODELS,
     backend_count: 1,
     default_model: Some(MODEL_ECHO),
-    signals: &SIGNALS,
-    keywords: &KEYWORDS,
-    automata: &AUTOMATA,
-    term_count: 0,
-    contexts: &CONTEXTS,
-    families: Families {
-        structures: &[],
-        conversations: &[],
-        metadata: &[],
-        roles: None,
-        events: &[],
-        modality: None,
-    },
-    project: None,
-    decisions: &DECISIONS,
-    reasons: Reasons::NONE,
+    policies: &[&POLICY],
+    entrypoints: &[],
     resolve,
-    decide,
 };
 
 // === Environment, read once at start-up ===
@@ -158,6 +143,43 @@ static BACKENDS_ECHO: [Backend; 1] = [
     },
 ];
 
+// === Names ===
+
+fn resolve(name: &str) -> Option<Target> {
+    match name {
+        "vllm-sr/auto" | "auto" | "MoM" => Some(Target::Auto(PolicyId(0))),
+        "echo" => Some(Target::Model(MODEL_ECHO)),
+        _ => None,
+    }
+}
+
+// === Policy ===
+
+/// What the top-level `routing` comes to.
+static POLICY: Policy = Policy {
+    name: "default",
+    description: "",
+    signals: &SIGNALS,
+    keywords: &KEYWORDS,
+    automata: &AUTOMATA,
+    term_count: 0,
+    contexts: &CONTEXTS,
+    families: Families {
+        structures: &[],
+        conversations: &[],
+        metadata: &[],
+        roles: None,
+        events: &[],
+        modality: None,
+        languages: None,
+    },
+    project: None,
+    first_decision: 0,
+    decisions: &DECISIONS,
+    reasons: Reasons::NONE,
+    decide,
+};
+
 // === Signals ===
 
 static SIGNALS: [Signal; 0] = [];
@@ -177,14 +199,4 @@ static DECISIONS: [Decision; 0] = [];
 /// The decision that wins: by priority, then confidence, then name.
 fn decide(_: &SignalSet) -> Option<Matched> {
     None
-}
-
-// === Names ===
-
-fn resolve(name: &str) -> Option<Target> {
-    match name {
-        "vllm-sr/auto" | "auto" | "MoM" => Some(Target::Auto),
-        "echo" => Some(Target::Model(MODEL_ECHO)),
-        _ => None,
-    }
 }

@@ -5,7 +5,9 @@ use super::delivery::{self, Delivery};
 use super::exchange::{Conversation, End, Phase, Stop};
 use super::heads::{self, RequestHead};
 use super::replies::{self, Side};
-use crate::dispatch::{self, Answering, ApiError, Endpoint, Exchange, Found, Handling, Intake, MAX_WHOLE, Settled};
+use crate::dispatch::{
+    self, Admission, Answering, ApiError, Endpoint, Exchange, Found, Handling, Intake, MAX_WHOLE, Settled,
+};
 use crate::extproc::wire::{HeaderMutation, HttpBody, HttpHeaders, Mutation, ProcessingResponse};
 use crate::protocol::out::Out;
 use crate::routing::catalog::decode_id;
@@ -55,7 +57,7 @@ impl Conversation {
         self.exchange = Some(Box::new(exchange));
         self.client = dispatch::client_at(&head.path);
         let mut headers = head.headers.clone();
-        if !self.door().keys.admit(&mut headers) {
+        if self.door().keys.admit(&mut headers) == Admission::Refused {
             return Err(ApiError::unauthorized().into());
         }
         let endpoint = self.endpoint(&head)?;
@@ -105,6 +107,8 @@ impl Conversation {
                 let found = name.as_ref().and_then(|name| self.face.catalog.get(name));
                 Err(found.map_or_else(|| ApiError::no_model(&name.unwrap_or_default()).into(), json))
             }
+            // Responses are made and stored by the HTTP face alone.
+            Found::Endpoint(..) => Err(ApiError::no_endpoint(&head.method, path).into()),
             Found::Methods(methods) => Err(ApiError::wrong_method(methods).into()),
             Found::Nothing => Err(ApiError::no_endpoint(&head.method, path.strip_suffix('/').unwrap_or(path)).into()),
         }
@@ -152,7 +156,7 @@ impl Conversation {
         };
         let deadline = tokio::time::Instant::now() + timeout;
         let outbound = Outbound { headers: ask.headers, body: ask.body, rewrite: ask.rewrite, deadline };
-        let handed = match face.upstream.hand_over(ask.plan.model, outbound) {
+        let handed = match face.upstream.hand_over(ask.model, outbound) {
             Sender::Proxy(handed) => handed,
             Sender::Nobody(backend, answer) => {
                 exchange.tried(backend, 1);
@@ -160,7 +164,7 @@ impl Conversation {
             }
         };
         exchange.tried(handed.backend, 1);
-        let model = face.tables.model(ask.plan.model).name;
+        let model = face.tables.model(ask.model).name;
         let body = handed.body.to_bytes();
         let changes = changes(&asking.came, &handed, model, body.len());
         let clear = face.clear_route_cache;

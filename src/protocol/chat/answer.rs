@@ -79,7 +79,7 @@ fn tell(mut message: Object<'_>, id: JsonText<'_>, emit: &mut impl FnMut(Event<'
     for (n, (call_id, mut function)) in calls.into_iter().enumerate() {
         let made = format!("call_{n}_{}", String::from_utf8_lossy(id.as_raw()));
         let call_id = Some(text(call_id)).filter(|id| !id.is_empty());
-        let id = call_id.unwrap_or(JsonText::raw(made.as_bytes()));
+        let id = call_id.unwrap_or_else(|| JsonText::raw(made.as_bytes()));
         emit(Event::ToolCall { id, name: text(function.take("name")) });
         match function.take("arguments").or_else(|| function.take("input")) {
             // Some backends send the object itself.
@@ -166,7 +166,8 @@ fn write_message(answer: &Answer, w: &mut Writer) {
     w.close_array();
 }
 
-/// The text for those who read that alone, and all of it to be handed back.
+/// The text for those who read that alone, and all of it to be handed back: as OpenRouter has it, and as Anthropic has it
+/// itself, which is what a stream ends with, too.
 fn write_thinking(parts: &[Part], w: &mut Writer) {
     let texts = parts.iter().filter_map(|part| if let Part::Thinking(text, _) = part { Some(text) } else { None });
     if texts.clone().any(|text| !text.is_empty()) {
@@ -177,7 +178,7 @@ fn write_thinking(parts: &[Part], w: &mut Writer) {
         return;
     }
     w.key("reasoning_details").open_array();
-    for (index, thought) in thoughts.enumerate() {
+    for (index, thought) in thoughts.clone().enumerate() {
         w.open_object().key("type");
         match thought {
             Part::RedactedThinking(data) => {
@@ -190,6 +191,26 @@ fn write_thinking(parts: &[Part], w: &mut Writer) {
                 }
             }
             Part::Text(_) | Part::ToolCall { .. } => {}
+        }
+        w.close_object();
+    }
+    w.close_array();
+    let mut signed = thoughts.filter(|thought| !matches!(thought, Part::Thinking(_, None))).peekable();
+    if signed.peek().is_none() {
+        return;
+    }
+    w.key("thinking_blocks").open_array();
+    for thought in signed {
+        w.open_object().key("type");
+        match thought {
+            Part::RedactedThinking(data) => {
+                w.json("\"redacted_thinking\"").key("data").pieces(data.pieces());
+            }
+            Part::Thinking(text, Some(signature)) => {
+                w.json("\"thinking\"").key("thinking").pieces(text.pieces());
+                w.key("signature").pieces(signature.pieces());
+            }
+            _ => {}
         }
         w.close_object();
     }

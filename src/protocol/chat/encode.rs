@@ -2,8 +2,10 @@
 //!
 //! One chunk with the role comes first, exactly one with the finish reason, a chunk with the usage only where the client asked
 //! for it, then `[DONE]`; an error is an event of its own, and nothing comes behind it. All chunks have one id, time and model.
+//! Thinking is told in pieces, and once more as a whole with the finish reason, to be handed back.
 //! What goes around a text is rendered once for all texts of its kind.
 
+use super::thoughts::Thoughts;
 use super::{error, usage};
 use crate::protocol::event::{Event, Stop, Usage};
 use crate::protocol::out::{JsonText, Out};
@@ -30,6 +32,8 @@ pub struct Encoder {
     /// Blocks of thinking so far, the open one left out.
     thoughts: u64,
     is_thinking: bool,
+    /// What is handed back of them.
+    kept: Thoughts,
     usage: Usage,
 }
 
@@ -47,6 +51,7 @@ impl Encoder {
             needs_input: false,
             thoughts: 0,
             is_thinking: false,
+            kept: Thoughts::default(),
             usage: Usage::default(),
         }
     }
@@ -96,6 +101,7 @@ impl Encoder {
             }
             Event::Thinking(text) => {
                 self.is_thinking = true;
+                self.kept.text(text);
                 self.chunk(out, |out| {
                     out.write(b"\"reasoning_content\":\"");
                     out.text(text);
@@ -104,16 +110,23 @@ impl Encoder {
                 });
             }
             Event::Signature(signature) => {
+                self.kept.signature(signature);
                 self.chunk(out, |out| detail(out, "reasoning.text", self.thoughts, "signature", signature));
                 self.thought();
             }
             Event::RedactedThinking(data) => {
+                self.kept.redacted(data);
                 self.chunk(out, |out| detail(out, "reasoning.encrypted", self.thoughts, "data", data));
                 self.thought();
             }
             Event::ToolCall { id, name } => self.call(id, name, out),
             Event::Stop(stop) => {
                 out.write(&self.head);
+                if let Some(thoughts) = self.kept.items() {
+                    out.write(b"\"thinking_blocks\":[");
+                    out.write(thoughts);
+                    out.write(b"]");
+                }
                 out.write(b"},\"logprobs\":null,\"finish_reason\":\"");
                 out.write(finish_reason(stop).as_bytes());
                 out.write(self.endings.finish);
@@ -134,10 +147,9 @@ impl Encoder {
     fn start(&mut self, id: JsonText<'_>, created: Option<u64>, out: &mut Out) {
         let mut head = Out::default();
         head.write(b"data: {\"id\":\"");
-        if id.is_empty() {
-            head.escape(&self.context.id)
-        } else {
-            head.text(id)
+        match id.is_empty() {
+            true => head.escape(&self.context.id),
+            false => head.text(id),
         }
         head.write(b"\",\"object\":\"chat.completion.chunk\",\"created\":");
         head.number(created.unwrap_or(self.context.created));
@@ -172,6 +184,7 @@ impl Encoder {
     fn thought(&mut self) {
         self.thoughts += 1;
         self.is_thinking = false;
+        self.kept.close();
     }
 
     /// Writes a chunk with this delta.

@@ -4,4 +4,5 @@ pub mod answer;
 pub mod decode;
 pub mod encode;
 pub mod error;
+mod thoughts;
 pub mod usage;

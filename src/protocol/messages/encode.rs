@@ -125,10 +125,9 @@ impl Encoder {
 
     fn start(&mut self, id: JsonText<'_>, out: &mut Out) {
         out.write(b"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"");
-        if id.is_empty() {
-            out.escape(&self.context.id)
-        } else {
-            out.text(id)
+        match id.is_empty() {
+            true => out.escape(&self.context.id),
+            false => out.text(id),
         }
         out.write(b"\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"");
         out.escape(&self.context.model);

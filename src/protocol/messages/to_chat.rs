@@ -109,7 +109,7 @@ fn answer(
         match (&*thinking.take_word("type", &at)?, budget) {
             ("disabled", _) => {}
             // How much is up to the model there.
-            ("adaptive", _) | ("enabled", None) => {}
+            ("adaptive" | "between_tools", _) | ("enabled", None) => {}
             ("enabled", Some(_)) if !options.takes_effort => warnings.dropped("thinking"),
             ("enabled", Some(budget)) => {
                 let word = if budget < LITTLE {
@@ -121,7 +121,7 @@ fn answer(
                 };
                 effort = effort.or(Some(word));
             }
-            _ => return Err(at.key("type").refuse("must be enabled, adaptive or disabled")),
+            _ => return Err(at.key("type").refuse("must be enabled, adaptive, between_tools or disabled")),
         }
     }
     if let Some(word) = effort.filter(|_| options.takes_effort) {

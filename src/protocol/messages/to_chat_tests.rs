@@ -1,5 +1,6 @@
 //! Messages requests and the Chat requests that they become, row by row.
 
+#![allow(clippy::needless_pass_by_value)] // rows are written in place
 #![allow(clippy::disallowed_types)] // a tree is how a backend reads it
 
 use super::*;

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_types)] // a tree is how a backend reads it
 
 use super::{from_chat, to_chat};
+use crate::protocol::translated::Translated;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -60,14 +61,19 @@ fn check_chat_rules(request: &Value) {
 
 fn translated_to_chat(request: &Value) -> (Value, Vec<String>) {
     let options = to_chat::Options { bound: to_chat::Bound::MaxCompletionTokens, takes_effort: true };
-    let done = to_chat::translate(&Bytes::from(serde_json::to_vec(request).unwrap()), &options).unwrap();
-    (serde_json::from_slice(&done.body.into_inner().concat()).unwrap(), done.warnings.names().to_vec())
+    read(to_chat::translate(&Bytes::from(serde_json::to_vec(request).unwrap()), &options).unwrap())
 }
 
 fn translated_to_messages(request: &Value) -> (Value, Vec<String>) {
     let options = from_chat::Options { max_tokens: 32_000, reasoning: from_chat::Reasoning::Budget };
-    let done = from_chat::translate(&Bytes::from(serde_json::to_vec(request).unwrap()), &options).unwrap();
-    (serde_json::from_slice(&done.body.into_inner().concat()).unwrap(), done.warnings.names().to_vec())
+    read(from_chat::translate(&Bytes::from(serde_json::to_vec(request).unwrap()), &options).unwrap())
+}
+
+fn read(done: Translated) -> (Value, Vec<String>) {
+    let body = done.body.into_inner().concat();
+    // Whoever puts the backend's name there looks nowhere else.
+    assert!(body.starts_with(br#"{"model":"agent""#));
+    (serde_json::from_slice(&body).unwrap(), done.warnings.names().to_vec())
 }
 
 /// As Claude Code sends it: three system blocks, a score of tools, a loop of a hundred turns with up to four calls each.
@@ -106,7 +112,7 @@ fn coding_agent() -> Value {
         messages.push(json!({"role": "assistant", "content": said}));
         messages.push(json!({"role": "user", "content": ids.iter().enumerate().map(result).collect::<Vec<_>>()}));
     }
-    json!({"model": "claude", "max_tokens": 32000, "stream": true, "temperature": 1, "messages": messages, "tools": tools,
+    json!({"model": "agent", "max_tokens": 32000, "stream": true, "temperature": 1, "messages": messages, "tools": tools,
         "system": [{"type": "text", "text": "You are an agent."}, {"type": "text", "text": "Rules.\n".repeat(5000), "cache_control": cached},
             {"type": "text", "text": "Where: /home", "cache_control": cached}],
         "metadata": {"user_id": "user_1_account__session_2"}, "thinking": {"type": "enabled", "budget_tokens": 31999},
@@ -162,14 +168,15 @@ fn agents() -> Value {
             messages.push(json!({"role": "user", "content": "And tomorrow?"}));
         }
     }
-    json!({"model": "gpt", "messages": messages, "tools": [tool("get_weather"), tool("transfer_to_billing")], "tool_choice": "auto",
+    json!({"model": "agent", "messages": messages, "tools": [tool("get_weather"), tool("transfer_to_billing")], "tool_choice": "auto",
         "parallel_tool_calls": true, "stream": true, "stream_options": {"include_usage": true}, "store": false, "temperature": null,
         "metadata": {"trace": "1"}, "verbosity": "low", "reasoning_effort": "low", "max_tokens": 2000})
 }
 
 #[test]
 fn agents_before_a_messages_backend() {
-    let (messages, warnings) = translated_to_messages(&agents());
+    let (messages, mut warnings) = translated_to_messages(&agents());
+    warnings.sort_unstable();
     check_messages_rules(&messages);
     // The last calls of the assistant are answered, so the user's new question may be thought about.
     assert_eq!(messages["thinking"], json!({"type": "enabled", "budget_tokens": 1024}));

@@ -119,6 +119,27 @@ impl Encoder {
         }
     }
 
+    /// The answer was made, and is lost before the client was told its end.
+    pub fn lose(&mut self, failure: &Failure) {
+        self.outcome = Outcome::failed(failure);
+    }
+
+    /// What was said, as the body of a JSON string.
+    #[must_use]
+    pub fn said(&self) -> Bytes {
+        let texts = self.items.iter().flat_map(|item| match &item.kind {
+            ItemKind::Message(contents) => &contents[..],
+            _ => &[],
+        });
+        let mut said = BytesMut::new();
+        for content in texts {
+            if let Content::Text(text) = content {
+                said.extend_from_slice(text);
+            }
+        }
+        said.freeze()
+    }
+
     /// Whether the answer has ended, one way or another.
     #[must_use]
     pub fn is_done(&self) -> bool {
@@ -145,7 +166,7 @@ impl Encoder {
             let message = "the answer ended before it was complete".to_owned();
             self.fail(&Failure { kind: FailureKind::Api, message, code: None, param: None });
         }
-        self.completed_at = Some(now);
+        self.completed_at.get_or_insert(now);
         let kind = match self.outcome {
             Outcome::Completed | Outcome::InProgress => "response.completed",
             Outcome::Incomplete(_) => "response.incomplete",

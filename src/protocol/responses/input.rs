@@ -4,6 +4,7 @@
 //! follow their calls; what they show beside text comes behind the last of them, since Chat's tool messages hold only text.
 
 use super::assistant::{Assistant, Call, Thinking};
+use super::compaction::{SUMMARY, read_compaction};
 use super::custom::wrap;
 use super::parts::{Part, read_parts, read_said, write_parts};
 use super::request::{need_text, referred};
@@ -75,6 +76,15 @@ impl<'l> Messages<'l> {
             }
             "function_call_output" | "custom_tool_call_output" => self.result(item, path),
             "reasoning" => self.reasoning(item, path),
+            "compaction" => {
+                let summary = read_compaction(item, path)?;
+                self.begin();
+                self.out.write(br#"{"role":"user","content":""#);
+                self.out.write(SUMMARY);
+                self.out.pass(summary);
+                self.out.write(b"\"}");
+                Ok(())
+            }
             other => {
                 let other: String = other.chars().take(64).collect();
                 Err(path.key("type").refuse(format_args!("is `{other}`, and such items are not known here")))

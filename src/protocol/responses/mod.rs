@@ -4,6 +4,7 @@
 //! It must not know where responses are stored, nor which model answers.
 
 mod assistant;
+pub mod compaction;
 mod custom;
 mod echo;
 pub mod encode;
@@ -13,6 +14,7 @@ pub mod input;
 mod item;
 pub mod list;
 mod parts;
+pub mod replay;
 pub mod request;
 pub mod resource;
 pub mod to_chat;

@@ -215,8 +215,8 @@ impl<'a> Fields<'a> {
     fn check(&self) -> Result<(), RequestError> {
         let root = Path::Root;
         let check = |keys: &[&str], kind| {
-            let views = keys.iter().filter_map(|key| Some((*key, self.get(key)?)));
-            views.map(|(key, view)| view.expect(kind, &root.key(key))).collect::<Result<(), _>>()
+            let mut views = keys.iter().filter_map(|key| Some((*key, self.get(key)?)));
+            views.try_for_each(|(key, view)| view.expect(kind, &root.key(key)))
         };
         check(&NUMBERS, Kind::Number)?;
         check(&STRINGS, Kind::String)?;

@@ -23,6 +23,15 @@ pub struct Context {
     pub seal_unsigned: bool,
 }
 
+impl Context {
+    /// The model is known.
+    pub fn set_model(&mut self, name: &str) {
+        let mut out = Out::default();
+        out.escape(name);
+        self.model = out.into_vec().into();
+    }
+}
+
 /// How a response stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {

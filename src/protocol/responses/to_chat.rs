@@ -2,6 +2,7 @@
 //!
 //! Stored turns are taken over as the bytes that they were stored as, so a chain costs what it is long and nothing to read.
 
+use super::compaction::ASK;
 use super::input::{Lookup, Messages};
 use super::request::{Format, Input, NUMBERS, Request, STRINGS};
 use crate::protocol::out::Out;
@@ -39,6 +40,15 @@ pub struct Translated {
 impl Request<'_> {
     /// Makes a Chat request of it.
     pub fn to_chat(&self, history: History<'_>) -> Result<Translated, RequestError> {
+        self.chat(history, None)
+    }
+
+    /// Makes a Chat request of it that asks for a summary of it all, of any length and in plain text.
+    pub fn to_summary(&self, history: History<'_>) -> Result<Translated, RequestError> {
+        self.chat(history, Some(ASK))
+    }
+
+    fn chat(&self, history: History<'_>, ask: Option<&'static [u8]>) -> Result<Translated, RequestError> {
         let mut warnings = self.warnings.clone();
         let mut messages = Messages::new(history.items);
         let root = Path::Root;
@@ -60,7 +70,10 @@ impl Request<'_> {
         }
 
         let mut out = Out::default();
-        self.write_fields(&mut out);
+        match ask {
+            None => self.write_fields(&mut out),
+            Some(_) => self.write_model(&mut out),
+        }
         out.write(br#""messages":["#);
         let mut between = false;
         if let Some(instructions) = &self.instructions {
@@ -79,6 +92,11 @@ impl Request<'_> {
             out.write(b",");
         }
         turn.iter().for_each(|piece| out.pass(piece.clone()));
+        if let Some(ask) = ask {
+            out.write(br#",{"role":"user","content":""#);
+            out.write(ask);
+            out.write(b"\"}");
+        }
         out.write(b"]}");
 
         let mut body = Chunks::default();
@@ -88,9 +106,18 @@ impl Request<'_> {
         Ok(Translated { body, turn, warnings })
     }
 
+    fn write_model(&self, out: &mut Out) {
+        out.write(b"{");
+        if let Some(model) = self.fields.get("model") {
+            out.write(br#""model":"#);
+            out.pass(model.bytes());
+            out.write(b",");
+        }
+    }
+
     /// Everything before the messages.
     fn write_fields(&self, out: &mut Out) {
-        out.write(b"{");
+        self.write_model(out);
         let mut copy = |key: &str, name: &str| {
             if let Some(view) = self.fields.get(key) {
                 out.write(format!("\"{name}\":").as_bytes());
@@ -98,7 +125,6 @@ impl Request<'_> {
                 out.write(b",");
             }
         };
-        copy("model", "model");
         NUMBERS.iter().chain(&STRINGS).for_each(|key| copy(key, key));
         copy("max_output_tokens", "max_tokens");
         for (key, text) in [("reasoning_effort", &self.effort), ("verbosity", &self.verbosity)] {

@@ -1,4 +1,5 @@
 #![allow(clippy::disallowed_types)] // a tree is how a backend reads it
+#![allow(clippy::needless_pass_by_value)] // rows are written in place
 
 use super::History;
 use crate::protocol::responses::request::Request;

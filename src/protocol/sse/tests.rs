@@ -16,7 +16,7 @@ fn tell<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Told {
     let mut told = Vec::new();
     for piece in pieces {
         framer.push(piece.to_vec().into());
-        while let Some(frame) = framer.next().unwrap() {
+        while let Some(frame) = framer.next_frame().unwrap() {
             told.push(owned(&frame));
         }
     }
@@ -89,7 +89,7 @@ fn a_byte_order_mark() {
 fn an_event_that_ends_in_cr_is_told_at_once() {
     let mut framer = Framer::new(LIMIT);
     framer.push("data: 1\r\n\r".into());
-    assert_eq!(framer.next().unwrap().as_ref().map(owned), Some((String::new(), "1".to_owned())));
+    assert_eq!(framer.next_frame().unwrap().as_ref().map(owned), Some((String::new(), "1".to_owned())));
     assert!(framer.at_boundary());
 }
 
@@ -99,13 +99,14 @@ fn events_are_bounded() {
         let mut framer = Framer::new(10);
         for piece in stream.as_bytes().chunks(size) {
             framer.push(piece.to_vec().into());
-            while framer.next()?.is_some() {}
+            while framer.next_frame()?.is_some() {}
         }
         Ok::<_, TooLarge>(())
     };
     for size in 1..=20 {
         assert_eq!(told("data: 12\n\ndata: 12\n\n", size), Ok(()), "in pieces of {size}");
         assert_eq!(told("data: 1\n\ndata: 123\n\n", size), Err(TooLarge { limit: 10 }), "in pieces of {size}");
+        assert_eq!(told("data: 1\r\n\r\ndata: 1\r\n\r\n", size), Ok(()), "in pieces of {size}");
         assert_eq!(told("data: 12345678", size), Err(TooLarge { limit: 10 }), "in pieces of {size}");
     }
 }
@@ -117,17 +118,17 @@ fn a_large_event_is_put_together_once() {
     let mut framer = Framer::new(usize::MAX);
     // Whole, it stays where it is.
     framer.push(stream.clone());
-    let frame = framer.next().unwrap().unwrap();
+    let frame = framer.next_frame().unwrap().unwrap();
     assert_eq!(frame.data.as_ptr(), stream[6..].as_ptr());
     // In pieces, these are kept until it is whole.
     let mut framer = Framer::new(usize::MAX);
     for at in (0..stream.len()).step_by(65536) {
         framer.push(stream.slice(at..stream.len().min(at + 65536)));
-        if let Some(frame) = framer.next().unwrap() {
+        if let Some(frame) = framer.next_frame().unwrap() {
             assert_eq!(frame.data.len(), text.len() + 2);
             let value: &RawValue = serde_json::from_slice(frame.data).unwrap();
             assert_eq!(frame.text(value).unwrap().as_raw().as_ptr(), frame.data[1..].as_ptr());
-            assert_eq!(owned(&framer.next().unwrap().unwrap()).1, "1");
+            assert_eq!(owned(&framer.next_frame().unwrap().unwrap()).1, "1");
             return;
         }
         assert_eq!(framer.carry.len(), 0, "nothing was copied so far");
@@ -145,7 +146,7 @@ fn alike(stream: &[u8]) -> (Vec<String>, usize) {
         while let Some(text) = framer.next_like(&shape) {
             alike.push(String::from_utf8(text.as_raw().to_vec()).unwrap());
         }
-        let Some(frame) = framer.next().unwrap() else { return (alike, others) };
+        let Some(frame) = framer.next_frame().unwrap() else { return (alike, others) };
         others += 1;
         let value: Result<[&RawValue; 1], _> = serde_json::from_slice(frame.data);
         match value.ok().and_then(|[value]| frame.text(value)) {

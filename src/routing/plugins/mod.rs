@@ -1,7 +1,7 @@
 //! What the plugins of a decision make of the body of a request. Each says what it did, so that it can be counted.
 //!
-//! They change what the client asked for, before anything that the router adds on its own. Nothing here fails: what has
-//! another shape than the API says is left for the backend to judge.
+//! They change what the client asked for, before anything that the router adds on its own. What has another shape than the
+//! API says is left for the backend to judge, but for what would get past a list of tools.
 
 mod messages;
 mod params;
@@ -9,6 +9,7 @@ mod tools;
 mod turns;
 
 use crate::protocol::draft::Draft;
+use crate::protocol::json::Kind;
 use crate::protocol::splice::Chunks;
 use crate::table::{PluginKind, Plugins, Protocol, ToolPolicy};
 
@@ -27,8 +28,27 @@ pub enum Effect {
     UnknownStripped,
 }
 
+/// Tools are offered in a shape in which they cannot be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{field} field must be an array, got {found}")]
+pub struct NoTools {
+    /// `tools`, `functions` or `mcp_servers`.
+    pub field: &'static str,
+    /// What stands there.
+    pub found: Kind,
+}
+
 /// Lets all plugins of a decision change the top level of a body, which is written in this protocol.
-pub fn edit(protocol: Protocol, plugins: &Plugins, body: &Chunks, draft: &mut Draft, mut note: impl FnMut(Effect)) {
+///
+/// # Errors
+/// Where tools are to be filtered and cannot be.
+pub fn edit(
+    protocol: Protocol,
+    plugins: &Plugins,
+    body: &Chunks,
+    draft: &mut Draft,
+    mut note: impl FnMut(Effect),
+) -> Result<(), NoTools> {
     if let Some(limits) = &plugins.request_params {
         let changed = params::edit(protocol, limits, body, draft, &mut note);
         note(Effect::Ran(PluginKind::RequestParams, changed));
@@ -44,13 +64,14 @@ pub fn edit(protocol: Protocol, plugins: &Plugins, body: &Chunks, draft: &mut Dr
             note(Effect::Ran(PluginKind::SystemPrompt, true));
         }
         if let Some(policy) = &plugins.tools {
-            let changed = tools::edit(protocol, policy, body, draft);
+            let changed = tools::edit(protocol, policy, body, draft)?;
             note(Effect::Ran(PluginKind::Tools, changed || stripped));
         }
     } else if let Some(policy) = &plugins.tools {
-        let changed = tools::edit(protocol, policy, body, draft);
+        let changed = tools::edit(protocol, policy, body, draft)?;
         note(Effect::Ran(PluginKind::Tools, changed));
     }
+    Ok(())
 }
 
 #[cfg(test)]

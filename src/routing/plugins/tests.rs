@@ -21,7 +21,7 @@ fn check_in(protocol: Protocol, plugins: &Plugins, document: &str, expected: &st
         body.push(whole.slice(cut..));
         let mut draft = Draft::of(&body, 0..body.len()).unwrap();
         told.clear();
-        edit(protocol, plugins, &body, &mut draft, |effect| told.push(effect));
+        edit(protocol, plugins, &body, &mut draft, |effect| told.push(effect)).unwrap();
         let edited = body.edited(&draft.into_edits()).into_inner().concat();
         assert_eq!(String::from_utf8(edited).unwrap(), expected, "cut at {cut}");
     }
@@ -170,6 +170,29 @@ fn nothing_gets_past_by_standing_twice() {
         r#"{"messages":[{"role":"system","content":"a","cont\u0065nt":"b"}]}"#,
         r#"{"messages":[{"role":"system","cont\u0065nt":"Be \"brief\".\n\nb"}]}"#,
     );
+}
+
+#[test]
+fn what_is_no_list_of_tools_is_refused() {
+    let refused = |plugins: &Plugins, document: &str| {
+        let mut body = Chunks::default();
+        body.push(Bytes::from(document.to_owned()));
+        let mut draft = Draft::of(&body, 0..body.len()).unwrap();
+        edit(Protocol::Chat, plugins, &body, &mut draft, |_| {}).err().map(|error| error.to_string())
+    };
+    let only = filter(&["search"], &[]);
+    for (document, message) in [
+        (r#"{"tools":{"function":{"name":"shell"}}}"#, "tools field must be an array, got an object"),
+        (r#"{"tools":"shell"}"#, "tools field must be an array, got a string"),
+        (r#"{"tools":[],"functions":{"name":"shell"}}"#, "functions field must be an array, got an object"),
+    ] {
+        assert_eq!(refused(&only, document).as_deref(), Some(message));
+        assert_eq!(refused(&filter(&[], &["shell"]), document).as_deref(), Some(message));
+        assert_eq!(refused(&INSERT, document), None, "nobody looks at tools");
+    }
+    check(&only, r#"{"tools":null}"#, r#"{"tools":null}"#);
+    let none = Plugins { tools: Some(ToolPolicy::Remove { history: false }), ..Plugins::NONE };
+    check(&none, r#"{"a":1,"tools":"shell"}"#, r#"{"a":1}"#);
 }
 
 #[test]

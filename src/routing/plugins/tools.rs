@@ -1,5 +1,6 @@
 //! `tools`: which of them the model gets to see.
 
+use super::NoTools;
 use crate::protocol::draft::Draft;
 use crate::protocol::json::{Item, Kind};
 use crate::protocol::splice::Chunks;
@@ -13,7 +14,7 @@ const OFFERS: [(&str, &[&str]); 2] =
 const OFFERS_OF_MESSAGES: [(&str, &[&str]); 2] = [("tools", &["tool_choice"]), ("mcp_servers", &[])];
 
 /// Tells whether anything changed.
-pub(super) fn edit(protocol: Protocol, policy: &ToolPolicy, body: &Chunks, draft: &mut Draft) -> bool {
+pub(super) fn edit(protocol: Protocol, policy: &ToolPolicy, body: &Chunks, draft: &mut Draft) -> Result<bool, NoTools> {
     let mut changed = false;
     let offers = match protocol {
         Protocol::Chat => OFFERS,
@@ -24,11 +25,11 @@ pub(super) fn edit(protocol: Protocol, policy: &ToolPolicy, body: &Chunks, draft
             ToolPolicy::Remove { .. } => withdraw(offer, companions, body, draft),
             ToolPolicy::Filter { allow, block } => {
                 let passes = |name: &str| (allow.is_empty() || allow.contains(&name)) && !block.contains(&name);
-                filter(offer, companions, passes, body, draft)
+                filter(offer, companions, passes, body, draft)?
             }
         };
     }
-    changed
+    Ok(changed)
 }
 
 fn withdraw(offer: &str, companions: &[&str], body: &Chunks, draft: &mut Draft) -> bool {
@@ -39,23 +40,33 @@ fn withdraw(offer: &str, companions: &[&str], body: &Chunks, draft: &mut Draft) 
     changed
 }
 
-fn filter(offer: &str, companions: &[&str], passes: impl Fn(&str) -> bool, body: &Chunks, draft: &mut Draft) -> bool {
-    let Some((position, item)) = draft.find(body, offer) else { return false };
-    let Some(mut tools) = inside(body, &item, Kind::Array) else { return false };
+fn filter(
+    offer: &'static str,
+    companions: &[&str],
+    passes: impl Fn(&str) -> bool,
+    body: &Chunks,
+    draft: &mut Draft,
+) -> Result<bool, NoTools> {
+    let Some((position, item)) = draft.settle(body, offer) else { return Ok(false) };
+    let Some(mut tools) = inside(body, &item, Kind::Array) else {
+        let found = item.value.kind;
+        // Some backend might make tools of it; of nothing, nobody does.
+        return if found == Kind::Null { Ok(false) } else { Err(NoTools { field: offer, found }) };
+    };
     let refused = tools.items().filter(|(_, tool)| !name(body, tool).is_some_and(|name| passes(&name)));
     let refused: Vec<usize> = refused.map(|(position, _)| position).collect();
     if refused.is_empty() {
-        return false;
+        return Ok(false);
     }
     for tool in refused {
         tools.remove(tool);
     }
     if tools.is_empty() {
-        return withdraw(offer, companions, body, draft);
+        return Ok(withdraw(offer, companions, body, draft));
     }
     draft.change(position, tools.into_edits());
     // A choice that names what is not there any more would be an error of the client's, who made none.
-    let Some(choice_key) = companions.first() else { return true };
+    let Some(choice_key) = companions.first() else { return Ok(true) };
     let choice = draft.find(body, choice_key).filter(|(_, choice)| choice.value.kind == Kind::Object);
     // Messages has choices that name nothing.
     let choice = choice.filter(|(_, choice)| !is_open(body, choice));
@@ -65,7 +76,7 @@ fn filter(offer: &str, companions: &[&str], passes: impl Fn(&str) -> bool, body:
     {
         draft.remove_key(body, choice_key);
     }
-    true
+    Ok(true)
 }
 
 /// Whether a choice is `{"type":"auto"}`, or another one of Messages that leaves open which tool is called.

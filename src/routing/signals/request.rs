@@ -4,16 +4,23 @@ use crate::protocol::metadata::{Metadata, MetadataError};
 use crate::routing::{Error, Request};
 use crate::table::{Conversation, ConversationSignal, MetadataSignal, MetadataTest, Roles, SignalSet};
 
+/// What each conversation signal counts.
+pub(super) fn values<'s>(
+    signals: &'s [ConversationSignal],
+    conversation: &'s Conversation,
+) -> impl Iterator<Item = (&'s ConversationSignal, f64)> {
+    signals.iter().map(|signal| {
+        let count = (signal.counts)(conversation);
+        (signal, f64::from(if signal.exists { count.min(1) } else { count }))
+    })
+}
+
 /// Inserts the conversation signals that match.
 pub(super) fn conversation(signals: &[ConversationSignal], conversation: &Conversation, set: &mut SignalSet) {
-    for signal in signals {
-        let count = (signal.counts)(conversation);
-        let value = f64::from(if signal.exists { count.min(1) } else { count });
-        if (signal.holds)(value) {
-            set.insert(signal.signal);
-            if let Some(measure) = signal.value {
-                set.note(measure, value);
-            }
+    for (signal, value) in values(signals, conversation).filter(|(signal, value)| (signal.holds)(*value)) {
+        set.insert(signal.signal);
+        if let Some(measure) = signal.value {
+            set.note(measure, value);
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Signals that look at the user's text beside keywords: what can be counted in it, signs of events, what it asks for.
+//! Signals that look at the user's text beside keywords: what can be counted in it, signs of events, what it asks for, its language.
 
 use super::{Error, found::Found, literals, words::is_unspaced};
-use crate::table::{Automaton, EventSignal, Feature, Modality, SignalSet, StructureSignal, sure_at};
+use crate::table::{Automaton, EventSignal, Feature, Languages, Modality, SignalSet, StructureSignal, sure_at};
 use regex_automata::{
     Input,
     dfa::{Automaton as _, dense::DFA},
@@ -25,7 +25,7 @@ impl Counter {
             Feature::Words(automata) => {
                 let scanners = automata.iter().map(|automaton| match automaton {
                     Automaton::Literals(automaton) => literals::Scanner::new(automaton),
-                    Automaton::Patterns(_) => Err(Error::Literals),
+                    _ => Err(Error::Literals),
                 });
                 Counter::Words(scanners.collect::<Result<_, Error>>()?)
             }
@@ -98,18 +98,15 @@ fn units(text: &str) -> usize {
     units
 }
 
-/// Inserts the structure signals that match.
-pub(super) fn structures(
-    signals: &[StructureSignal],
-    counters: &[Counter],
-    text: &str,
-    found: &Found<'_>,
-    set: &mut SignalSet,
-) {
-    if signals.is_empty() || text.trim().is_empty() {
-        return;
-    }
-    for (signal, counter) in signals.iter().zip(counters) {
+/// What each structure signal counts; a text of nothing is not looked at.
+pub(super) fn values<'s>(
+    signals: &'s [StructureSignal],
+    counters: &'s [Counter],
+    text: &'s str,
+    found: &'s Found<'_>,
+) -> impl Iterator<Item = (&'s StructureSignal, f64)> {
+    let looked_at = !signals.is_empty() && !text.trim().is_empty();
+    signals.iter().zip(counters).filter(move |_| looked_at).map(move |(signal, counter)| {
         let count = match &signal.feature {
             Feature::Exists(terms) => usize::from(found.any(*terms)),
             Feature::Bytes => text.len(),
@@ -120,9 +117,19 @@ pub(super) fn structures(
             Some(0) => 0.0,
             Some(units) => count / units as f64,
         };
-        if !(signal.holds)(value) {
-            continue;
-        }
+        (signal, value)
+    })
+}
+
+/// Inserts the structure signals that match.
+pub(super) fn structures(
+    signals: &[StructureSignal],
+    counters: &[Counter],
+    text: &str,
+    found: &Found<'_>,
+    set: &mut SignalSet,
+) {
+    for (signal, value) in values(signals, counters, text, found).filter(|(signal, value)| (signal.holds)(*value)) {
         set.insert(signal.signal);
         if let Some(measure) = signal.value {
             set.note(measure, value);
@@ -156,6 +163,19 @@ pub(super) fn modality(modality: &Modality, found: &Found<'_>, set: &mut SignalS
     };
     if let Some(signal) = signal {
         set.insert(signal);
+    }
+}
+
+/// Inserts the language that the text is written in.
+pub(super) fn language(languages: &Languages, text: &str, set: &mut SignalSet) {
+    let language = (languages.detect)(text);
+    for signal in languages.signals {
+        if signal.code == language.code && language.confidence >= signal.threshold {
+            set.insert(signal.signal);
+            if let Some(measure) = signal.confidence {
+                set.note(measure, language.confidence);
+            }
+        }
     }
 }
 

@@ -49,6 +49,8 @@ label! {
         Unauthorized = "unauthorized",
         /// There is nothing at this path, or not for this method.
         NotFound = "not_found",
+        /// The store of responses did not do what it was asked.
+        StoreUnavailable = "store_unavailable",
         /// A defect of the router itself.
         Internal = "internal",
     }

@@ -10,6 +10,7 @@ mod histogram;
 mod inflight;
 mod labels;
 mod plugins;
+mod reasoning;
 mod recorder;
 mod registry;
 mod usage;

@@ -29,11 +29,11 @@ impl PluginCounts {
     const STATUSES: [&'static str; 2] = ["skipped", "success"];
 
     pub(super) fn new(tables: &'static Tables) -> Self {
-        let decisions = tables.decisions.len();
+        let decisions = tables.decisions().count();
         let blocked = |plugins: &crate::table::Plugins| plugins.request_params.map_or(0, |params| params.blocked.len());
         Self {
             runs: Grid::new(decisions, PluginKind::ALL.len() * Self::STATUSES.len()),
-            blocked: Rows::new(tables.decisions.iter().map(|decision| blocked(&decision.plugins))),
+            blocked: Rows::new(tables.decisions().map(|decision| blocked(&decision.plugins))),
             limited: Grid::new(decisions, 3),
         }
     }

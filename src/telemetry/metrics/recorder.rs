@@ -6,7 +6,7 @@ use super::inflight::{InFlight, OpenConnection};
 use super::labels::{AttemptOutcome, ErrorReason};
 use super::plugins::PluginCounts;
 use super::usage::UsageCounts;
-use crate::table::{BackendId, DecisionId, ModelId, SignalSet, Tables};
+use crate::table::{BackendId, DecisionId, ModelId, PolicyId, SignalSet, Tables};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::Duration;
@@ -24,14 +24,16 @@ pub struct Recorder {
     pub(super) errors: Grid,
     /// By virtual name and model.
     pub(super) modifications: Grid,
-    /// By signal: how often it matched.
-    pub(super) signals: Grid,
-    /// How often signals were looked at.
+    /// By policy and signal: how often it matched.
+    pub(super) signals: Rows,
+    /// By policy: how often its signals were looked at.
     pub(super) extractions: Grid,
     /// By decision.
     pub(super) decisions: Grid,
     /// By decision and position in [`candidates`].
     pub(super) selections: Rows,
+    /// By decision and position among its models: how often that one was told to reason, or not to.
+    pub(super) reasoned: Rows,
     /// By backend and outcome.
     pub(super) attempts: Grid,
     /// By model.
@@ -56,11 +58,12 @@ impl Recorder {
             requests: Grid::new(models, 1),
             inflight: (0..models).map(|_| AtomicI64::new(0)).collect(),
             errors: Grid::new(models + 1, ErrorReason::ALL.len()),
-            modifications: Grid::new(tables.auto_names.len(), models),
-            signals: Grid::new(tables.signals.len(), 1),
-            extractions: Grid::new(1, 1),
-            decisions: Grid::new(tables.decisions.len(), 1),
-            selections: Rows::new(tables.decisions.iter().map(|d| candidates(tables, d.models).len())),
+            modifications: Grid::new(tables.virtual_names().count(), models),
+            signals: Rows::new(tables.policies.iter().map(|policy| policy.signals.len())),
+            extractions: Grid::new(tables.policies.len(), 1),
+            decisions: Grid::new(tables.decisions().count(), 1),
+            selections: Rows::new(tables.decisions().map(|d| candidates(tables, d.models).len())),
+            reasoned: Rows::new(tables.decisions().map(|decision| decision.reasoning.len())),
             attempts: Grid::new(tables.backend_count, AttemptOutcome::ALL.len()),
             first_byte: (0..models).map(|_| Histogram::new(FIRST_BYTE)).collect(),
             completion: (0..models).map(|_| Histogram::new(COMPLETION)).collect(),
@@ -71,11 +74,12 @@ impl Recorder {
         }
     }
 
-    /// Signals were looked at, and these matched.
-    pub fn noticed(&self, matched: &SignalSet) {
-        self.extractions.add(0, 0);
+    /// The signals of a policy were looked at, and these matched.
+    pub fn noticed(&self, policy: PolicyId, matched: &SignalSet) {
+        let row = usize::from(policy.0);
+        self.extractions.add(row, 0);
         for signal in matched.iter() {
-            self.signals.add(usize::from(signal.0), 0);
+            self.signals.add(row, usize::from(signal.0));
         }
     }
 
@@ -91,6 +95,14 @@ impl Recorder {
         }
     }
 
+    /// A decision won and chose the model at this position. Counted where the model is told whether to reason.
+    pub fn reasoned(&self, decision: DecisionId, candidate: usize) {
+        let told = self.tables.decision(decision).reasoning.get(candidate);
+        if told.is_some_and(Option::is_some) {
+            self.reasoned.add(usize::from(decision.0), candidate);
+        }
+    }
+
     /// A decision won and needs no model.
     pub fn decided_alone(&self, decision: DecisionId) {
         self.decisions.add(usize::from(decision.0), 0);
@@ -98,7 +110,7 @@ impl Recorder {
 
     /// The client asked for `requested` and gets `selected`. Counted where `requested` is a virtual name.
     pub fn routed(&self, requested: &str, selected: ModelId) {
-        if let Some(name) = self.tables.auto_names.iter().position(|name| *name == requested) {
+        if let Some(name) = self.tables.virtual_names().position(|(name, _)| name == requested) {
             self.modifications.add(name, usize::from(selected.0));
         }
     }

@@ -8,7 +8,7 @@ use super::labels::{AttemptOutcome, BackendState, ErrorReason};
 use super::plugins::Limit;
 use super::recorder::{Recorder, candidates};
 use super::usage::Side;
-use crate::table::{Backend, BackendId, Tables};
+use crate::table::{Backend, BackendId, Decision, Policy, Signal, Tables};
 use crate::telemetry::cost::in_units;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet};
@@ -58,8 +58,8 @@ impl Registry {
     }
 }
 
-struct Scrape {
-    tables: &'static Tables,
+pub(super) struct Scrape {
+    pub(super) tables: &'static Tables,
     recorders: Vec<Arc<Recorder>>,
     started: Instant,
     backend_state: Option<Box<dyn Fn(BackendId) -> BackendState + Send + Sync>>,
@@ -77,6 +77,7 @@ impl Collector for Scrape {
         self.requests(&mut encoder)?;
         self.routing(&mut encoder)?;
         self.plugins(&mut encoder)?;
+        self.reasoning(&mut encoder)?;
         self.latencies(&mut encoder)?;
         self.usage(&mut encoder)?;
         self.backends(&mut encoder)
@@ -128,54 +129,60 @@ impl Scrape {
 
     fn routing(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let tables = self.tables;
-        let names = tables.auto_names.iter().enumerate();
+        let names = tables.virtual_names().map(|(name, _)| name).enumerate();
         counters(
             to,
             "llm_model_routing_modifications",
             "Requests for a virtual model by the model that they were routed to",
             occurred(names.flat_map(|(row, name)| {
                 tables.models.iter().enumerate().map(move |(column, model)| {
-                    let labels = [("source_model", *name), ("target_model", model.name)];
+                    let labels = [("source_model", name), ("target_model", model.name)];
                     (labels, self.sum(|r| r.modifications.get(row, column)))
                 })
             })),
         )?;
-        let label = |row: usize| {
-            let signal = &tables.signals[row];
-            [("signal_type", signal.kind.name()), ("signal_name", signal.name)]
+        let policies = || tables.policies.iter().enumerate();
+        let signals =
+            || policies().flat_map(|(row, policy)| policy.signals.iter().enumerate().map(move |s| (row, policy, s)));
+        let label = |policy: &Policy, signal: &Signal| {
+            [("signal_type", signal.kind.name()), ("signal_name", signal.name), ("recipe", policy.name)]
         };
-        let extractions = self.sum(|r| r.extractions.get(0, 0));
+        let extractions: Vec<u64> = policies().map(|(row, _)| self.sum(|r| r.extractions.get(row, 0))).collect();
         counters(
             to,
             "llm_signal_extraction",
             "Requests for a virtual model by the signals that were looked for in them",
-            occurred((0..tables.signals.len()).map(|row| (label(row), extractions))),
+            occurred(signals().map(|(row, policy, (_, signal))| (label(policy, signal), extractions[row]))),
         )?;
         counters(
             to,
             "llm_signal_match",
             "Requests for a virtual model by the signals that matched",
-            occurred((0..tables.signals.len()).map(|row| (label(row), self.sum(|r| r.signals.get(row, 0))))),
+            occurred(signals().map(|(row, policy, (column, signal))| {
+                (label(policy, signal), self.sum(|r| r.signals.get(row, column)))
+            })),
         )?;
-        let decisions = || tables.decisions.iter().enumerate();
         counters(
             to,
             "llm_decision_match",
             "Requests by the decision that won",
-            decisions().map(|(row, d)| ([("decision_name", d.name)], self.sum(|r| r.decisions.get(row, 0)))),
+            self.decisions().map(|(row, recipe, d)| {
+                ([("decision_name", d.name), ("recipe", recipe)], self.sum(|r| r.decisions.get(row, 0)))
+            }),
         )?;
-        let tiers: Vec<String> = tables.decisions.iter().map(|decision| decision.tier.to_string()).collect();
+        let tiers: Vec<String> = tables.decisions().map(|decision| decision.tier.to_string()).collect();
         counters(
             to,
             "llm_model_selection",
             "Selections of a model by a decision",
-            occurred(decisions().zip(&tiers).flat_map(|((row, decision), tier)| {
+            occurred(self.decisions().zip(&tiers).flat_map(|((row, recipe, decision), tier)| {
                 candidates(tables, decision.models).iter().enumerate().map(move |(column, model)| {
                     let labels = [
                         ("method", decision.algorithm.name()),
                         ("model", tables.model(*model).name),
                         ("decision", decision.name),
                         ("tier", tier.as_str()),
+                        ("recipe", recipe),
                     ];
                     (labels, self.sum(|r| r.selections.get(row, column)))
                 })
@@ -184,12 +191,11 @@ impl Scrape {
     }
 
     fn plugins(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let decisions = || self.tables.decisions.iter().enumerate();
         counters(
             to,
             "llm_plugin_execution",
             "Runs of a plugin by what came of them",
-            occurred(decisions().flat_map(|(row, decision)| {
+            occurred(self.decisions().flat_map(|(row, recipe, decision)| {
                 let runs = self.recorders.iter().flat_map(move |recorder| recorder.plugins.runs(row));
                 let mut sums: Vec<((&str, &str), u64)> = Vec::new();
                 for (plugin, status, count) in runs {
@@ -198,8 +204,10 @@ impl Scrape {
                         None => sums.push(((plugin, status), count)),
                     }
                 }
-                let labels =
-                    |plugin, status| [("plugin_type", plugin), ("decision_name", decision.name), ("status", status)];
+                let labels = move |plugin, status| {
+                    let decision = ("decision_name", decision.name);
+                    [("plugin_type", plugin), decision, ("status", status), ("recipe", recipe)]
+                };
                 sums.into_iter().map(move |((plugin, status), sum)| (labels(plugin, status), sum))
             })),
         )?;
@@ -207,11 +215,11 @@ impl Scrape {
             to,
             "sr_request_params_blocked",
             "Fields that `request_params` removed because they are blocked",
-            occurred(decisions().flat_map(|(row, decision)| {
+            occurred(self.decisions().flat_map(|(row, recipe, decision)| {
                 let params = decision.plugins.request_params.map_or(&[][..], |params| params.blocked);
                 params.iter().enumerate().map(move |(position, param)| {
                     let blocked = self.sum(|r| r.plugins.blocked_count(row, position));
-                    ([("decision", decision.name), ("param", *param)], blocked)
+                    ([("decision", decision.name), ("param", *param), ("recipe", recipe)], blocked)
                 })
             })),
         )?;
@@ -220,8 +228,8 @@ impl Scrape {
             ("sr_request_params_max_n_capped", "Bounds put on `n`", Limit::MaxN),
             ("sr_request_params_unknown_field_stripped", "Fields removed that the API does not have", Limit::Unknown),
         ] {
-            let rows = decisions().map(|(row, decision)| {
-                ([("decision", decision.name)], self.sum(|r| r.plugins.limited_count(row, limit)))
+            let rows = self.decisions().map(|(row, recipe, decision)| {
+                ([("decision", decision.name), ("recipe", recipe)], self.sum(|r| r.plugins.limited_count(row, limit)))
             });
             counters(to, name, help, occurred(rows))?;
         }
@@ -348,7 +356,14 @@ impl Scrape {
         )
     }
 
-    fn sum(&self, of: impl Fn(&Recorder) -> u64) -> u64 {
+    /// All decisions with their policies. Names of decisions are unique within one policy alone.
+    pub(super) fn decisions(&self) -> impl Iterator<Item = (usize, &'static str, &'static Decision)> + use<> {
+        let policies = self.tables.policies.iter();
+        let all = policies.flat_map(|policy| policy.decisions.iter().map(|decision| (policy.name, decision)));
+        all.enumerate().map(|(row, (recipe, decision))| (row, recipe, decision))
+    }
+
+    pub(super) fn sum(&self, of: impl Fn(&Recorder) -> u64) -> u64 {
         self.recorders.iter().map(|recorder| of(recorder)).sum()
     }
 
@@ -359,12 +374,12 @@ impl Scrape {
 }
 
 /// Only the series that have counted something.
-fn occurred<L>(rows: impl Iterator<Item = (L, u64)>) -> impl Iterator<Item = (L, u64)> {
+pub(super) fn occurred<L>(rows: impl Iterator<Item = (L, u64)>) -> impl Iterator<Item = (L, u64)> {
     rows.filter(|row| row.1 > 0)
 }
 
 /// A family of counters; the text format appends `_total` to its name.
-fn counters<L: EncodeLabelSet>(
+pub(super) fn counters<L: EncodeLabelSet>(
     to: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,

@@ -31,6 +31,11 @@ pub mod families {
     baked!("families");
 }
 
+/// Keywords that need not stand in the text as they are.
+pub mod methods {
+    baked!("methods");
+}
+
 /// A hundred keyword rules.
 pub mod keywords_100 {
     baked!("keywords_100");
@@ -74,6 +79,16 @@ pub mod store_redis {
 /// Random documents: signals of every family, and rules over them.
 pub mod random {
     include!(concat!(env!("OUT_DIR"), "/random.rs"));
+}
+
+/// Entrypoints and recipes.
+pub mod recipes {
+    baked!("recipes");
+}
+
+/// Answers itself, and has no default model.
+pub mod closed {
+    baked!("closed");
 }
 
 /// Every algorithm.

@@ -1,12 +1,14 @@
 //! Keywords to automata: the terms of all keyword signals, in as few automata as their size allows. Those that stand as
-//! they are written and regular expressions are found by different kinds.
+//! they are written, regular expressions, and those that a word may miss are found by different kinds.
 
+mod approximate;
 mod items;
 pub mod literals;
 pub mod patterns;
 
 use super::words::is_spaced_word;
-use crate::ir::{Feature, Router, SignalWhat, Term};
+use crate::ir::{Feature, Policy, SignalWhat, Term};
+use approximate::{Ranked, Similar};
 pub(super) use items::{counted, items};
 use literals::Machine;
 
@@ -27,6 +29,12 @@ pub enum Automaton {
         /// Term of each pattern.
         terms: Vec<usize>,
     },
+    /// `hardwire::table::Near`.
+    Near(Vec<(usize, String, usize)>),
+    /// `hardwire::table::Similar`.
+    Similar(Similar),
+    /// `hardwire::table::Ranked`.
+    Ranked(Ranked),
 }
 
 /// `hardwire::table::Term`.
@@ -58,15 +66,15 @@ impl Literal {
 }
 
 /// All terms that are found in one pass, in the order of their numbers.
-pub(super) fn terms(router: &Router) -> impl Iterator<Item = &Term> {
-    let modality = router.modality.iter().flat_map(|detector| detector.image.iter().chain(&detector.both));
-    router.signals.iter().flat_map(|signal| signal.what.terms()).chain(modality)
+pub(super) fn terms(policy: &Policy) -> impl Iterator<Item = &Term> {
+    let modality = policy.modality.iter().flat_map(|detector| detector.image.iter().chain(&detector.both));
+    policy.signals.iter().flat_map(|signal| signal.what.terms()).chain(modality)
 }
 
-/// All automata of a router: those that find terms, and for each structure signal that counts, those that count.
-pub(super) fn groups(router: &Router) -> Vec<Group> {
-    let mut groups = vec![Group { name: "AUTOMATA".to_owned(), automata: build(terms(router)) }];
-    for (n, signal) in router.signals.iter().enumerate() {
+/// All automata of a policy: those that find terms, and for each structure signal that counts, those that count.
+pub(super) fn groups(policy: &Policy) -> Vec<Group> {
+    let mut groups = vec![Group { name: "AUTOMATA".to_owned(), automata: build(terms(policy)) }];
+    for (n, signal) in policy.signals.iter().enumerate() {
         if let SignalWhat::Structure { feature: Feature::Words(terms), .. } = &signal.what {
             groups.push(Group { name: words_of(n), automata: build(terms.iter()) });
         }
@@ -96,10 +104,25 @@ pub(super) fn pattern_of(signal: usize) -> String {
 /// The automata that find terms, which are numbered as they come.
 pub(super) fn build<'a>(terms: impl Iterator<Item = &'a Term>) -> Vec<Automaton> {
     let (mut words, mut patterns) = (Vec::new(), Vec::new());
+    let (mut near, mut similar, mut ranked) = (Vec::new(), Vec::<Similar>::new(), Ranked::default());
     for (number, term) in terms.enumerate() {
         match term {
             Term::Literal { text, case_sensitive } => words.push(Literal::new(number, text, *case_sensitive)),
             Term::Regex { pattern } => patterns.push((number, pattern.as_str())),
+            Term::Near { text, case_sensitive, edits } => {
+                words.push(Literal::new(number, text, *case_sensitive));
+                near.push((number, text.to_lowercase(), *edits));
+            }
+            Term::Similar { text, case_sensitive, arity, threshold } => {
+                let own = Similar::new(*arity, *case_sensitive, *threshold);
+                let group = similar.iter().position(|other| other.takes(&own));
+                let group = group.unwrap_or_else(|| {
+                    similar.push(own);
+                    similar.len() - 1
+                });
+                similar[group].add(number, text);
+            }
+            Term::Ranked { threshold, weights, .. } => ranked.add(number, *threshold, weights),
         }
     }
     let mut automata = Vec::new();
@@ -113,6 +136,13 @@ pub(super) fn build<'a>(terms: impl Iterator<Item = &'a Term>) -> Vec<Automaton>
         let dfa = patterns::build(&patterns).ok()?;
         Some(Automaton::Patterns { dfa, terms })
     });
+    if !near.is_empty() {
+        automata.push(Automaton::Near(near));
+    }
+    automata.extend(similar.into_iter().map(Automaton::Similar));
+    if !ranked.is_empty() {
+        automata.push(Automaton::Ranked(ranked));
+    }
     automata
 }
 
@@ -140,6 +170,7 @@ mod tests {
         let numbers = |automaton: &Automaton| match automaton {
             Automaton::Literals { terms, .. } => terms.iter().map(|literal| literal.term).collect(),
             Automaton::Patterns { terms, .. } => terms.clone(),
+            other => panic!("no term asks for {other:?}"),
         };
         build(terms.iter()).iter().map(numbers).collect()
     }

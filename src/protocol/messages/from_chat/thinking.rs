@@ -138,22 +138,22 @@ impl<'a> Thinking<'a> {
     }
 }
 
-/// The blocks of thinking that come with an assistant message: `reasoning_details`, else `thinking_blocks`.
+/// The blocks of thinking that come with an assistant message: `thinking_blocks`, which are whole, else `reasoning_details`.
 pub(super) fn blocks<'a>(message: &mut Object<'a>, path: &Path<'_>) -> Result<Vec<Block<'a>>, RequestError> {
     let details = message.take("reasoning_details");
-    let blocks = message.take("thinking_blocks");
-    if let Some(details) = details {
-        let at = path.key("reasoning_details");
-        return Ok(from_details(&details.expect_array(&at)?, &at)?.into_iter().map(Block::from).collect());
-    }
-    let Some(view) = blocks else { return Ok(Vec::new()) };
-    let at = path.key("thinking_blocks");
     let mut out = Vec::new();
-    for (n, view) in view.expect_array(&at)?.iter().enumerate() {
-        let at = at.index(n);
-        let mut object = view.expect_object(&at)?;
-        let r#type = object.take_word("type", &at)?;
-        out.extend(block(&mut object, &r#type).map(Block::from));
+    if let Some(blocks) = message.take("thinking_blocks") {
+        let at = path.key("thinking_blocks");
+        for (n, view) in blocks.expect_array(&at)?.iter().enumerate() {
+            let at = at.index(n);
+            let mut object = view.expect_object(&at)?;
+            let r#type = object.take_word("type", &at)?;
+            out.extend(block(&mut object, &r#type).map(Block::from));
+        }
+    }
+    if let Some(details) = details.filter(|_| out.is_empty()) {
+        let at = path.key("reasoning_details");
+        out.extend(from_details(&details.expect_array(&at)?, &at)?.into_iter().map(Block::from));
     }
     Ok(out)
 }

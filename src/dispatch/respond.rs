@@ -1,0 +1,175 @@
+//! Requests for responses: each is a request for a chat completion by the time it comes here, and its answer is told as a
+//! response. The end of that is held back, so that the face can store the response before.
+
+use super::answer::set_stream_headers;
+use super::client::Client;
+use super::error::ApiError;
+use super::exchange::Exchange;
+use super::request::{self, Received};
+use super::{Ask, Dispatch, Planned, labels, plugins};
+use crate::protocol::event::{Event, Stop, Usage};
+use crate::protocol::failure::Failure;
+use crate::protocol::json::Field;
+use crate::protocol::out::{JsonText, Out};
+use crate::protocol::prompt::{Prompt, Raw};
+use crate::protocol::responses::encode::Encoder;
+use crate::protocol::responses::resource::Context;
+use crate::protocol::splice::Chunks;
+use crate::protocol::stream;
+use crate::protocol::translated::Warnings;
+use crate::protocol::{chat, messages};
+use crate::table::Protocol;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, header, response};
+
+/// What is asked for beside the chat completion.
+#[derive(Debug)]
+pub struct Asked {
+    /// What is told of the response. Its model is filled in.
+    pub context: Context,
+    /// The metadata of the request, an object: signals read it.
+    pub metadata: Option<Bytes>,
+    /// What the way to a chat completion has dropped.
+    pub warnings: Warnings,
+}
+
+/// What becomes of a request for a response.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "the large one is what there nearly always is, and is moved once")]
+pub enum SettledResponse {
+    /// It is answered by the router itself.
+    Own(Told),
+    /// A backend is asked.
+    Ask(Ask),
+}
+
+/// A response that is there, and of which the client knows nothing yet.
+#[derive(Debug)]
+pub struct Told {
+    head: response::Parts,
+    encoder: Box<Encoder>,
+    stream: bool,
+    out: Out,
+}
+
+impl Dispatch {
+    /// Settles what becomes of a request for a response, which was made into this body.
+    pub fn settle_response(
+        &self,
+        headers: HeaderMap,
+        body: Chunks,
+        asked: Asked,
+        exchange: &mut Exchange,
+    ) -> Result<SettledResponse, ApiError> {
+        let received = Received::written(body).map_err(|error| ApiError::unreadable(&error))?;
+        let name = request::read(&received, exchange)?;
+        let plan = self.plan(Client::Responses, &headers, &received, asked.metadata.as_deref(), exchange)?;
+        let debug = labels::wants_debug(&headers);
+        if let Some(message) = plugins::said(self, &plan) {
+            let mut told = Told::say(message, asked, exchange.stream);
+            self.labels.set_own(&mut told.head.headers, &plan, debug);
+            return Ok(SettledResponse::Own(told));
+        }
+        let mut ask = self.ask(Client::Responses, Planned { plan, name, debug }, headers, received, exchange)?;
+        let warnings = std::mem::take(&mut ask.answering.warnings);
+        ask.answering = ask.answering.as_response(asked);
+        warnings.names().iter().for_each(|name| ask.answering.warnings.dropped(name));
+        Ok(SettledResponse::Ask(ask))
+    }
+}
+
+impl Dispatch {
+    /// How many tokens a request has that was made into this body, by estimate.
+    pub fn count_chat(&self, body: Chunks, exchange: &mut Exchange) -> Result<u64, ApiError> {
+        let received = Received::written(body).map_err(|error| ApiError::unreadable(&error))?;
+        request::read(&received, exchange)?;
+        self.routing.knows(&exchange.requested_model)?;
+        let part = |field| received.part(field);
+        let [messages, tools, tool_choice] = [Field::Messages, Field::Tools, Field::ToolChoice].map(part);
+        let raw = Raw {
+            protocol: Protocol::Chat,
+            messages: messages.as_deref().unwrap_or(b"[]"),
+            tools: tools.as_deref(),
+            tool_choice: tool_choice.as_deref(),
+            ..Raw::default()
+        };
+        let prompt = Prompt::read(&raw).map_err(|error| ApiError::invalid("input", error.to_string()))?;
+        Ok(prompt.tokens)
+    }
+}
+
+impl Told {
+    /// Hears a backend's answer to its end: a stream, or plain. Or tells what went wrong instead.
+    pub(super) fn hear(
+        head: response::Parts,
+        backend: Protocol,
+        body: &Bytes,
+        is_event_stream: bool,
+        (context, stream): (Context, bool),
+        exchange: &mut Exchange,
+    ) -> Result<Told, (response::Parts, Failure)> {
+        let mut told = Told::new(head, Box::new(Encoder::new(context, stream)), stream);
+        let mut failed = None;
+        let mut emit = |event: Event<'_>| {
+            if let Event::Failure(failure) = event {
+                failed = Some(failure.clone());
+            }
+            told.encoder.event(event, &mut told.out);
+        };
+        match backend {
+            _ if is_event_stream => stream::listen(backend, body.clone(), &mut emit),
+            Protocol::Chat => chat::answer::read(body, &mut emit),
+            Protocol::Messages => messages::answer::read(body, &mut emit),
+        }
+        exchange.used(told.encoder.usage());
+        match failed {
+            Some(failure) => Err((told.head, failure)),
+            None => Ok(told),
+        }
+    }
+
+    /// Of an answer with this head.
+    fn new(mut head: response::Parts, encoder: Box<Encoder>, stream: bool) -> Told {
+        let content_type = if stream { "text/event-stream" } else { "application/json" };
+        head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if stream {
+            set_stream_headers(&mut head.headers);
+        }
+        Told { head, encoder, stream, out: Out::default() }
+    }
+
+    /// The router says this itself, a JSON string.
+    fn say(message: &'static str, asked: Asked, stream: bool) -> Told {
+        let mut context = asked.context;
+        context.set_model("router");
+        let (head, ()) = Response::new(()).into_parts();
+        let mut told = Told::new(head, Box::new(Encoder::new(context, stream)), stream);
+        let text = JsonText::raw(&message.as_bytes()[1..message.len() - 1]);
+        let none = Usage { input: Some(0), output: Some(0), ..Usage::default() };
+        for event in [Event::Text(text), Event::Usage(none), Event::Stop(Stop::EndTurn), Event::End] {
+            told.encoder.event(event, &mut told.out);
+        }
+        told
+    }
+
+    /// What has become of the answer, to be stored.
+    pub fn encoder(&mut self) -> &mut Encoder {
+        &mut self.encoder
+    }
+
+    /// Something else is told than the response.
+    #[must_use]
+    pub fn replaced(self, body: Bytes) -> Response<Bytes> {
+        Response::from_parts(self.head, body)
+    }
+
+    /// Tells the client. The time is in seconds since 1970.
+    #[must_use]
+    pub fn finish(mut self, now: u64) -> Response<Bytes> {
+        self.encoder.finish(now, &mut self.out);
+        if !self.stream {
+            self.encoder.write_response(&mut self.out);
+        }
+        Response::from_parts(self.head, self.out.into_vec().into())
+    }
+}

@@ -1,0 +1,60 @@
+//! Stored responses: read, told again as streams, and taken away. What is not the caller's is not there.
+
+use super::answer::ResponseBody;
+use super::query::pairs;
+use super::respond::To;
+use crate::dispatch::Endpoint;
+use crate::dispatch::{ApiError, Client, Exchange};
+use crate::protocol::responses::list::{self, Page};
+use crate::protocol::responses::replay;
+use crate::responses::store::{Id, Record};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header};
+use hyper::body::Incoming;
+
+/// Serves the endpoints of one stored response.
+pub(super) async fn serve(
+    to: To<'_>,
+    endpoint: Endpoint,
+    request: &Request<Incoming>,
+    exchange: Box<Exchange>,
+) -> Response<ResponseBody> {
+    match answer(to, endpoint, request).await {
+        Ok(response) => super::own(response, exchange),
+        Err(error) => to.ingress.refuse(error, Client::Responses, exchange),
+    }
+}
+
+async fn answer(to: To<'_>, endpoint: Endpoint, request: &Request<Incoming>) -> Result<Response<Bytes>, ApiError> {
+    let shown = id_of(request.uri().path());
+    let id: Id = shown.parse().map_err(|_| ApiError::no_response(shown))?;
+    let found: Option<Record> = to.store.get(id).await?.filter(|record| record.belongs_to(to.caller));
+    let record = found.ok_or_else(|| ApiError::no_response(shown))?;
+    let query = pairs(request.uri().query());
+    let query = || query.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    match endpoint {
+        Endpoint::InputItems => Ok(super::own_json(Page::read(query())?.of(&record.input_items)?)),
+        Endpoint::Cancel => Err(ApiError::not_in_background()),
+        Endpoint::Delete => match to.store.delete(id).await? {
+            true => Ok(super::own_json(list::deleted(shown).into())),
+            // Somebody else was faster.
+            false => Err(ApiError::no_response(shown)),
+        },
+        _ => match replay::Wanted::read(query())? {
+            None => Ok(super::own_json(record.response)),
+            Some(wanted) => {
+                let events = replay::replay(&record.response, wanted).ok_or_else(|| ApiError::no_response(shown))?;
+                let mut response = Response::new(events);
+                let headers = response.headers_mut();
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+                headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+                Ok(response)
+            }
+        },
+    }
+}
+
+/// The third segment of the path.
+fn id_of(path: &str) -> &str {
+    path.split('/').nth(3).unwrap_or_default()
+}
