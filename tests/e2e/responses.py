@@ -13,13 +13,49 @@ _EVENT = TypeAdapter(models.ResponseStreamEvent)
 _ITEMS = TypeAdapter(list[models.ResponseItem])
 _LAST = ("response.completed", "response.incomplete", "response.failed")
 
-NEVER_NULL = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "top_logprobs", "service_tier", "truncation")
-REQUIRED = (
-    "id object created_at completed_at status incomplete_details model previous_response_id instructions output error "
-    "tools tool_choice truncation parallel_tool_calls text top_p presence_penalty frequency_penalty top_logprobs "
-    "temperature reasoning usage max_output_tokens max_tool_calls store background service_tier metadata "
-    "safety_identifier prompt_cache_key user"
-).split()
+NEVER_NULL = (
+    "temperature",
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "top_logprobs",
+    "service_tier",
+    "truncation",
+)
+REQUIRED = {
+    "id",
+    "object",
+    "created_at",
+    "completed_at",
+    "status",
+    "incomplete_details",
+    "model",
+    "previous_response_id",
+    "instructions",
+    "output",
+    "error",
+    "tools",
+    "tool_choice",
+    "truncation",
+    "parallel_tool_calls",
+    "text",
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "top_logprobs",
+    "temperature",
+    "reasoning",
+    "usage",
+    "max_output_tokens",
+    "max_tool_calls",
+    "store",
+    "background",
+    "service_tier",
+    "metadata",
+    "safety_identifier",
+    "prompt_cache_key",
+    "user",
+}
 """What Open Responses wants of every response."""
 
 
@@ -28,7 +64,8 @@ def response_of(data: bytes | str | dict) -> dict:
     text = json.dumps(data) if isinstance(data, dict) else data
     models.Response.model_validate_json(text, strict=True)
     response = json.loads(text)
-    assert set(REQUIRED) <= set(response), set(REQUIRED) - set(response)
+    missing = REQUIRED - set(response)
+    assert not missing, missing
     assert all(response[key] is not None for key in NEVER_NULL)
     _ITEMS.validate_json(json.dumps(response["output"]), strict=True)
     assert (response["completed_at"] is not None) == (response["status"] == "completed")
@@ -72,7 +109,7 @@ def _check_items(events: list[dict]) -> None:
             case "response.output_item.done":
                 done[event["output_index"]] = event["item"]
                 before = added[event["output_index"]]
-                assert [before.get(k) for k in ("id", "type", "call_id")] == [event["item"].get(k) for k in ("id", "type", "call_id")]
+                assert all(before.get(key) == event["item"].get(key) for key in ("id", "type", "call_id"))
             case kind if kind.endswith(".delta"):
                 assert event["delta"]
                 texts[key] = texts.get(key, "") + event["delta"]
@@ -118,7 +155,7 @@ def call(id: str, name: str, arguments: str) -> dict:
     return {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
-def chat(text: str | None = None, *calls: dict, finish: str | None = None, reasoning: str | None = None, **usage) -> dict:
+def chat(text: str | None = None, *calls: dict, finish: str = "", reasoning: str = "", **usage) -> dict:
     """A chat completion."""
     message = {"role": "assistant", "content": text}
     if calls:
@@ -128,7 +165,8 @@ def chat(text: str | None = None, *calls: dict, finish: str | None = None, reaso
     finish = finish or ("tool_calls" if calls else "stop")
     usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15} | usage
     choice = {"index": 0, "finish_reason": finish, "message": message}
-    return {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "up", "choices": [choice], "usage": usage}
+    head = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "up"}
+    return head | {"choices": [choice], "usage": usage}
 
 
 def chunks(whole: dict) -> list[bytes]:

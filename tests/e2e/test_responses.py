@@ -8,6 +8,7 @@ from protocols import is_broken, message, messages_backend, names, replay, tool_
 from responses import call, chat, chat_backend, create, error_of, stream, texts
 from upstream import STREAM_HEAD, answer, chunk, piece
 
+STREAMED = {"model": "gpt", "input": "x", "stream": True}
 WEATHER = {
     "type": "function",
     "name": "weather",
@@ -121,15 +122,16 @@ def test_answers_that_end_early(responses, a, finish, reason):
 
 def test_decisions_and_labels(responses, a, b):
     b.script = messages_backend(message("Fine."))
-    got = httpx.post(f"{responses.url}/v1/responses", json={"model": "auto", "input": "Does rust compile?"})
+    post = lambda **body: httpx.post(f"{responses.url}/v1/responses", json=body)  # noqa: E731
+    got = post(model="auto", input="Does rust compile?")
     assert got.headers["x-vsr-selected-decision"] == "coding" and got.headers["x-vsr-selected-model"] == "claude"
     assert got.headers["x-vsr-client-protocol"] == "openai-responses"
     assert got.headers["x-vsr-upstream-protocol"] == "anthropic"
     assert b.last.json()["system"][0]["text"] == "Be precise."
     assert got.json()["model"] == "claude"
-    got = httpx.post(f"{responses.url}/v1/responses", json={"model": "auto", "input": "x", "metadata": {"tier": "gold"}})
+    got = post(model="auto", input="x", metadata={"tier": "gold"})
     assert got.headers["x-vsr-selected-decision"] == "golden" and "metadata" not in a.last.json()
-    got = httpx.post(f"{responses.url}/v1/responses", json={"model": "gpt", "input": "x", "seed": 1, "truncation": "auto"})
+    got = post(model="gpt", input="x", seed=1, truncation="auto")
     assert got.headers["x-vsr-protocol-warnings"] == "seed, truncation"
 
 
@@ -145,7 +147,8 @@ def test_the_router_answers_itself(responses, a, streamed):
 
 
 def test_usage_and_cost(responses, a):
-    a.script = chat_backend(chat("x", prompt_tokens=1000, completion_tokens=100, prompt_tokens_details={"cached_tokens": 200}))
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100, "prompt_tokens_details": {"cached_tokens": 200}}
+    a.script = chat_backend(chat("x", **usage))
     key = 'llm_model_cost_total{model="gpt",currency="USD"}'
     before = responses.metrics().get(key, 0)
     create(responses, model="gpt", input="x")
@@ -166,7 +169,7 @@ def test_the_first_event_leaves_at_once(responses, a):
 
     a.script = script
     began = time.monotonic()
-    with httpx.stream("POST", f"{responses.url}/v1/responses", json={"model": "gpt", "input": "x", "stream": True}) as got:
+    with httpx.stream("POST", f"{responses.url}/v1/responses", json=STREAMED) as got:
         body = b""
         for data in got.iter_raw():
             body += data
@@ -183,7 +186,7 @@ def test_a_client_that_leaves(responses, a):
         closed.append(connection.wait_closed(3))
 
     a.script = script
-    with httpx.stream("POST", f"{responses.url}/v1/responses", json={"model": "gpt", "input": "x", "stream": True}) as got:
+    with httpx.stream("POST", f"{responses.url}/v1/responses", json=STREAMED) as got:
         next(got.iter_raw())
     deadline = time.monotonic() + 3
     while not closed and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""Official clients on the Responses API: OpenAI's SDKs for Python and Node, whose accumulators are strict, and its Agents SDK."""
+"""Official clients on the Responses API: OpenAI's SDKs, whose accumulators are strict, and its Agents SDK."""
 
 import asyncio
 import subprocess
@@ -52,7 +52,8 @@ def test_the_accumulator(openai_client, everything, model):
         for part in item.get("content") or []:
             part.pop("parsed", None)
     result = {"type": "function_call_output", "call_id": "c1", "output": "Rain."}
-    again = openai_client.responses.create(model=model, input=[{"role": "user", "content": "Hi"}, *back, result], tools=TOOLS)
+    items = [{"role": "user", "content": "Hi"}, *back, result]
+    again = openai_client.responses.create(model=model, input=items, tools=TOOLS)
     assert again.status == "completed"
 
 

@@ -64,7 +64,11 @@ pub fn replay(response: &Bytes, wanted: Wanted) -> Option<Bytes> {
         custom_tools: output.iter().filter_map(custom_tool).collect(),
         spaced_tools: output.iter().filter_map(spaced).collect(),
         // Whether unsigned thinking was sealed, its items show.
-        seal_unsigned: output.iter().any(|item| sealed(item).is_some()),
+        seal_unsigned: output
+            .iter()
+            .filter_map(sealed)
+            .flatten()
+            .any(|thought| matches!(thought, Thinking::Unsigned(_))),
     };
     let mut out = Out::default();
     let mut encoder = Encoder::new(context, true);

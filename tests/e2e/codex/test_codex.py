@@ -19,7 +19,8 @@ def test_a_tool_loop(responses, a, tmp_path):
         chat("It is 42."),
     ]
     a.script = chat_backend(*calls)
-    provider = f'{{name="r",base_url="{responses.url}/v1",wire_api="responses",env_key="KEY",request_max_retries=0,stream_max_retries=0}}'
+    keys = f'name="r",base_url="{responses.url}/v1",wire_api="responses",env_key="KEY"'
+    provider = f"{{{keys},request_max_retries=0,stream_max_retries=0}}"
     ended = subprocess.run(
         [
             HOME / "codex/node_modules/.bin/codex",
