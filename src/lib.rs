@@ -6,6 +6,8 @@
 pub mod apiserver;
 pub mod dispatch;
 pub mod env;
+#[cfg(feature = "extproc")]
+pub mod extproc;
 pub mod ingress;
 pub mod language;
 pub mod openapi;

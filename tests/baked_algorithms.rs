@@ -90,6 +90,31 @@ fn factors_are_weighed() {
 }
 
 #[test]
+fn one_factor_after_the_other() {
+    let routing = routing();
+    // Without a quality, it is not compared by the price that it does not have either.
+    check(&routing, "ordered", "large");
+    // Close enough to the best, both idle, and cheaper.
+    check(&routing, "near", "medium");
+    let busy = routing.live().begin(id("medium"));
+    check(&routing, "near", "large");
+    drop(busy);
+    check(&routing, "near", "medium");
+}
+
+#[test]
+fn the_latency_that_is_asked_for() {
+    let routing = routing();
+    // Nothing is known of anybody.
+    check(&routing, "soon", "large");
+    // A fast model of which only the whole answer was seen, and one that is slow to begin and fast then.
+    measure(&routing, "medium", 60 * MS, 4, MS);
+    check(&routing, "soon", "medium");
+    measure(&routing, "small", 5 * MS, 4, 20 * MS);
+    check(&routing, "soon", "small");
+}
+
+#[test]
 fn ceilings_hold() {
     let routing = routing();
     // The large one is too expensive.

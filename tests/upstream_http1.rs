@@ -53,6 +53,7 @@ fn tables(port: u16) -> &'static Tables {
         env: &[],
         listeners: &[Listener { name: "public", address: "127.0.0.1", port: 0, timeout: SECOND, api_keys: &[] }],
         management: Management { address: "127.0.0.1", port: 0 },
+        extproc: None,
         limits: Limits {
             max_body_bytes: 1 << 20,
             header_timeout: SECOND,

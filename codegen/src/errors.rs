@@ -122,6 +122,9 @@ errors! {
         "`{0}` is not a currency code", "", "write the three capital letters of ISO 4217, as in `USD`";
 
     // Listeners and limits.
+    MESSAGE_TOO_SMALL = Error "message-too-small",
+        "messages of `{0}` do not hold a body of {1} bytes", "smaller than `max_body_bytes`",
+        "Envoy sends a body in one message: leave the key out, or make `max_body_bytes` smaller, too";
     BAD_ADDRESS = Error "bad-address",
         "`{0}` is not an IP address", "", "write `0.0.0.0` or `[::]` for all interfaces, `127.0.0.1` for this machine alone";
     ADDRESS_TAKEN = Error "address-taken",

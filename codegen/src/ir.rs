@@ -3,6 +3,13 @@
 //!
 //! The shapes follow `hardwire::table`, which the emitted code fills in; see there for what each field means.
 
+mod decision;
+
+pub use decision::{
+    Algorithm, BodyChange, Ceilings, Decision, Factor, HeaderChange, Latency, MultiFactor, Objective, Otherwise,
+    Plugins, Predicate, Reasoning, RequestParams, Retention, Rule, Strategy, SystemPrompt, ToolPolicy,
+};
+
 use crate::confidence::Range;
 use std::time::Duration;
 
@@ -23,6 +30,8 @@ pub struct Router {
     pub management: (String, u16),
     /// Bounds and timeouts.
     pub limits: Limits,
+    /// The service for Envoy, where it is switched on.
+    pub extproc: Option<ExtProc>,
     /// Where responses are stored; `None`: there is no Responses API.
     pub responses: Option<ResponseStore>,
     /// Virtual names.
@@ -107,6 +116,20 @@ pub struct Limits {
     pub first_byte_timeout: Option<Duration>,
     pub idle_timeout: Duration,
     pub drain_timeout: Duration,
+}
+
+/// `hardwire::table::ExtProc`.
+#[derive(Debug, Clone)]
+pub struct ExtProc {
+    pub address: String,
+    pub port: u16,
+    pub max_message_bytes: u32,
+    pub max_streams: u32,
+    pub message_timeout: Duration,
+    /// `global.router.clear_route_cache`
+    pub clear_route_cache: bool,
+    /// Files with certificate and key.
+    pub tls: Option<(Text, Text)>,
 }
 
 /// Where responses are stored.
@@ -491,173 +514,4 @@ pub struct Band {
     /// Index into `Policy::signals`, if a decision uses it.
     pub signal: Option<usize>,
     pub predicate: Option<Predicate>,
-}
-
-/// How one of several matching decisions wins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Strategy {
-    Priority,
-    Confidence,
-}
-
-/// `hardwire::table::Decision`, with its rules.
-#[derive(Debug, Clone)]
-pub struct Decision {
-    pub name: String,
-    pub description: String,
-    pub priority: i64,
-    /// Smaller wins, where any that matches has one above 0.
-    pub tier: u32,
-    /// `None` always matches, with confidence 0.
-    pub rule: Option<Rule>,
-    /// Indices into `Router::models`.
-    pub models: Vec<usize>,
-    /// By position in `models`.
-    pub reasoning: Vec<Option<Reasoning>>,
-    pub algorithm: Algorithm,
-    pub plugins: Plugins,
-    pub retention: Option<Retention>,
-    /// JSON.
-    pub annotations: Option<String>,
-}
-
-/// `hardwire::table::Retention`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Retention {
-    pub drop: Option<bool>,
-    pub ttl_turns: Option<u32>,
-    pub keep_current_model: Option<bool>,
-    pub prefer_prefix: Option<bool>,
-}
-
-/// `hardwire::table::Algorithm`. Positions are those of `Decision::models`.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Algorithm {
-    Static,
-    Cost { order: Vec<usize>, largest: usize },
-    LatencyAware { ttft: Option<u8>, tpot: Option<u8> },
-    MultiFactor(MultiFactor),
-}
-
-/// `hardwire::table::MultiFactor`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MultiFactor {
-    /// Quality, latency, cost, load.
-    pub weights: [f64; 4],
-    pub percentile: u8,
-    pub ceilings: Ceilings,
-    pub otherwise: Otherwise,
-}
-
-/// `hardwire::table::Ceilings`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Ceilings {
-    pub tpot: Option<Duration>,
-    pub ttft: Option<Duration>,
-    pub cost: Option<u64>,
-    pub inflight: Option<u32>,
-}
-
-/// `hardwire::table::Otherwise`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Otherwise {
-    Take(usize),
-    Fail,
-}
-
-/// `hardwire::table::Reasoning`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reasoning {
-    pub on: bool,
-    pub family: String,
-    pub parameter: String,
-    pub effort: Option<String>,
-    /// By backend of the model.
-    pub changes: Vec<Vec<BodyChange>>,
-}
-
-/// `hardwire::table::BodyChange`. Values are JSON.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BodyChange {
-    Remove(String),
-    Set(String, String),
-    SetWithin(String, String, String),
-    MoveInto(String, String, String),
-    Think(Option<u64>),
-}
-
-/// `hardwire::table::Plugins`. Texts are as written, not yet JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Plugins {
-    pub fast_response: Option<String>,
-    pub request_params: Option<RequestParams>,
-    pub tools: Option<ToolPolicy>,
-    pub system_prompt: Option<SystemPrompt>,
-    pub headers: Vec<HeaderChange>,
-}
-
-/// `hardwire::table::RequestParams`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RequestParams {
-    pub blocked: Vec<String>,
-    pub max_tokens: Option<u64>,
-    pub max_n: Option<u64>,
-    pub strip_unknown: bool,
-}
-
-/// `hardwire::table::ToolPolicy`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ToolPolicy {
-    Remove { history: bool },
-    Filter { allow: Vec<String>, block: Vec<String> },
-}
-
-/// `hardwire::table::SystemPrompt`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SystemPrompt {
-    pub replace: bool,
-    pub text: String,
-}
-
-/// `hardwire::table::HeaderChange`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HeaderChange {
-    Add(String, String),
-    Set(String, String),
-    Remove(String),
-}
-
-/// A rule tree. Groups have at least one child.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Rule {
-    /// Index into `Policy::signals`.
-    Signal(usize),
-    /// The same, and what it counted, or else how sure it is, compares so.
-    Compare {
-        signal: usize,
-        predicate: Predicate,
-    },
-    All(Vec<Rule>),
-    Any(Vec<Rule>),
-    Not(Box<Rule>),
-}
-
-/// Bounds on a number. One at least is there.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Predicate {
-    pub gt: Option<f64>,
-    pub gte: Option<f64>,
-    pub lt: Option<f64>,
-    pub lte: Option<f64>,
-}
-
-impl Predicate {
-    /// Whether a number is within the bounds.
-    #[must_use]
-    pub fn holds(&self, value: f64) -> bool {
-        self.gt.is_none_or(|bound| value > bound)
-            && self.gte.is_none_or(|bound| value >= bound)
-            && self.lt.is_none_or(|bound| value < bound)
-            && self.lte.is_none_or(|bound| value <= bound)
-    }
 }

@@ -8,6 +8,7 @@ pub mod ast;
 #[allow(missing_docs, reason = "two ends of a range")]
 pub mod confidence;
 pub mod emit;
+pub mod envoy;
 pub mod errors;
 #[allow(missing_docs, reason = "the fields are those of `hardwire::table`, and documented there")]
 pub mod ir;

@@ -2,8 +2,10 @@
 
 #![allow(clippy::print_stderr, reason = "printing is this command's job")]
 
+use hardwire_codegen::envoy::{self, Bodies};
 use hardwire_codegen::{Source, check, compile, ir, schema};
 use lexopt::Arg::{Long, Short, Value};
+use lexopt::ValueExt;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -16,7 +18,17 @@ hardwirec compiles a router's configuration.
     hardwirec check FILE [--format text|json]   say what is wrong with it; exit code 1 if something is
     hardwirec emit  FILE [--out-dir DIR]        print the Rust it compiles to, or write it with its blobs to DIR
     hardwirec bake  FILE [ARGS...]              build the router: cargo build --release ARGS with HARDWIRE_CONFIG=FILE
+    hardwirec envoy FILE [OPTIONS]              print a configuration of Envoy that asks the router about each request
     hardwirec schema                            print the JSON Schema of such a file, for editors
+
+Options of `envoy`, for what the document does not tell:
+    --listen ADDR:PORT                    listen here instead of at the first listener's address
+    --extproc HOST:PORT                   where Envoy reaches the router's service, if not where it listens
+    --bodies buffered|streamed|full-duplex    how bodies are sent to the router; default: buffered
+    --original-dst                        send requests for IP addresses wherever the router says, without clusters
+    --failure-mode-allow                  without the router, requests go to the default model as they are
+    --ca-file FILE                        what Envoy trusts; default: /etc/ssl/certs/ca-certificates.crt
+    --admin ADDR:PORT                     Envoy's own management face; default: none
 
     -h, --help       this text
     -V, --version    the version
@@ -32,6 +44,7 @@ enum Job {
     Check { file: OsString, json: bool },
     Emit { file: OsString, out_dir: Option<PathBuf> },
     Bake { file: OsString, cargo: Vec<OsString> },
+    Envoy { file: OsString, options: Box<envoy::Options> },
     Schema,
 }
 
@@ -49,6 +62,7 @@ fn parse() -> Result<Job, Failure> {
     let usage = |error: lexopt::Error| Failure(format!("{error}\ntry `hardwirec --help`"));
     let mut args = lexopt::Parser::from_env();
     let (mut command, mut file, mut json, mut out_dir) = (None, None, false, None);
+    let mut envoy = envoy::Options::default();
     while let Some(arg) = args.next().map_err(usage)? {
         match arg {
             Short('h') | Long("help") => return Ok(Job::Help),
@@ -70,11 +84,15 @@ fn parse() -> Result<Job, Failure> {
             Long("out-dir") if command.as_deref() == Some("emit".as_ref()) => {
                 out_dir = Some(args.value().map_err(usage)?.into());
             }
+            Long(name) if command.as_deref() == Some("envoy".as_ref()) => {
+                let name = name.to_owned();
+                envoy_option(&mut envoy, &name, &mut args).map_err(usage)?;
+            }
             other => return Err(usage(other.unexpected())),
         }
     }
     let command = command.ok_or_else(|| Failure("no command\ntry `hardwirec --help`".into()))?;
-    let known = matches!(command.to_str(), Some("check" | "emit" | "bake" | "schema"));
+    let known = matches!(command.to_str(), Some("check" | "emit" | "bake" | "envoy" | "schema"));
     if !known {
         return Err(Failure(format!("there is no command `{}`\ntry `hardwirec --help`", command.display())));
     }
@@ -88,8 +106,35 @@ fn parse() -> Result<Job, Failure> {
     match command.to_str() {
         Some("check") => Ok(Job::Check { file, json }),
         Some("emit") => Ok(Job::Emit { file, out_dir }),
+        Some("envoy") => Ok(Job::Envoy { file, options: Box::new(envoy) }),
         _ => Ok(Job::Bake { file, cargo: args.raw_args().map_err(usage)?.collect() }),
     }
+}
+
+fn envoy_option(options: &mut envoy::Options, name: &str, args: &mut lexopt::Parser) -> Result<(), lexopt::Error> {
+    match name {
+        "listen" => options.listen = Some(args.value()?.parse()?),
+        "admin" => options.admin = Some(args.value()?.parse()?),
+        "ca-file" => options.ca_file = args.value()?.string()?,
+        "original-dst" => options.original_dst = true,
+        "failure-mode-allow" => options.failure_mode_allow = true,
+        "extproc" => {
+            let text = args.value()?.string()?;
+            let parts = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+            let (host, port) = parts.filter(|(host, _)| !host.is_empty()).ok_or("`--extproc` is HOST:PORT")?;
+            options.extproc = Some((host.trim_matches(['[', ']']).to_owned(), port));
+        }
+        "bodies" => {
+            options.bodies = match args.value()?.to_str() {
+                Some("buffered") => Bodies::Buffered,
+                Some("streamed") => Bodies::Streamed,
+                Some("full-duplex") => Bodies::FullDuplex,
+                _ => return Err("`--bodies` is `buffered`, `streamed` or `full-duplex`".into()),
+            }
+        }
+        other => return Err(Long(other).unexpected()),
+    }
+    Ok(())
 }
 
 fn run(job: Job) -> Result<ExitCode, Failure> {
@@ -100,6 +145,7 @@ fn run(job: Job) -> Result<ExitCode, Failure> {
         Job::Check { file, json } => return run_check(&file, json),
         Job::Emit { file, out_dir } => return run_emit(&file, out_dir.as_deref()),
         Job::Bake { file, cargo } => return run_bake(&file, &cargo),
+        Job::Envoy { file, options } => return run_envoy(&file, &options),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -138,6 +184,26 @@ fn run_emit(file: &OsString, out_dir: Option<&Path>) -> Result<ExitCode, Failure
     for (name, bytes) in rust.into_iter().chain(blobs) {
         let path = dir.join(name);
         fs::write(&path, bytes).map_err(failed(&path))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_envoy(file: &OsString, options: &envoy::Options) -> Result<ExitCode, Failure> {
+    let (path, text) = read(file)?;
+    let (router, report) = check(&Source { path: &path, text: &text });
+    eprint!("{}", report.render_text(io::stderr().is_terminal()));
+    let Some(router) = router else { return Ok(ExitCode::FAILURE) };
+    if router.extproc.is_none() {
+        eprintln!("hardwirec: {path} has no `hardwire.extproc`: Envoy will ask in vain");
+    }
+    match envoy::render(&router, options, |name| env::var(name).ok()) {
+        Ok(yaml) => say(&yaml)?,
+        Err(unset) => {
+            for problem in unset {
+                eprintln!("hardwirec: {problem}");
+            }
+            return Ok(ExitCode::FAILURE);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -155,3 +155,31 @@ fn a_build_script_writes_what_changed() {
     hardwire_codegen::build(&config, &dir);
     assert_eq!(fs::read(&router).unwrap(), good);
 }
+
+#[test]
+fn envoy() {
+    let (code, out, err) = told(&["envoy", "-", "--extproc", "[::1]:50052", "--bodies", "streamed"], GOOD);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("static_resources:") && out.contains("address: \"::1\"") && out.contains("port_value: 50052"));
+    assert!(err.contains("has no `hardwire.extproc`"), "{err}");
+
+    let served = format!("{GOOD}hardwire: {{ extproc: {{}} }}\n");
+    let (code, out, err) = told(&["envoy", "-"], &served);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.contains("port_value: 50051"));
+
+    for (args, part) in [
+        (vec!["envoy", "-", "--extproc", "50051"], "`--extproc` is HOST:PORT"),
+        (vec!["envoy", "-", "--bodies", "whole"], "`--bodies` is"),
+        (vec!["envoy", "-", "--frobnicate"], "--frobnicate"),
+        (vec!["envoy"], "needs a file"),
+    ] {
+        let (code, out, err) = told(&args, GOOD);
+        assert_eq!((code, out.as_str()), (2, ""));
+        assert!(err.contains(part), "{err}");
+    }
+    let from_env = GOOD.replace("{ provider: echo }", "{ endpoint: \"${NOT_SET_ANYWHERE}\" }");
+    let (code, out, err) = told(&["envoy", "-"], &from_env);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.contains("NOT_SET_ANYWHERE"), "{err}");
+}

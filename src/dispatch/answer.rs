@@ -171,6 +171,9 @@ fn is_media_type(content_type: &[u8], expected: &[u8]) -> bool {
     content_type.get(..expected.len()).is_some_and(|start| start.eq_ignore_ascii_case(expected))
 }
 
+/// Most bytes of an answer that is needed whole.
+pub(crate) const MAX_WHOLE: usize = 256 << 20;
+
 /// An answer that can only be dealt with when all of it is there.
 #[derive(Debug)]
 pub struct Whole {

@@ -7,20 +7,28 @@ mod answer;
 mod client;
 pub mod error;
 pub mod exchange;
+mod intake;
+mod keys;
 pub mod labels;
 mod passing;
 mod plugins;
 mod request;
 mod respond;
+mod routes;
 mod translate;
 
+pub(crate) use answer::MAX_WHOLE;
 pub use answer::{Answering, Handling, Whole};
 pub use client::Client;
 pub use error::ApiError;
 pub use exchange::Exchange;
+pub(crate) use intake::{Intake, ReceiveError};
+pub(crate) use keys::{Admission, Keys};
 pub use passing::{Ending, Passing, Stream};
 pub use request::Received;
 pub use respond::{Asked, SettledResponse, Told};
+pub use routes::operations;
+pub(crate) use routes::{Endpoint, Found, client_at, find};
 
 use crate::protocol::json::Field;
 use crate::protocol::json::Span;
@@ -40,6 +48,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The client's id of a request, or a new one.
+pub(crate) fn request_id(headers: &HeaderMap) -> HeaderValue {
+    const LONGEST: usize = 128;
+    match headers.get(REQUEST_ID) {
+        Some(id) if !id.is_empty() && id.len() <= LONGEST => id.clone(),
+        _ => HeaderValue::from_str(&format!("req_{:032x}", fastrand::u128(..))).expect("hexadecimal digits"),
+    }
+}
 
 /// What settles requests: one in each worker.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use super::Ingress;
 use super::answer::ResponseBody;
 use super::body::receive;
-use crate::dispatch::{Answering, ApiError, Ask, Client, Exchange, Handling, Passing, Settled};
+use crate::dispatch::{Answering, ApiError, Ask, Client, Exchange, Handling, MAX_WHOLE, Passing, Settled};
 use crate::upstream::{self, Outbound};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -90,9 +90,6 @@ pub(super) async fn send(
     })?;
     Ok((ask.answering, response))
 }
-
-/// Most bytes of an answer that is needed whole.
-const MAX_WHOLE: usize = 256 << 20;
 
 pub(super) async fn collect(body: upstream::Body) -> Result<Bytes, ApiError> {
     match Limited::new(body, MAX_WHOLE).collect().await {

@@ -5,7 +5,6 @@
 
 mod answer;
 mod ask;
-mod auth;
 mod body;
 mod compact;
 mod linger;
@@ -13,14 +12,12 @@ mod listener;
 mod patience;
 mod query;
 mod respond;
-mod routes;
 mod stored;
 
 pub use answer::{Cut, ResponseBody};
 pub use listener::serve;
-pub use routes::operations;
 
-use crate::dispatch::{ApiError, Client, Dispatch, Exchange};
+use crate::dispatch::{self, Admission, ApiError, Client, Dispatch, Endpoint, Exchange, Found, Keys};
 use crate::env::Env;
 use crate::responses::store::{Scope, Store, Stores};
 use crate::routing::Routing;
@@ -28,11 +25,9 @@ use crate::routing::catalog::{Catalog, decode_id};
 use crate::table::{Listener, Tables};
 use crate::telemetry::metrics::Recorder;
 use crate::upstream::Upstream;
-use auth::{Admission, Keys};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, header};
+use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
-use routes::{Endpoint, Found};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,7 +83,7 @@ impl Ingress {
 
     /// Answers one request.
     async fn handle(&self, mut request: Request<Incoming>) -> Response<ResponseBody> {
-        let request_id = request_id(&request);
+        let request_id = dispatch::request_id(request.headers());
         let exchange = Box::new(Exchange::new(
             Arc::clone(&self.recorder),
             self.tables,
@@ -96,14 +91,14 @@ impl Ingress {
             request.method().clone(),
             request.uri().path(),
         ));
-        let client = routes::client(request.uri().path());
+        let client = dispatch::client_at(request.uri().path());
         let caller = match self.keys.admit(request.headers_mut()) {
             Admission::Refused => return self.refuse(ApiError::unauthorized(), client, exchange),
             Admission::Open => None,
             Admission::Key(scope) => Some(scope),
         };
         let path = request.uri().path();
-        match routes::find(request.method(), path) {
+        match dispatch::find(request.method(), path) {
             Found::Endpoint(Endpoint::Chat | Endpoint::Messages, _) => ask::ask(self, client, request, exchange).await,
             Found::Endpoint(Endpoint::CountTokens, _) => ask::count(self, client, request, exchange).await,
             Found::Endpoint(Endpoint::Models, _) => json(self.catalog.list.clone(), exchange),
@@ -148,16 +143,6 @@ impl Ingress {
     fn refuse(&self, error: ApiError, client: Client, mut exchange: Box<Exchange>) -> Response<ResponseBody> {
         exchange.failed(error.reason);
         own(error.into_response(client, &exchange.request_id), exchange)
-    }
-}
-
-/// The client's id of the request, or a new one.
-fn request_id(request: &Request<Incoming>) -> HeaderValue {
-    const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-    const LONGEST: usize = 128;
-    match request.headers().get(REQUEST_ID) {
-        Some(id) if !id.is_empty() && id.len() <= LONGEST => id.clone(),
-        _ => HeaderValue::from_str(&format!("req_{:032x}", fastrand::u128(..))).expect("hexadecimal digits"),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::answer::ResponseBody;
 use super::query::pairs;
 use super::respond::To;
-use super::routes::Endpoint;
+use crate::dispatch::Endpoint;
 use crate::dispatch::{ApiError, Client, Exchange};
 use crate::protocol::responses::list::{self, Page};
 use crate::protocol::responses::replay;

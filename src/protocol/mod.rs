@@ -21,7 +21,6 @@ pub mod rewrite;
 pub mod splice;
 pub mod sse;
 pub mod stream;
-pub mod tail;
 pub mod tap;
 pub mod translated;
 pub mod view;

@@ -1,7 +1,8 @@
 //! Which of its models a decision takes.
 
 use super::live::Live;
-use crate::table::{Algorithm, ModelId, MultiFactor, Otherwise, Tables};
+use crate::table::{Algorithm, Factor, Latency, ModelId, MultiFactor, Objective, Otherwise, Priority, Tables};
+use std::time::Duration;
 
 /// The position of the chosen one among `models`, of which there is at least one. `None` where the decision would rather
 /// fail. `tokens` is what the request needs of a context window.
@@ -22,7 +23,7 @@ pub(super) fn select(
             Some(usize::from(order.iter().copied().find(fits).unwrap_or(largest)))
         }
         Algorithm::LatencyAware { ttft, tpot } => Some(fastest(models, ttft, tpot, live).unwrap_or(0)),
-        Algorithm::MultiFactor(factors) => weigh(factors, models, tables, live),
+        Algorithm::MultiFactor(factors) => compare(factors, models, tables, live),
     }
 }
 
@@ -42,68 +43,107 @@ fn fastest(models: &[ModelId], ttft: Option<u8>, tpot: Option<u8>, live: &Live) 
     all().min_by(|(_, a), (_, b)| score(*a).total_cmp(&score(*b))).map(|(n, _)| n)
 }
 
-/// What one model has to show.
-struct Shown {
-    quality: Option<f64>,
-    latency: Option<f64>,
-    cost: Option<f64>,
-    load: Option<f64>,
+/// What models are compared by, and what each of them has to show.
+struct Shown<'a> {
+    factors: &'a MultiFactor,
+    models: &'a [ModelId],
+    tables: &'a Tables,
+    live: &'a Live,
 }
 
-/// One of these.
-type Factor = fn(&Shown) -> Option<f64>;
+impl Shown<'_> {
+    /// `None` where it is not known.
+    fn of(&self, position: usize, factor: Factor) -> Option<f64> {
+        let model = self.models[position];
+        match factor {
+            Factor::Quality => self.tables.model(model).quality,
+            Factor::Latency => self.latency(model).map(|latency| latency.as_secs_f64()),
+            Factor::Cost => self.tables.model(model).pricing.map(|pricing| pricing.prompt as f64),
+            Factor::Load => Some(f64::from(self.live.inflight(model))),
+        }
+    }
 
-fn weigh(factors: &MultiFactor, models: &[ModelId], tables: &Tables, live: &Live) -> Option<usize> {
-    let within = || models.iter().enumerate().filter(|(_, model)| is_within(factors, **model, tables, live));
-    let shown = |model: ModelId| Shown {
-        quality: tables.model(model).quality,
-        latency: (live.tpot(model, factors.percentile))
-            .or_else(|| live.ttft(model, factors.percentile))
-            .map(|latency| latency.as_secs_f64()),
-        cost: tables.model(model).pricing.map(|pricing| pricing.prompt as f64),
-        load: Some(f64::from(live.inflight(model))),
-    };
-    let range = |of: Factor| {
-        let values = within().filter_map(|(_, model)| of(&shown(*model)));
-        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
-    };
-    let parts: [(f64, Factor, bool); 4] = [
-        (factors.quality, |shown| shown.quality, true),
-        (factors.latency, |shown| shown.latency, false),
-        (factors.cost, |shown| shown.cost, false),
-        (factors.load, |shown| shown.load, false),
-    ];
-    let parts = parts.map(|(weight, of, larger_is_better)| (weight, of, larger_is_better, range(of)));
-    let score = |model: ModelId| {
-        let shown = shown(model);
+    fn latency(&self, model: ModelId) -> Option<Duration> {
+        let percentile = self.factors.percentile;
+        let (tpot, ttft) = (|| self.live.tpot(model, percentile), || self.live.ttft(model, percentile));
+        match self.factors.latency {
+            Latency::Either => tpot().or_else(ttft),
+            Latency::Tpot => tpot(),
+            Latency::Ttft => ttft(),
+        }
+    }
+}
+
+fn compare(factors: &MultiFactor, models: &[ModelId], tables: &Tables, live: &Live) -> Option<usize> {
+    let shown = Shown { factors, models, tables, live };
+    let within: Vec<usize> = (0..models.len()).filter(|n| is_within(factors, models[*n], tables, live)).collect();
+    if within.is_empty() {
+        return match factors.otherwise {
+            Otherwise::Take(position) => Some(usize::from(position)),
+            Otherwise::Fail => None,
+        };
+    }
+    match factors.objective {
+        Objective::Weighted { quality, latency, cost, load } => {
+            let weights =
+                [(Factor::Quality, quality), (Factor::Latency, latency), (Factor::Cost, cost), (Factor::Load, load)];
+            weigh(&weights, &within, &shown)
+        }
+        Objective::Ordered(priorities) => first_by(priorities, within, &shown),
+    }
+}
+
+/// The one with the best weighted sum; the first of equals.
+fn weigh(weights: &[(Factor, f64)], within: &[usize], shown: &Shown<'_>) -> Option<usize> {
+    let scales: Vec<_> = weights
+        .iter()
+        .filter(|(_, weight)| *weight > 0.0)
+        .map(|(factor, weight)| {
+            let values = within.iter().filter_map(|position| shown.of(*position, *factor));
+            let range = |(low, high): (f64, f64), value: f64| (low.min(value), high.max(value));
+            (*factor, *weight, values.fold((f64::INFINITY, f64::NEG_INFINITY), range))
+        })
+        .collect();
+    let score = |position: usize| {
         let (mut sum, mut weights) = (0.0, 0.0);
-        for (weight, of, larger_is_better, (low, high)) in &parts {
+        for (factor, weight, (low, high)) in &scales {
             // What a model does not show counts neither for it nor against it.
-            let Some(value) = of(&shown).filter(|_| *weight > 0.0) else { continue };
+            let Some(value) = shown.of(position, *factor) else { continue };
             let share = if high > low { (value - low) / (high - low) } else { 0.5 };
-            sum += weight * if *larger_is_better { share } else { 1.0 - share };
+            sum += weight * if *factor == Factor::Quality { share } else { 1.0 - share };
             weights += weight;
         }
         if weights > 0.0 { sum / weights } else { 0.0 }
     };
-    // The first of equals.
     let mut best: Option<(usize, f64)> = None;
-    for (position, model) in within() {
-        let score = score(*model);
+    for &position in within {
+        let score = score(position);
         if best.is_none_or(|(_, least)| score > least) {
             best = Some((position, score));
         }
     }
-    match (best, factors.otherwise) {
-        (Some((position, _)), _) => Some(position),
-        (None, Otherwise::Take(position)) => Some(usize::from(position)),
-        (None, Otherwise::Fail) => None,
+    best.map(|(position, _)| position)
+}
+
+/// The first one of those that are left when each factor has left only what is close to its best.
+fn first_by(priorities: &[Priority], mut left: Vec<usize>, shown: &Shown<'_>) -> Option<usize> {
+    for Priority { factor, tolerance } in priorities {
+        let more_is_better = *factor == Factor::Quality;
+        let better = if more_is_better { f64::max } else { f64::min };
+        // Looked at once: what is measured changes meanwhile.
+        let known: Vec<_> = left.iter().filter_map(|n| Some((*n, shown.of(*n, *factor)?))).collect();
+        // A factor of which nothing is known tells nobody apart. Where it is known of some, it rules out the others.
+        let Some(best) = known.iter().map(|(_, value)| *value).reduce(better) else { continue };
+        let margin = best.abs() * tolerance;
+        let close = |value: f64| if more_is_better { value >= best - margin } else { value <= best + margin };
+        left = known.into_iter().filter(|(_, value)| close(*value)).map(|(position, _)| position).collect();
     }
+    left.first().copied()
 }
 
 fn is_within(factors: &MultiFactor, model: ModelId, tables: &Tables, live: &Live) -> bool {
     let ceilings = &factors.ceilings;
-    let below = |most: Option<std::time::Duration>, value: &dyn Fn() -> Option<std::time::Duration>| {
+    let below = |most: Option<Duration>, value: &dyn Fn() -> Option<Duration>| {
         most.is_none_or(|most| value().is_none_or(|value| value <= most))
     };
     let price = tables.model(model).pricing.map(|pricing| pricing.prompt);

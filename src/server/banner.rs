@@ -11,6 +11,8 @@ const MOST: usize = 12;
 pub(super) struct Banner<'a> {
     pub(super) tables: &'static Tables,
     pub(super) listeners: &'a [SocketAddr],
+    /// The service for Envoy.
+    pub(super) extproc: Option<SocketAddr>,
     pub(super) management: SocketAddr,
     pub(super) workers: usize,
 }
@@ -23,6 +25,10 @@ impl Display for Banner<'_> {
         for (listener, address) in tables.listeners.iter().zip(self.listeners) {
             let keys = if listener.api_keys.is_empty() { "" } else { ", with API keys" };
             writeln!(f, "  listening   http://{address} ({}{keys}), {} workers", listener.name, self.workers)?;
+        }
+        if let Some(address) = self.extproc {
+            let scheme = if tables.extproc.is_some_and(|service| service.tls.is_some()) { "https" } else { "http" };
+            writeln!(f, "  extproc     {scheme}://{address} (gRPC, for Envoy), {} workers", self.workers)?;
         }
         writeln!(f, "  apiserver   http://{}", self.management)?;
         writeln!(f, "  virtual     {}", tables.auto_names.join(", "))?;

@@ -15,6 +15,7 @@ Usage: hardwire [OPTIONS]
 
 Options:
       --listen ADDR:PORT      Listen here instead of the first listener's address
+      --extproc ADDR:PORT     Serve Envoy here instead of the configured address; needs `hardwire.extproc`
       --management ADDR:PORT  Serve the apiserver here instead of its configured address
       --workers N             Worker threads, one runtime each [default: one for each core]
       --ca-file FILE          Trust the certificates in this PEM file too, for https backends and Redis
@@ -71,6 +72,8 @@ pub(super) struct Question {
 pub(super) struct Options {
     /// In place of the first listener's address.
     pub listen: Option<SocketAddr>,
+    /// In place of the address of the service for Envoy.
+    pub extproc: Option<SocketAddr>,
     /// In place of the apiserver's address.
     pub management: Option<SocketAddr>,
     /// Worker threads.
@@ -90,6 +93,7 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
         match arg {
             Value(command) if command == "explain" => return question(parser),
             Long("listen") => options.listen = Some(parser.value()?.parse()?),
+            Long("extproc") => options.extproc = Some(parser.value()?.parse()?),
             Long("management") => options.management = Some(parser.value()?.parse()?),
             Long("workers") => options.workers = Some(parser.value()?.parse()?),
             Long("ca-file") => options.ca_file = Some(parser.value()?.into()),

@@ -11,13 +11,18 @@ mod sockets;
 mod worker;
 
 use crate::apiserver::Api;
+use crate::dispatch;
 use crate::env::{Env, Missing};
-use crate::ingress::{self, Shared};
+#[cfg(feature = "extproc")]
+use crate::extproc::{Tls, TlsError};
+use crate::ingress::Shared;
 use crate::openapi::{self, Face};
 use crate::responses::store::{Open, OpenError, Place};
 use crate::routing::catalog::Catalog;
 use crate::routing::{self, Routing, signals};
 use crate::table::Tables;
+#[cfg(feature = "extproc")]
+use crate::table::Text;
 use crate::telemetry::log::{self, LogError};
 use crate::telemetry::metrics::{Recorder, Registry};
 use crate::upstream::{Fleet, FleetError};
@@ -54,6 +59,17 @@ enum Error {
     Explain(#[from] routing::Error),
     #[error(transparent)]
     Io(#[from] io::Error),
+    #[error(
+        "this binary was built without the service for Envoy, and the document has `hardwire.extproc`: build it with the \
+         default features, or take the block out"
+    )]
+    #[cfg(not(feature = "extproc"))]
+    NoExtProc,
+    #[error("--extproc: the document has no `hardwire.extproc`")]
+    ExtProcOff,
+    #[error("hardwire.extproc.tls: {0}")]
+    #[cfg(feature = "extproc")]
+    Tls(#[from] TlsError),
     #[error("a worker ended before it should; the log says why")]
     WorkerLost,
 }
@@ -107,7 +123,22 @@ fn settle_allocator() {
     drop(std::hint::black_box(vec![0_u8; 512 * 1024]));
 }
 
+/// What the service for Envoy shows, where it speaks TLS.
+#[cfg(feature = "extproc")]
+fn extproc_tls(tables: &Tables, env: &Env) -> Result<Option<Tls>, TlsError> {
+    let Some(tls) = tables.extproc.and_then(|service| service.tls) else { return Ok(None) };
+    let file = |text: &Text| std::path::PathBuf::from(&*env.text(text));
+    Tls::read(&file(&tls.cert_file), &file(&tls.key_file)).map(Some)
+}
+
 fn serve(tables: &'static Tables, responses: Option<Open>, options: &Options) -> Result<(), Error> {
+    #[cfg(not(feature = "extproc"))]
+    if tables.extproc.is_some() {
+        return Err(Error::NoExtProc);
+    }
+    if tables.extproc.is_none() && options.extproc.is_some() {
+        return Err(Error::ExtProcOff);
+    }
     settle_allocator();
     let log_format = log::init(options.log)?;
     let env = Arc::new(Env::read(tables, |name| std::env::var(name).ok())?);
@@ -116,7 +147,10 @@ fn serve(tables: &'static Tables, responses: Option<Open>, options: &Options) ->
     let place = Place { env: &env, ca_file: options.ca_file.as_deref() };
     let stores = responses.map(|open| open(&place)).transpose()?.map(Arc::new);
     let workers = options.workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, usize::from);
+    #[cfg(feature = "extproc")]
+    let tls = extproc_tls(tables, &env)?;
     let public = sockets::bind_public(tables, options.listen, workers)?;
+    let extproc = sockets::bind_extproc(tables, options.extproc, workers)?;
     let management = sockets::bind_management(tables, options.management)?;
 
     // Before anybody is told that the router is there: from then on it may be asked to stop.
@@ -133,6 +167,7 @@ fn serve(tables: &'static Tables, responses: Option<Open>, options: &Options) ->
     let banner = Banner {
         tables,
         listeners: &public.iter().map(|bound| bound.address).collect::<Vec<_>>(),
+        extproc: extproc.as_ref().map(|bound| bound.address),
         management: management.local_addr()?,
         workers,
     };
@@ -145,6 +180,7 @@ fn serve(tables: &'static Tables, responses: Option<Open>, options: &Options) ->
     let (tell, ended) = mpsc::channel(1);
     let recorders: Vec<Arc<Recorder>> = (0..workers).map(|_| Arc::new(Recorder::new(tables))).collect();
     let mut sockets: Vec<_> = public.into_iter().map(|bound| bound.sockets.into_iter()).collect();
+    let mut extproc = extproc.map(|bound| bound.sockets.into_iter());
     for (number, recorder) in recorders.iter().enumerate() {
         let worker = Worker {
             shared: shared.clone(),
@@ -152,6 +188,9 @@ fn serve(tables: &'static Tables, responses: Option<Open>, options: &Options) ->
             fleet: Arc::clone(&fleet),
             recorder: Arc::clone(recorder),
             sockets: sockets.iter_mut().filter_map(Iterator::next).collect(),
+            extproc: extproc.as_mut().and_then(Iterator::next),
+            #[cfg(feature = "extproc")]
+            tls: tls.clone(),
             stopping: stopping.clone(),
             running: Running::new(tell.clone(), stopping.clone()),
         };
@@ -166,7 +205,7 @@ fn serve(tables: &'static Tables, responses: Option<Open>, options: &Options) ->
         tag: "public",
         ports: tables.listeners.iter().map(|listener| listener.port).collect(),
         error: openapi::PUBLIC_ERROR,
-        operations: ingress::operations(),
+        operations: dispatch::operations(),
     };
     let api = Api::new(tables, reasons, registry, catalog, started, Arc::clone(&draining)).beside(&[face]);
     let api = Arc::new(api);

@@ -43,6 +43,22 @@ pub(super) fn bind_public(
     Ok(all)
 }
 
+/// Binds the service for Envoy, where the document has one.
+pub(super) fn bind_extproc(
+    tables: &Tables,
+    instead: Option<SocketAddr>,
+    workers: usize,
+) -> Result<Option<Bound>, BindError> {
+    let Some(service) = &tables.extproc else { return Ok(None) };
+    let what = "the service for Envoy".to_owned();
+    let address = match instead {
+        Some(address) => address,
+        None => address(&what, service.address, service.port)?,
+    };
+    let bound = bind_shared(address, workers);
+    bound.map(Some).map_err(|source| BindError { what, address: address.to_string(), source })
+}
+
 /// Binds the apiserver.
 pub(super) fn bind_management(tables: &Tables, instead: Option<SocketAddr>) -> Result<TcpListener, BindError> {
     let what = "apiserver".to_owned();

@@ -1,6 +1,8 @@
 //! A worker: one thread, one single-threaded runtime, its own sockets and its own connections to the backends.
 
 use crate::env::Env;
+#[cfg(feature = "extproc")]
+use crate::extproc::{self, Bounds, Face, Service, Tls};
 use crate::ingress::{Ingress, Shared, serve};
 use crate::telemetry::metrics::Recorder;
 use crate::upstream::{Fleet, Upstream};
@@ -20,6 +22,14 @@ pub(super) struct Worker {
     pub(super) recorder: Arc<Recorder>,
     /// In the order of the tables' listeners.
     pub(super) sockets: Vec<TcpListener>,
+    /// That of the service for Envoy.
+    #[cfg_attr(
+        not(feature = "extproc"),
+        allow(dead_code, reason = "start-up has refused a document that has the service")
+    )]
+    pub(super) extproc: Option<TcpListener>,
+    #[cfg(feature = "extproc")]
+    pub(super) tls: Option<Tls>,
     pub(super) stopping: watch::Receiver<bool>,
     pub(super) running: Running,
 }
@@ -72,6 +82,25 @@ impl Worker {
                     serving.spawn_local(serve(socket, ingress, self.stopping.clone()));
                 }
                 Err(error) => tracing::error!(%error, listener = listener.name, "a worker cannot listen"),
+            }
+        }
+        #[cfg(feature = "extproc")]
+        if let (Some(service), Some(socket)) = (&tables.extproc, self.extproc) {
+            let Shared { routing, catalog, .. } = &self.shared;
+            let (routing, catalog) = (Arc::clone(routing), Arc::clone(catalog));
+            let face = Face::new(tables, routing, catalog, &self.env, Rc::clone(&upstream), Arc::clone(&self.recorder));
+            let bounds = Bounds {
+                max_message_bytes: service.max_message_bytes as usize,
+                max_streams: service.max_streams,
+                message_timeout: service.message_timeout,
+                connect_timeout: tables.limits.header_timeout,
+            };
+            match tokio::net::TcpListener::from_std(socket) {
+                Ok(socket) => {
+                    let service = Service::new(face, bounds, self.tls);
+                    serving.spawn_local(extproc::serve(socket, service, self.stopping.clone()));
+                }
+                Err(error) => tracing::error!(%error, "a worker cannot serve Envoy"),
             }
         }
         while serving.join_next().await.is_some() {}

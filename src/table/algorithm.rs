@@ -22,27 +22,74 @@ pub enum Algorithm {
         /// Which percentile of the time for a token counts, 1 to 100.
         tpot: Option<u8>,
     },
-    /// The one with the best weighted sum of quality, latency, cost and load.
+    /// The best one by quality, latency, cost and load.
     MultiFactor(&'static MultiFactor),
 }
 
-/// How models are weighed against each other.
+/// How models are compared by several factors.
 #[derive(Debug, PartialEq)]
 pub struct MultiFactor {
-    /// Of the card's quality score. All weights are at least 0, and one is more.
-    pub quality: f64,
-    /// Of latency: of the time for a token, or to the first byte where that was not measured.
-    pub latency: f64,
-    /// Of the price of prompt tokens.
-    pub cost: f64,
-    /// Of the requests under way.
-    pub load: f64,
+    /// What makes one of them the best.
+    pub objective: Objective,
+    /// Which time is the latency.
+    pub latency: Latency,
     /// Which percentile of latencies counts, 1 to 100.
     pub percentile: u8,
     /// A model beyond one of these is not chosen.
     pub ceilings: Ceilings,
     /// What happens where all are beyond.
     pub otherwise: Otherwise,
+}
+
+/// What makes a model the best one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Objective {
+    /// The sum of all factors, each on a scale from the worst to the best model. All weights are at least 0, and one is more.
+    Weighted {
+        /// Of the card's quality score.
+        quality: f64,
+        /// Of latency.
+        latency: f64,
+        /// Of the price of prompt tokens.
+        cost: f64,
+        /// Of the requests under way.
+        load: f64,
+    },
+    /// One factor after the other: only models close to the best by one of them are compared by the next.
+    Ordered(&'static [Priority]),
+}
+
+/// A factor in an order of factors.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Priority {
+    /// Which one.
+    pub factor: Factor,
+    /// How far from the best model another may be, as a share of the best one's value: 0 to 1.
+    pub tolerance: f64,
+}
+
+/// What models are compared by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Factor {
+    /// The card's quality score: more is better, as it is nowhere else.
+    Quality,
+    /// The latency that was measured.
+    Latency,
+    /// The price of prompt tokens.
+    Cost,
+    /// The requests under way.
+    Load,
+}
+
+/// Which time is the latency of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Latency {
+    /// For a token; to the first byte where that was not measured.
+    Either,
+    /// For a token.
+    Tpot,
+    /// To the first byte.
+    Ttft,
 }
 
 /// The most that a model may have to be chosen. What was not measured is within.

@@ -77,7 +77,7 @@ pub enum Url {
 }
 
 /// A credential that is sent with every request.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Auth {
     /// Header name in lower case: `authorization`, `api-key`.
     pub header: &'static str,

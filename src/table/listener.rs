@@ -27,6 +27,34 @@ pub struct Management {
     pub port: u16,
 }
 
+/// The service for Envoy: an external processor.
+#[derive(Debug, Clone, Copy)]
+pub struct ExtProc {
+    /// IP address.
+    pub address: &'static str,
+    /// TCP port.
+    pub port: u16,
+    /// Largest message in bytes.
+    pub max_message_bytes: u32,
+    /// Most open streams in each worker, and on each connection.
+    pub max_streams: u32,
+    /// For what is said of one message.
+    pub message_timeout: Duration,
+    /// `global.router.clear_route_cache`: whether Envoy looks for a route again when the model is chosen.
+    pub clear_route_cache: bool,
+    /// Where it speaks TLS.
+    pub tls: Option<ExtProcTls>,
+}
+
+/// TLS of the service for Envoy. Both are names of PEM files, read at start-up.
+#[derive(Debug, Clone, Copy)]
+pub struct ExtProcTls {
+    /// The certificates, the service's own first.
+    pub cert_file: Text,
+    /// The key.
+    pub key_file: Text,
+}
+
 /// Bounds and timeouts: the document's `hardwire` block.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {

@@ -19,7 +19,7 @@ mod responses;
 mod signal;
 mod text;
 
-pub use algorithm::{Algorithm, Ceilings, MultiFactor, Otherwise};
+pub use algorithm::{Algorithm, Ceilings, Factor, Latency, MultiFactor, Objective, Otherwise, Priority};
 pub use approximate::{Gram, Near, NearTerm, Ranked, Similar, Stem, Words};
 pub use backend::{Auth, Backend, BackendId, Endpoint, Http, Url};
 pub use decision::{Decision, DecisionId, Matched, Retention};
@@ -28,7 +28,7 @@ pub use families::{
     Conversation, ConversationSignal, EventSignal, Families, Feature, Language, LanguageSignal, Languages,
     MetadataSignal, MetadataTest, Modality, RoleSignal, Roles, StructureSignal, Terms, sure_at, sure_within,
 };
-pub use listener::{Limits, Listener, Management};
+pub use listener::{ExtProc, ExtProcTls, Limits, Listener, Management};
 pub use model::{Balance, Ejection, HealthCheck, Model, ModelId, Pricing, Protocol, Reliability, RetryOn};
 pub use plugin::{BodyChange, HeaderChange, PluginKind, Plugins, Reasoning, RequestParams, SystemPrompt, ToolPolicy};
 pub use policy::{Entrypoint, Policy, PolicyId};
@@ -53,6 +53,8 @@ pub struct Tables {
     pub management: Management,
     /// Bounds and timeouts.
     pub limits: Limits,
+    /// The service for Envoy, where the document switches it on.
+    pub extproc: Option<ExtProc>,
     /// The names that a client may ask for and that are routed by signals (`auto`, `MoM`, …), in the order of `/v1/models`.
     pub auto_names: &'static [&'static str],
     /// Whether `/v1/models` also lists `models` (`global.router.include_config_models_in_list`).

@@ -145,7 +145,7 @@ pub struct Reasoning {
 }
 
 /// A change to the top level of a body. Values are JSON.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyChange {
     /// The field goes.
     Remove(&'static str),

@@ -20,7 +20,7 @@ pub struct EnvVar {
 }
 
 /// A string of the configuration that may name environment variables.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Text {
     /// Settled at build time.
     Baked(&'static str),
@@ -29,7 +29,7 @@ pub enum Text {
 }
 
 /// A part of a [`Text::Env`].
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece {
     /// As written.
     Literal(&'static str),

@@ -2,6 +2,8 @@
 
 use super::connect::Address;
 use super::health::Health;
+#[cfg(feature = "extproc")]
+use super::outside::Clusters;
 use super::tls::Tls;
 use crate::env::Env;
 use crate::table::{Backend, BackendId, Endpoint, Http, Tables, Url};
@@ -16,6 +18,9 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Fleet {
     members: Vec<Member>,
+    /// Those that are sent the same.
+    #[cfg(feature = "extproc")]
+    pub(super) clusters: Clusters,
 }
 
 /// A backend that is ready to be used.
@@ -71,7 +76,11 @@ impl Fleet {
             let model_json = serde_json::to_vec(backend.model_id).expect("a string always serialises").into();
             members.push(Member { table: backend, place, model_json, health: Health::new() });
         }
-        Ok(Fleet { members })
+        Ok(Fleet {
+            #[cfg(feature = "extproc")]
+            clusters: Clusters::new(tables, &members.iter().map(|member| &member.place).collect::<Vec<_>>()),
+            members,
+        })
     }
 
     pub(super) fn member(&self, id: BackendId) -> &Member {

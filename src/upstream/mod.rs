@@ -13,6 +13,8 @@ mod head;
 mod health;
 #[doc(hidden)] // public for tests and fuzzing
 pub mod http1;
+#[cfg(feature = "extproc")]
+mod outside;
 mod pool;
 mod tls;
 
@@ -20,6 +22,8 @@ pub use body::{Body, BodyError};
 pub use fleet::{Fleet, FleetError};
 pub use head::{CREDENTIALS, strip_request, strip_response};
 pub use health::check_forever;
+#[cfg(feature = "extproc")]
+pub use outside::{Handed, Pending, Sender};
 
 use crate::protocol::rewrite::Rewrite;
 use crate::protocol::splice::Chunks;
@@ -169,9 +173,7 @@ impl Upstream {
     ) -> Result<Response<Body>, Error> {
         let member = self.fleet.member(backend.id);
         let mut lease = Lease::new(Rc::clone(self), backend.id);
-        let name = model.lora.map_or_else(|| member.model_json.clone(), |json| Bytes::from_static(json.as_bytes()));
-        let nth = model.backends.iter().position(|other| other.id == backend.id).unwrap_or_default();
-        let body = outbound.rewrite.apply(&outbound.body, nth, &name);
+        let body = self.body_for(model, backend, outbound);
         let answer = match &member.place {
             Place::Echo { token_delay } => Ok(echo::answer(model.protocol, *token_delay, &body)),
             Place::Http(server) => {
@@ -192,6 +194,14 @@ impl Upstream {
         self.note_health(model, member, outcome);
         let idle = self.tables.limits.idle_timeout;
         answer.map(|response| response.map(|source| source.lease(lease, idle, outbound.deadline)))
+    }
+
+    /// The body as this backend gets it.
+    fn body_for(&self, model: &Model, backend: &Backend, outbound: &Outbound) -> Chunks {
+        let own_name = || self.fleet.member(backend.id).model_json.clone();
+        let name = model.lora.map_or_else(own_name, |json| Bytes::from_static(json.as_bytes()));
+        let nth = model.backends.iter().position(|other| other.id == backend.id).unwrap_or_default();
+        outbound.rewrite.apply(&outbound.body, nth, &name)
     }
 
     /// Sends a request on an idle connection, or a new one.
@@ -263,7 +273,16 @@ impl std::fmt::Display for Problem<'_> {
 }
 
 impl Server {
-    fn request(&self, protocol: Protocol, mut headers: HeaderMap, body: Chunks) -> Request<Chunks> {
+    fn request(&self, protocol: Protocol, headers: HeaderMap, body: Chunks) -> Request<Chunks> {
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = Uri::from(self.path.clone());
+        *request.headers_mut() = self.headers(protocol, headers);
+        request
+    }
+
+    /// What this server is sent of a request with these headers, `host` included.
+    fn headers(&self, protocol: Protocol, mut headers: HeaderMap) -> HeaderMap {
         if self.auth.is_some() {
             for name in &CREDENTIALS {
                 headers.remove(name);
@@ -279,11 +298,7 @@ impl Server {
         for (name, value) in self.headers.iter().chain(&self.auth) {
             headers.insert(name, value.clone());
         }
-        let mut request = Request::new(body);
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = Uri::from(self.path.clone());
-        *request.headers_mut() = headers;
-        request
+        headers
     }
 }
 

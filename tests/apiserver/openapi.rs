@@ -4,7 +4,7 @@
 
 use crate::client::start;
 use crate::tables::tables;
-use hardwire::ingress::operations;
+use hardwire::dispatch::operations;
 use hardwire::openapi::{Face, MANAGEMENT_ERROR, PUBLIC_ERROR, document};
 use serde_json::Value;
 use std::collections::BTreeSet;

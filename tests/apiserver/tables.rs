@@ -104,6 +104,7 @@ pub(crate) fn tables(list_models: bool, json: &'static str) -> &'static Tables {
         env: &[],
         listeners: &[Listener { name: "public", address: "127.0.0.1", port: 0, timeout: SECOND, api_keys: &[] }],
         management: Management { address: "127.0.0.1", port: 0 },
+        extproc: None,
         limits: Limits {
             max_body_bytes: 1,
             header_timeout: SECOND,

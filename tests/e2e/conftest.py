@@ -6,6 +6,7 @@ import socket
 import anthropic
 import openai
 import pytest
+from envoy import MODES, Envoy
 from katan import KEY, Katan
 from raw import address
 from router import Router
@@ -199,6 +200,55 @@ def claudes(translate):
     """Anthropic's client of that router."""
     with sdk(translate, anthropic.Anthropic, base_url=translate.url) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def extproc_env(env, katan):
+    """The environment of the router behind Envoy."""
+    more = {"KATAN": katan.url, "OTHER_KEY": "sk-of-the-other-backend"}
+    return env | more
+
+
+@pytest.fixture(scope="session")
+def service(start, extproc_env):
+    """A router behind Envoy, which can be asked without it, too."""
+    return start("extproc", extproc_env, "--extproc", "127.0.0.1:0")
+
+
+@pytest.fixture(scope="session")
+def envoys(service, tmp_path_factory):
+    """Envoy in front of the service, by the way in which bodies are sent."""
+    running = {}
+
+    def envoy(mode: str) -> Envoy:
+        if mode not in running:
+            running[mode] = Envoy(service, tmp_path_factory.mktemp(mode), MODES[mode])
+        return running[mode]
+
+    yield envoy
+    for one in running.values():
+        one.stop()
+
+
+@pytest.fixture(params=MODES)
+def envoy(envoys, service, request):
+    """Envoy in front of the service, once for each way in which bodies are sent."""
+    yield envoys(request.param)
+    service.check()
+
+
+@pytest.fixture
+def own_envoy(tmp_path):
+    """Starts further Envoys."""
+    running = []
+
+    def envoy(router: Router, *args: str, **more) -> Envoy:
+        running.append(Envoy(router, tmp_path, args, **more))
+        return running[-1]
+
+    yield envoy
+    for one in running:
+        one.stop()
 
 
 @pytest.fixture(scope="session")

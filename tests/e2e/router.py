@@ -49,6 +49,9 @@ class Router:
         banner = self._banner()
         self.url = re.search(r"listening +(http://\S+)", banner)[1]
         self.management = re.search(r"apiserver +(http://[0-9.:]+)", banner)[1]
+        extproc = re.search(r"extproc +https?://(\S+)", banner)
+        self.extproc = extproc and extproc[1]
+        """Where it serves Envoy, if it does."""
         self.banner = banner
         self.host, port = self.url.removeprefix("http://").split(":")
         self.port = int(port)

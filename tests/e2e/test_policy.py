@@ -417,7 +417,7 @@ def test_cost(client, a, words, more, model):
     assert a.last.json()["model"] == model
 
 
-@pytest.mark.parametrize(("word", "model"), [("best", "medium"), ("costly", "medium"), ("firstof", "large")])
+@pytest.mark.parametrize(("word", "model"), [("best", "medium"), ("costly", "medium"), ("firstof", "large"), ("goodenough", "medium")])
 def test_multi_factor(client, a, word, model):
     assert chosen(client, word) == (model, "multi_factor")
     assert a.last.json()["model"] == model

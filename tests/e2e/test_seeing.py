@@ -45,6 +45,14 @@ CASES = [
     ("formal", {}, {}, "heavy", "projections", "heavy"),
     ("formal AB-12", {}, {}, "heaviest", "projections", "heaviest"),
     ("AB-12", {}, {}, None, "keywords", "ticket"),
+    ("they are refunding my payments", {}, {}, "refunds", "keywords", "refunds"),
+    ("they decline my offer", {}, {}, None, None, None),
+    ("our Kubernets pods", {}, {}, "clusters", "keywords", "clusters"),
+    ("our kubernts pods", {}, {}, None, None, None),
+    ("after the deploymnet", {}, {}, "rollouts", "keywords", "rollouts"),
+    ("after the employer", {}, {}, None, None, None),
+    ("この文章は日本語で書かれています。", {}, {}, "japanese", "language", "ja"),
+    ("this text is written in English", {}, {}, None, None, None),
     ("tiers", {}, {}, "second_tier", "keywords", "tiers"),
     ("tiers AB-12", {}, {}, "first_tier", "keywords", "tiers,ticket"),
 ]
@@ -92,6 +100,31 @@ def test_debug_labels_come_only_when_asked_for(policy, a, b):
     }
     assert 0.5 <= float(got.headers["x-vsr-selected-confidence"]) <= 1
     assert not [name for name, _ in b.last.headers if name.lower().startswith("x-vsr")]
+
+
+def test_what_a_decision_emits(policy, b):
+    """In headers for whoever asks; what is annotated is for people and tools."""
+    said = "この文章は日本語で書かれています。"
+    with sdk(policy, default_headers=ANN) as client:
+        got = client.chat.completions.with_raw_response.create(model="auto", messages=[{"role": "user", "content": said}])
+    told = {name: value for name, value in got.headers.items() if name.startswith("x-vsr-retention-")}
+    assert told == {
+        "x-vsr-retention-drop": "false",
+        "x-vsr-retention-ttl-turns": "3",
+        "x-vsr-retention-keep-current-model": "true",
+    }
+    assert got.headers["x-vsr-selected-decision"] == "japanese"
+    assert 0 < float(got.headers["x-vsr-selected-confidence"]) <= 1
+    assert not any("tokyo" in value for value in got.headers.values())
+    plain = ask(policy, chat("auto", said), {"x-user": "ann"})
+    assert plain.status == 200 and not [name for name in plain.headers if "retention" in name]
+    annotated = {"team": "tokyo", "on_call": ["aiko", 7]}
+    told = httpx.post(f"{policy.management}/api/v1/eval", json={"text": said, "user": "ann"}).json()
+    assert told["decision_result"]["annotations"] == annotated
+    other = httpx.post(f"{policy.management}/api/v1/eval", json={"text": "formal", "user": "ann"}).json()
+    assert other["decision_result"].get("annotations") is None
+    shown = explain(said, "--user", "ann").stdout
+    assert json.loads(shown.partition("annotations ")[2].splitlines()[0]) == annotated
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ class Connection:
         self.buffer = b""
         self.served = 0
 
-    def read_request(self) -> Request | None:
+    def read_request(self, takes_chunks: bool = False) -> Request | None:
         """The next request; `None` where the client has closed."""
         while b"\r\n\r\n" not in self.buffer:
             if not self._more():
@@ -53,6 +53,8 @@ class Connection:
         method, target, _ = first.split(" ")
         headers = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
         request = Request(head, method, target, headers, b"")
+        if takes_chunks and request.all("transfer-encoding"):
+            return request if self._read_chunks(request) else None
         assert not request.all("transfer-encoding"), "the length is known, so it should be told"
         length = int(request.header("content-length") or 0)
         while len(self.buffer) < length:
@@ -60,6 +62,21 @@ class Connection:
                 return None
         request.body, self.buffer = self.buffer[:length], self.buffer[length:]
         return request
+
+    def _read_chunks(self, request: Request) -> bool:
+        while True:
+            while b"\r\n" not in self.buffer:
+                if not self._more():
+                    return False
+            line, _, self.buffer = self.buffer.partition(b"\r\n")
+            size = int(line, 16)
+            while len(self.buffer) < size + 2:
+                if not self._more():
+                    return False
+            request.body += self.buffer[:size]
+            self.buffer = self.buffer[size + 2 :]
+            if size == 0:
+                return True
 
     def _more(self) -> bytes:
         data = self.sock.recv(1 << 18)
@@ -110,6 +127,8 @@ class Upstream:
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     healthy: bool = True
+    takes_chunks: bool = False
+    """Whether requests may come in pieces, as Envoy sends them where it does not hold them. The router never does."""
     checks: int = 0
     errors: list[BaseException] = field(default_factory=list)
 
@@ -132,7 +151,7 @@ class Upstream:
     def _serve(self, sock: socket.socket) -> None:
         try:
             connection = Connection(self.tls.wrap_socket(sock, server_side=True) if self.tls else sock)
-            while connection.sock.fileno() >= 0 and (request := connection.read_request()):
+            while connection.sock.fileno() >= 0 and (request := connection.read_request(self.takes_chunks)):
                 if request.target == "/healthz":
                     self.checks += 1
                     connection.send(answer(b"{}", status=200 if self.healthy else 503))
@@ -150,7 +169,7 @@ class Upstream:
     def reset(self) -> None:
         """As new, but for the connections that are there."""
         self.script = decent
-        self.requests, self.errors, self.healthy, self.checks = [], [], True, 0
+        self.requests, self.errors, self.healthy, self.checks, self.takes_chunks = [], [], True, 0, False
 
     @property
     def last(self) -> Request:

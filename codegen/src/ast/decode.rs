@@ -191,8 +191,11 @@ fn unknown_key(key: &Key, value: &Node, path: &str, keys: &[&str], sink: &mut Si
     } else if upstream::unsupported(path, name) {
         sink.report(&errors::UNSUPPORTED_KEY, key.span, &[name, &place]);
     } else {
-        let help = nearest(name, keys.iter().copied())
-            .map_or_else(|| format!("the keys here are {}", listed(keys)), |near| format!("did you mean `{near}`?"));
+        let help = match (upstream::renamed(path, name), nearest(name, keys.iter().copied())) {
+            (Some(here), _) => format!("here it is called `{here}`"),
+            (None, Some(near)) => format!("did you mean `{near}`?"),
+            (None, None) => format!("the keys here are {}", listed(keys)),
+        };
         sink.report(&errors::UNKNOWN_KEY, key.span, &[name, &place]).help(help);
     }
 }

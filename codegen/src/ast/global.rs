@@ -55,6 +55,8 @@ section! {
         auto_model_name: Leaf as NAME,
         /// All virtual names, in place of those.
         auto_model_names: List<Leaf> as NAME.some(),
+        /// Whether Envoy looks for a route again when the model is chosen. Needs `hardwire.extproc`. Default: true.
+        clear_route_cache: Leaf as FLAG,
         /// Whether `/v1/models` also lists `providers.models`. Default: false.
         include_config_models_in_list: Leaf as FLAG,
     }

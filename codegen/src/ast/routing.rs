@@ -205,6 +205,7 @@ section! {
             "image_content",
             "tool_choice_required",
             "tool_choice_none",
+            "flow_tool_state",
         ])
         .required(),
         /// Of `message`: whose. Default: anybody's.
@@ -497,7 +498,7 @@ section! {
     /// How a decision chooses among its models.
     "routing.decisions[].algorithm" => pub struct Algorithm {
         /// `static`: the first. `cost`: the cheapest whose context window holds the request. `latency_aware`: the fastest.
-        /// `multi_factor`: the best weighted sum of quality, latency, cost and load. Default: `static`.
+        /// `multi_factor`: the best by quality, latency, cost and load. Default: `static`.
         kind = "type": Leaf as words(&["static", "cost", "latency_aware", "multi_factor"]),
         /// For `latency_aware`.
         latency_aware: LatencyAware,
@@ -517,16 +518,42 @@ section! {
 }
 
 section! {
-    /// How models are weighed against each other.
+    /// How models are compared by several factors.
     "routing.decisions[].algorithm.multi_factor" => pub struct MultiFactor {
-        /// How much each factor counts.
+        /// Whether factors are weighed against each other or looked at one by one.
+        objective: Objective,
+        /// How much each factor counts where they are weighed.
         weights: Weights,
         /// What no chosen model may exceed.
         slo: Ceilings,
+        /// Which time is the latency: `tpot`, for a token, or `ttft`, to the first byte. Default: `tpot` where it was
+        /// measured, else `ttft`.
+        latency_metric: Leaf as words(&["tpot", "ttft"]),
         /// Percentile of latencies. Default: 95.
         latency_percentile: Leaf as whole(1, 100),
         /// What happens where all exceed it: `cheapest`, `first` or `fail`. Default: `cheapest`.
         on_no_candidates: Leaf as words(&["cheapest", "first", "fail"]),
+    }
+}
+
+section! {
+    /// What makes a model the best one.
+    "routing.decisions[].algorithm.multi_factor.objective" => pub struct Objective {
+        /// `weighted`: the sum of all factors. `lexicographic`: one factor after the other. Default: `weighted`.
+        strategy: Leaf as words(&["weighted", "lexicographic"]),
+        /// The order of factors, for `lexicographic`.
+        priorities: List<Priority> as TEXT.some(),
+    }
+}
+
+section! {
+    /// A factor in an order of factors.
+    "routing.decisions[].algorithm.multi_factor.objective.priorities[]" => pub struct Priority {
+        /// `quality`, `latency`, `cost` or `load`; each once.
+        factor: Leaf as words(&["quality", "latency", "cost", "load"]).required(),
+        /// How far from the best model another may be to be compared by the next factor, as a share of the best one's value.
+        /// Default: 0.
+        tolerance: Leaf as number(0.0, 1.0),
     }
 }
 

@@ -4,10 +4,18 @@
 
 /// Keys that exist in the schema and not here, by section.
 pub const UNSUPPORTED: &[(&str, &[&str])] = &[
+    ("providers.models[]", &["catalog"]),
+    ("routing", &["candidate_requirements", "data_policy", "fallback", "model_bindings"]),
+    ("recipes[].routing", &["candidate_requirements", "data_policy", "fallback", "model_bindings"]),
     ("routing.projections.scores[].inputs[]", &["kb", "metric"]),
     ("routing.projections.mappings[]", &["top_k"]),
-    ("routing.decisions[]", &["candidateIterations", "adaptations", "output_contract", "output_contract_spec"]),
-    ("routing.decisions[].algorithm.multi_factor", &["objective", "quality", "latency_metric"]),
+    (
+        "routing.decisions[]",
+        &["action", "candidateIterations", "adaptations", "output_contract", "output_contract_spec"],
+    ),
+    ("routing.decisions[].modelRefs[]", &["reasoning_mode"]),
+    ("routing.decisions[].algorithm.multi_factor", &["expected_output_tokens", "quality"]),
+    ("plugins.request_params", &["default_max_tokens"]),
     ("plugins.tools", &["semantic_selection", "strategy", "dynamic_retrieval", "trusted_facts"]),
     (
         "routing.decisions[].algorithm",
@@ -25,12 +33,14 @@ pub const UNSUPPORTED: &[(&str, &[&str])] = &[
             "kmeans",
             "mlp",
             "svm",
+            "minimum_candidates",
             "on_error",
         ],
     ),
+    ("global.router", &["fallback", "state_store", "strategy"]),
     ("global.services", &["ratelimit"]),
     ("global.services.authz", &["providers"]),
-    ("global.services.response_api.redis", &["config_path"]),
+    ("global.services.response_api.redis", &["config_path", "tls_ca_path", "tls_cert_path", "tls_key_path"]),
     ("global.services.management_api", &["remote_exposure"]),
     ("global.services.management_api.auth", &["tokens"]),
 ];
@@ -64,6 +74,14 @@ const REMOVED: &[(&str, &str, &str)] = &[
     ("routing.signals", "taxonomy", "`routing.signals.kb`"),
 ];
 
+/// Keys that newer versions of the schema call by another name, with the name here.
+const RENAMED: &[(&str, &str, &str)] = &[
+    ("providers.defaults", "model", "default_model"),
+    ("providers.defaults", "reasoning_effort", "default_reasoning_effort"),
+    ("providers.models[]", "reasoning", "reasoning_family"),
+    ("routing.modelCards[]", "modalities", "modality"),
+];
+
 /// Keys that belong elsewhere, with the place.
 const MISPLACED: &[(&str, &str, &str)] = &[("recipes[].routing", "modelCards", "`routing.modelCards`")];
 
@@ -74,11 +92,14 @@ pub const UNSUPPORTED_SIGNAL_TYPES: &[&str] = &[
     "domain",
     "embedding",
     "fact_check",
+    "hallucination",
+    "input_modality",
     "jailbreak",
     "kb",
     "pii",
     "preference",
     "reask",
+    "safety",
     "user_feedback",
 ];
 
@@ -96,6 +117,7 @@ pub const UNSUPPORTED_ALGORITHMS: &[&str] = &[
     "mlp",
     "personalization",
     "prompt",
+    "random",
     "ratings",
     "remom",
     "rl_driven",
@@ -120,11 +142,12 @@ pub const UNSUPPORTED_PLUGINS: &[&str] = &[
     "router_replay",
     "semantic-cache",
     "semantic_cache",
+    "shadow_dispatch",
     "tool_selection",
 ];
 
 /// Providers that exist in the schema and not here.
-pub const UNSUPPORTED_PROVIDERS: &[&str] = &["vllm_omni"];
+pub const UNSUPPORTED_PROVIDERS: &[&str] = &["anthropic-compatible", "vllm_omni"];
 
 /// Whether this key of a section exists in the schema, but not here.
 pub fn unsupported(section: &str, key: &str) -> bool {
@@ -134,6 +157,11 @@ pub fn unsupported(section: &str, key: &str) -> bool {
 /// Where a key belongs that does not belong in this section.
 pub fn belongs(section: &str, key: &str) -> Option<&'static str> {
     MISPLACED.iter().find(|(path, name, _)| *path == section && *name == key).map(|(_, _, place)| *place)
+}
+
+/// The name here of a key that has another one elsewhere.
+pub fn renamed(section: &str, key: &str) -> Option<&'static str> {
+    RENAMED.iter().find(|(path, name, _)| *path == section && *name == key).map(|(_, _, here)| *here)
 }
 
 /// What took the place of a key that the schema once had.

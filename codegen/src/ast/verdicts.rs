@@ -52,6 +52,8 @@ const fn switch(
     Entry { section, key, verdict: Verdict::Switch { path, on_by_default }, why }
 }
 
+const CARDS: &str = "routing.modelCards[]";
+const FOR_PEOPLE: &str = "it tells people about the model; no decision looks at it";
 const SIGNALS: &str = "routing.signals";
 const ROUTER: &str = "global.router";
 const SERVICES: &str = "global.services";
@@ -68,6 +70,16 @@ const EMBEDDINGS: &str = "it needs an embedding model beside the router";
 /// All of them.
 pub const ENTRIES: &[Entry] = &[
     ignored("", "setup", "it belongs to another tool"),
+    ignored("", "evaluation", "nothing is measured by benchmarks; what counts is `quality_score` of a card"),
+    ignored(CARDS, "display_name", FOR_PEOPLE),
+    ignored(CARDS, "publisher", FOR_PEOPLE),
+    ignored(CARDS, "presentation", FOR_PEOPLE),
+    ignored(CARDS, "distribution", FOR_PEOPLE),
+    ignored(CARDS, "family", FOR_PEOPLE),
+    ignored(CARDS, "revision", FOR_PEOPLE),
+    ignored(CARDS, "released_at", FOR_PEOPLE),
+    ignored(CARDS, "knowledge_cutoff", FOR_PEOPLE),
+    ignored(CARDS, "lifecycle", FOR_PEOPLE),
     declared(SIGNALS, "domains", CLASSIFIER),
     declared(SIGNALS, "embeddings", EMBEDDINGS),
     declared(SIGNALS, "complexity", EMBEDDINGS),
@@ -79,6 +91,9 @@ pub const ENTRIES: &[Entry] = &[
     declared(SIGNALS, "preferences", "it needs a language model to ask"),
     declared(SIGNALS, "kb", EMBEDDINGS),
     declared(SIGNALS, "classifiers", CLASSIFIER),
+    declared(SIGNALS, "safety", CLASSIFIER),
+    declared(SIGNALS, "hallucination", CLASSIFIER),
+    declared(SIGNALS, "input_modality", "this version does not look at the kinds of parts that a request has"),
     declared(SIGNALS, "session_metrics", "nothing is remembered of a session"),
     declared(SIGNALS, "event_context_rules", "nothing is remembered of a session"),
     declared(SIGNALS, "session_states", "nothing is remembered of a session"),
@@ -89,11 +104,12 @@ pub const ENTRIES: &[Entry] = &[
         "only conditions of `type: classifier` have labels, and those need a model",
     ),
     ignored("routing.decisions[].rules", "on_error", "no signal of this router asks anybody else, so none can fail"),
-    ignored(ROUTER, "clear_route_cache", "there is no proxy in front whose routes could be cached"),
+    ignored("routing.decisions[].algorithm.latency_aware", "description", "it is for people"),
+    ignored("routing.decisions[].rules", "on_unknown", "every signal of this router is known: it is there or not"),
     ignored(
         ROUTER,
         "streamed_body",
-        "bodies are read as they come; `hardwire.max_body_bytes` and `body_timeout` bound them",
+        "bodies are taken as they come, and Envoy tells how it sends them; `hardwire.max_body_bytes` and `body_timeout` bound them",
     ),
     declared(ROUTER, "model_selection", "models are chosen by the `algorithm` of each decision"),
     switch(ROUTER, "skip_processing", ENABLED, false, "no header lets a client go past the decisions"),
@@ -114,12 +130,16 @@ pub const ENTRIES: &[Entry] = &[
     declared(CATALOG, "system", NO_MODELS),
     declared(CATALOG, "external", NO_MODELS),
     declared(CATALOG, "kbs", NO_MODELS),
+    declared(CATALOG, "bindings", NO_MODELS),
+    declared(CATALOG, "deployments", NO_MODELS),
+    declared(CATALOG, "admission", NO_MODELS),
     declared(MODULES, "prompt_compression", NO_MODELS),
     declared(MODULES, "prompt_guard", NO_MODELS),
     declared(MODULES, "classifier", NO_MODELS),
     declared(MODULES, "complexity", NO_MODELS),
     declared(MODULES, "hallucination_mitigation", NO_MODELS),
     declared(MODULES, "feedback_detector", NO_MODELS),
+    declared(MODULES, "safety", NO_MODELS),
     ignored(DETECTOR, "prompt_prefixes", "the keywords are looked for in the prompt as it is"),
     declared(DETECTOR, "classifier", NO_MODELS),
     ignored(DETECTOR, "confidence_threshold", "keywords are found or not; only a classifier is more or less sure"),

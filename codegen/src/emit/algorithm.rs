@@ -1,7 +1,7 @@
 //! The value of `Decision::algorithm`.
 
 use super::tokens::{duration, int, option};
-use crate::ir::{Algorithm, Ceilings, MultiFactor, Otherwise};
+use crate::ir::{Algorithm, Ceilings, Factor, Latency, MultiFactor, Objective, Otherwise};
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
@@ -23,8 +23,13 @@ pub(super) fn algorithm(algorithm: &Algorithm) -> TokenStream {
 }
 
 fn multi_factor(factors: &MultiFactor) -> TokenStream {
-    let MultiFactor { weights, percentile, ceilings, otherwise } = factors;
-    let [quality, latency, cost, load] = weights.map(Literal::f64_unsuffixed);
+    let MultiFactor { objective, latency, percentile, ceilings, otherwise } = factors;
+    let objective = self::objective(objective);
+    let latency = match latency {
+        Latency::Either => quote!(Latency::Either),
+        Latency::Tpot => quote!(Latency::Tpot),
+        Latency::Ttft => quote!(Latency::Ttft),
+    };
     let percentile = int(*percentile);
     let ceilings = self::ceilings(ceilings);
     let otherwise = match otherwise {
@@ -36,14 +41,34 @@ fn multi_factor(factors: &MultiFactor) -> TokenStream {
     };
     quote! {
         Algorithm::MultiFactor(&MultiFactor {
-            quality: #quality,
+            objective: #objective,
             latency: #latency,
-            cost: #cost,
-            load: #load,
             percentile: #percentile,
             ceilings: #ceilings,
             otherwise: #otherwise,
         })
+    }
+}
+
+fn objective(objective: &Objective) -> TokenStream {
+    match objective {
+        Objective::Weighted(weights) => {
+            let [quality, latency, cost, load] = weights.map(Literal::f64_unsuffixed);
+            quote!(Objective::Weighted { quality: #quality, latency: #latency, cost: #cost, load: #load })
+        }
+        Objective::Ordered(priorities) => {
+            let priorities = priorities.iter().map(|(factor, tolerance)| {
+                let factor = match factor {
+                    Factor::Quality => quote!(Factor::Quality),
+                    Factor::Latency => quote!(Factor::Latency),
+                    Factor::Cost => quote!(Factor::Cost),
+                    Factor::Load => quote!(Factor::Load),
+                };
+                let tolerance = Literal::f64_unsuffixed(*tolerance);
+                quote!(Priority { factor: #factor, tolerance: #tolerance })
+            });
+            quote!(Objective::Ordered(&[#(#priorities),*]))
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     names::Names,
     tokens::{duration, int, option, text},
 };
-use crate::ir::{Limits, Listener, Router};
+use crate::ir::{ExtProc, Limits, Listener, Router};
 use proc_macro2::TokenStream;
 use quote::quote;
 
@@ -31,6 +31,31 @@ pub(super) fn management(router: &Router) -> TokenStream {
     let (address, port) = &router.management;
     let port = int(*port);
     quote!(Management { address: #address, port: #port })
+}
+
+/// The value of `Tables::extproc`.
+pub(super) fn extproc(router: &Router, names: &Names) -> TokenStream {
+    option(router.extproc.as_ref(), |service| {
+        let ExtProc { address, port, max_message_bytes, max_streams, message_timeout, clear_route_cache, tls } =
+            service;
+        let (port, max_message_bytes, max_streams) = (int(*port), int(*max_message_bytes), int(*max_streams));
+        let message_timeout = duration(*message_timeout);
+        let tls = option(tls.as_ref(), |(certificate, key)| {
+            let (certificate, key) = (text(certificate, names), text(key, names));
+            quote!(ExtProcTls { cert_file: #certificate, key_file: #key })
+        });
+        quote! {
+            ExtProc {
+                address: #address,
+                port: #port,
+                max_message_bytes: #max_message_bytes,
+                max_streams: #max_streams,
+                message_timeout: #message_timeout,
+                clear_route_cache: #clear_route_cache,
+                tls: #tls,
+            }
+        }
+    })
 }
 
 /// The value of `Tables::limits`.

@@ -94,6 +94,7 @@ fn tables(router: &ir::Router, names: &Names, modules: &[Ident]) -> TokenStream 
     let doc = tokens::doc(&format!("The router of `{}`.", router.source));
     let (source, sha256) = (&router.source, &router.sha256);
     let (management, limits) = (limits::management(router), limits::limits(&router.limits));
+    let extproc = limits::extproc(router, names);
     let auto_names = &router.auto_names;
     let list_models = router.list_models;
     let backend_count = tokens::int(router.models.iter().map(|m| m.backends.len() as u64).sum::<u64>());
@@ -111,6 +112,7 @@ fn tables(router: &ir::Router, names: &Names, modules: &[Ident]) -> TokenStream 
             listeners: &LISTENERS,
             management: #management,
             limits: #limits,
+            extproc: #extproc,
             auto_names: &[#(#auto_names),*],
             list_models: #list_models,
             models: &MODELS,

@@ -4,7 +4,7 @@ use super::models::Models;
 use super::{Cx, units};
 use crate::ast::decode::Leaf;
 use crate::ast::node::Span;
-use crate::ast::routing::{Algorithm, Ceilings, LatencyAware, MultiFactor, Weights};
+use crate::ast::routing::{Algorithm, Ceilings, LatencyAware, MultiFactor, Objective, Weights};
 use crate::ast::upstream;
 use crate::{errors, ir};
 use std::cmp::Reverse;
@@ -17,6 +17,9 @@ enum Kind {
     LatencyAware,
     MultiFactor,
 }
+
+/// What factors weigh that are not told apart.
+const ALIKE: [f64; 4] = [0.25; 4];
 
 /// The algorithm of a decision that chooses among `among`; `at` is where the decision stands.
 pub(super) fn lower(
@@ -65,9 +68,14 @@ pub(super) fn lower(
         }),
         Some(Kind::MultiFactor) => {
             let defaults = || {
-                let weights = [0.25; 4];
                 let otherwise = ir::Otherwise::Take(cheapest(among, models));
-                ir::MultiFactor { weights, percentile: 95, ceilings: ir::Ceilings::default(), otherwise }
+                ir::MultiFactor {
+                    objective: ir::Objective::Weighted(ALIKE),
+                    latency: ir::Latency::Either,
+                    percentile: 95,
+                    ceilings: ir::Ceilings::default(),
+                    otherwise,
+                }
             };
             ir::Algorithm::MultiFactor(multi_factor.unwrap_or_else(defaults))
         }
@@ -116,7 +124,10 @@ fn percentile(leaf: Option<&Leaf>, key: &str, cx: &mut Cx<'_>) -> Option<u8> {
 }
 
 fn multi_factor(block: &MultiFactor, among: &[usize], models: &Models, cx: &mut Cx<'_>) -> ir::MultiFactor {
-    let weights = block.weights.as_ref().map_or([0.25; 4], |weights| self::weights(weights, cx));
+    let objective = objective(block, cx);
+    let metrics = [("tpot", ir::Latency::Tpot), ("ttft", ir::Latency::Ttft)];
+    let latency = block.latency_metric.as_ref().and_then(|leaf| cx.choice(leaf, "latency_metric", &metrics, &[]));
+    let latency = latency.unwrap_or(ir::Latency::Either);
     let ceilings = block.slo.as_ref().map(|ceilings| self::ceilings(ceilings, cx)).unwrap_or_default();
     let percentile = percentile(block.latency_percentile.as_ref(), "latency_percentile", cx).unwrap_or(95);
     let words = [
@@ -126,7 +137,61 @@ fn multi_factor(block: &MultiFactor, among: &[usize], models: &Models, cx: &mut 
     ];
     let leaf = block.on_no_candidates.as_ref();
     let otherwise = leaf.and_then(|leaf| cx.choice(leaf, "on_no_candidates", &words, &[])).unwrap_or(words[0].1);
-    ir::MultiFactor { weights, percentile, ceilings, otherwise }
+    ir::MultiFactor { objective, latency, percentile, ceilings, otherwise }
+}
+
+/// Weights go with the one strategy, priorities with the other.
+fn objective(block: &MultiFactor, cx: &mut Cx<'_>) -> ir::Objective {
+    let weights = block.weights.as_ref().map_or(ALIKE, |weights| self::weights(weights, cx));
+    let Some(section) = &block.objective else { return ir::Objective::Weighted(weights) };
+    let priorities = priorities(section, cx);
+    let words = [("weighted", false), ("lexicographic", true)];
+    let ordered = section.strategy.as_ref().map_or(Some(false), |leaf| cx.choice(leaf, "strategy", &words, &[]));
+    match ordered {
+        Some(true) => {
+            if let Some(weights) = &block.weights {
+                let why = "with `strategy: lexicographic`";
+                cx.sink.report(&errors::KEY_WITHOUT_EFFECT, weights.span, &["weights", why]);
+            }
+            cx.required_part(section.priorities.as_ref(), "the objective", "priorities", (section.span, section.whole));
+            ir::Objective::Ordered(priorities)
+        }
+        Some(false) => {
+            if let Some(list) = &section.priorities {
+                let why = "without `strategy: lexicographic`";
+                cx.sink.report(&errors::KEY_WITHOUT_EFFECT, list.span, &["priorities", why]);
+            }
+            ir::Objective::Weighted(weights)
+        }
+        None => ir::Objective::Weighted(weights),
+    }
+}
+
+fn priorities(section: &Objective, cx: &mut Cx<'_>) -> Vec<(ir::Factor, f64)> {
+    let factors = [
+        ("quality", ir::Factor::Quality),
+        ("latency", ir::Factor::Latency),
+        ("cost", ir::Factor::Cost),
+        ("load", ir::Factor::Load),
+    ];
+    if let Some(list) = section.priorities.as_ref().filter(|list| list.written == 0) {
+        cx.sink.report(&errors::EMPTY_LIST, list.span, &["priorities"]);
+    }
+    let mut out = Vec::new();
+    let mut seen: Vec<(ir::Factor, Span)> = Vec::new();
+    for item in section.priorities.iter().flat_map(|list| &list.items) {
+        let tolerance = item.tolerance.as_ref().and_then(|leaf| cx.decimal(leaf, "tolerance", 0.0..=1.0));
+        let leaf = cx.required(item.factor.as_ref(), "the priority", "factor", (item.span, item.whole));
+        let Some(leaf) = leaf else { continue };
+        let Some(factor) = cx.choice(leaf, "factor", &factors, &[]) else { continue };
+        if let Some((_, first)) = seen.iter().find(|(other, _)| *other == factor) {
+            let report = cx.sink.report(&errors::DUPLICATE_NAME, leaf.span, &["factor", &leaf.text]);
+            report.related(*first, "first declared here").help("each factor stands once".to_owned());
+        }
+        seen.push((factor, leaf.span));
+        out.push((factor, tolerance.unwrap_or(0.0)));
+    }
+    out
 }
 
 fn weights(section: &Weights, cx: &mut Cx<'_>) -> [f64; 4] {

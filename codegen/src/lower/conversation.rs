@@ -1,6 +1,7 @@
 //! `routing.signals.conversation`: what can be counted in the messages and tools of a request.
 
 use super::{Cx, predicate};
+use crate::ast::decode::Leaf;
 use crate::ast::routing::Conversation;
 use crate::{errors, ir};
 use ir::Counts;
@@ -15,6 +16,15 @@ const SOURCES: &[(&str, Counts)] = &[
     ("tool_choice_required", Counts::ToolChoiceRequired),
     ("tool_choice_none", Counts::ToolChoiceNone),
 ];
+
+/// A source that exists in the schema and not here.
+const UNSUPPORTED: &str = "flow_tool_state";
+
+/// The source of a signal, where it is one that this version does not have.
+pub(super) fn unsupported(item: &Conversation) -> Option<&Leaf> {
+    let kind = item.feature.as_ref()?.source.as_ref()?.kind.as_ref()?;
+    (kind.text == UNSUPPORTED).then_some(kind)
+}
 
 const ROLES: &[(&str, Counts)] = &[
     ("user", Counts::UserMessages),
@@ -36,7 +46,7 @@ pub(super) fn lower(item: &Conversation, cx: &mut Cx<'_>) -> Option<ir::SignalWh
     let exists = exists.and_then(|leaf| cx.choice(leaf, "type", &[("count", false), ("exists", true)], &[]));
     let source = cx.required_part(feature.source.as_ref(), "the feature", "source", at)?;
     let leaf = cx.required(source.kind.as_ref(), "the source", "type", (source.span, source.whole))?;
-    let mut counts = cx.choice(leaf, "type", SOURCES, &["flow_tool_state"])?;
+    let mut counts = cx.choice(leaf, "type", SOURCES, &[])?;
     if let Some(role) = &source.role {
         if counts != Counts::Messages {
             let why = format!("on a source of `type: {}`", leaf.text);

@@ -86,7 +86,8 @@ fn method(item: &Keyword, cx: &mut Cx<'_>) -> Method {
             cx.no_effect(leaf, key, why);
         }
     }
-    if method == Method::Bm25 {
+    // `false` is what it does anyway.
+    if method == Method::Bm25 && item.case_sensitive.as_ref().is_some_and(|leaf| leaf.text != "false") {
         cx.no_effect(item.case_sensitive.as_ref(), "case_sensitive", "with `method: bm25`, which compares stems");
     }
     method

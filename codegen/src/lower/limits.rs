@@ -1,9 +1,9 @@
 //! `hardwire`: bounds and timeouts.
 
-use super::{Cx, units};
+use super::Cx;
 use crate::ast::decode::Leaf;
 use crate::ast::hardwire::Hardwire;
-use crate::{errors, ir};
+use crate::ir;
 use std::time::Duration;
 
 const MAX_BODY_BYTES: u64 = 32 << 20;
@@ -14,7 +14,7 @@ pub(super) fn lower(section: Option<&Hardwire>, cx: &mut Cx<'_>) -> ir::Limits {
     let secs = Duration::from_secs;
     let first_byte = get(|s| s.first_byte_timeout.as_ref());
     ir::Limits {
-        max_body_bytes: size(get(|s| s.max_body_bytes.as_ref()), cx),
+        max_body_bytes: cx.size(get(|s| s.max_body_bytes.as_ref()), "max_body_bytes", MAX_BODY_BYTES),
         header_timeout: cx.duration(get(|s| s.header_timeout.as_ref()), "header_timeout", secs(10)),
         body_timeout: cx.duration(get(|s| s.body_timeout.as_ref()), "body_timeout", secs(30)),
         connect_timeout: cx.duration(get(|s| s.connect_timeout.as_ref()), "connect_timeout", secs(5)),
@@ -22,14 +22,4 @@ pub(super) fn lower(section: Option<&Hardwire>, cx: &mut Cx<'_>) -> ir::Limits {
         idle_timeout: cx.duration(get(|s| s.idle_timeout.as_ref()), "idle_timeout", secs(120)),
         drain_timeout: cx.duration(get(|s| s.drain_timeout.as_ref()), "drain_timeout", secs(30)),
     }
-}
-
-fn size(leaf: Option<&Leaf>, cx: &mut Cx<'_>) -> u64 {
-    let Some((leaf, text)) = leaf.and_then(|leaf| Some((leaf, cx.fixed(leaf, "max_body_bytes")?))) else {
-        return MAX_BODY_BYTES;
-    };
-    units::size(&text).filter(|bytes| *bytes > 0).unwrap_or_else(|| {
-        cx.sink.report(&errors::BAD_SIZE, leaf.span, &["max_body_bytes", &text]);
-        MAX_BODY_BYTES
-    })
 }

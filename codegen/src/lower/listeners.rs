@@ -76,7 +76,7 @@ pub(super) fn management(global: Option<&Global>, ingress: &[(ir::Listener, Span
     (address.unwrap_or(local).to_string(), port.unwrap_or(PORT))
 }
 
-fn address(leaf: Option<&Leaf>, key: &str, default: IpAddr, cx: &mut Cx<'_>) -> Option<IpAddr> {
+pub(super) fn address(leaf: Option<&Leaf>, key: &str, default: IpAddr, cx: &mut Cx<'_>) -> Option<IpAddr> {
     let Some(leaf) = leaf else { return Some(default) };
     let text = cx.fixed(leaf, key)?;
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&text);
@@ -87,7 +87,7 @@ fn address(leaf: Option<&Leaf>, key: &str, default: IpAddr, cx: &mut Cx<'_>) -> 
     address
 }
 
-fn port_number(leaf: &Leaf, cx: &mut Cx<'_>) -> Option<u16> {
+pub(super) fn port_number(leaf: &Leaf, cx: &mut Cx<'_>) -> Option<u16> {
     cx.number(leaf, "port", 1..=65_535).and_then(|port| u16::try_from(port).ok())
 }
 
@@ -95,6 +95,23 @@ fn taken(address: IpAddr, port: u16, at: Span, earlier: &[(ir::Listener, Span)],
     if let Some((_, first)) = earlier.iter().find(|(other, _)| overlap(address, port, other)) {
         cx.sink.report(&errors::ADDRESS_TAKEN, at, &[&socket(address, port)]).related(*first, "first listener");
     }
+}
+
+/// Whether a listener or the apiserver has an address already.
+pub(super) fn is_taken(
+    address: &str,
+    port: u16,
+    (ingress, (host, management)): (&[(ir::Listener, Span)], &(String, u16)),
+) -> bool {
+    let Ok(address) = address.parse() else { return false };
+    let apiserver = ir::Listener {
+        name: String::new(),
+        address: host.clone(),
+        port: *management,
+        timeout: TIMEOUT,
+        api_keys: Vec::new(),
+    };
+    ingress.iter().map(|(listener, _)| listener).chain([&apiserver]).any(|other| overlap(address, port, other))
 }
 
 /// Whether both cannot be bound: the same port, and the same address or one that stands for all.

@@ -11,6 +11,7 @@ mod decisions;
 mod emits;
 mod env;
 mod events;
+mod extproc;
 mod header;
 mod json;
 mod keywords;
@@ -41,6 +42,8 @@ mod units;
 mod url;
 mod values;
 
+pub(crate) use url::join;
+
 use crate::ast::Document;
 use crate::ast::node::{Node, Paths, Span};
 use crate::report::Sink;
@@ -65,6 +68,7 @@ pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Path
     let listeners = listeners::ingress(document.listeners.as_ref(), cx);
     let management = listeners::management(document.global.as_ref(), &listeners, cx);
     let limits = limits::lower(document.hardwire.as_ref(), cx);
+    let extproc = extproc::lower(document, &limits, (&listeners, &management), cx);
     let responses = responses::lower(document.global.as_ref(), cx);
     let auto_names = names::auto_names(document.global.as_ref(), cx);
     let list_models = names::list_models(document.global.as_ref(), cx);
@@ -79,6 +83,7 @@ pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Path
         listeners: listeners.into_iter().map(|(listener, _)| listener).collect(),
         management,
         limits,
+        extproc,
         responses,
         auto_names,
         list_models,

@@ -84,6 +84,8 @@ struct Entry {
     used: bool,
     /// Whether nobody has to be told where it is not used.
     silent: bool,
+    /// What this version does not have, where it is declared by that.
+    unsupported: Option<String>,
 }
 
 /// Resolves and checks every signal, used or not.
@@ -107,6 +109,13 @@ pub(super) fn declared(section: Option<&Signals>, cx: &mut Cx<'_>) -> Declared {
     }
     for item in section.iter().flat_map(|s| s.conversation.iter()).flat_map(|list| &list.items) {
         let name = out.declare(Kind::Conversation, item.name.as_ref(), (item.span, item.whole), cx);
+        if let Some(source) = conversation::unsupported(item) {
+            let what = format!("type: {}", source.text);
+            let why = "no tool of the router itself leaves its state in a conversation";
+            cx.sink.report(&errors::UNSUPPORTED_DECLARATION, source.span, &[&what, why]);
+            out.add_unsupported(Kind::Conversation, name, &source.text, at(item.name.as_ref(), item.span));
+            continue;
+        }
         let what = conversation::lower(item, cx);
         out.add_sound(Kind::Conversation, name, what, at(item.name.as_ref(), item.span));
     }
@@ -180,13 +189,24 @@ impl Declared {
             _ => Range::FULL,
         };
         let signal = ir::Signal { name, what, confidence, noted_confidence: None, noted_value: None };
-        self.signals.push(Entry { kind, signal, at, used: false, silent: false });
+        self.signals.push(Entry { kind, signal, at, used: false, silent: false, unsupported: None });
     }
 
     /// The same of a signal that may be broken, which was reported: conditions may name it all the same.
     fn add_sound(&mut self, kind: Kind, name: Option<String>, what: Option<ir::SignalWhat>, at: Span) {
         let stand_in = ir::SignalWhat::Metadata { key: String::new(), test: ir::MetadataTest::Exists(true) };
         self.add(kind, name, what.unwrap_or(stand_in), at);
+    }
+
+    /// A signal of a type that this version does not have: a mistake once a condition names it.
+    fn add_unsupported(&mut self, kind: Kind, name: Option<String>, what: &str, at: Span) {
+        if name.is_none() {
+            return;
+        }
+        self.add_sound(kind, name, None, at);
+        if let Some(entry) = self.signals.last_mut() {
+            (entry.silent, entry.unsupported) = (true, Some(what.to_owned()));
+        }
     }
 
     /// Gives a role to some more users and groups.
@@ -265,6 +285,11 @@ impl Declared {
             cx.sink.report(&errors::UNKNOWN_SIGNAL, leaf.span, &[kind.word(), &key.1]).help(help);
             return None;
         };
+        let entry = &self.signals[*index];
+        if let Some(what) = &entry.unsupported {
+            let report = cx.sink.report(&errors::UNSUPPORTED_VALUE, leaf.span, &["type", what]);
+            report.related(entry.at, "this signal is of that type");
+        }
         Some(*index)
     }
 

@@ -170,6 +170,20 @@ fn check_protocol(item: &BackendRef, tls: Option<bool>, address: &Url, cx: &mut 
     }
 }
 
+/// Joins an address that was put together from the environment with what the document says of it, as the router does when
+/// it starts. What is wrong with it follows "cannot be used:".
+pub(crate) fn join(
+    base: &str,
+    tls: bool,
+    suffix: &str,
+    replace_path: bool,
+    query: Option<&str>,
+) -> Result<ir::Url, String> {
+    let scheme = if base.contains("://") { "" } else { ["http://", "https://"][usize::from(tls)] };
+    let address = address(&format!("{scheme}{base}"), true, None)?;
+    Ok(baked(&address, suffix, query, replace_path))
+}
+
 fn baked(address: &Url, suffix: &str, query: Option<&str>, replace_path: bool) -> ir::Url {
     let tls = address.scheme() == "https";
     let host = match address.host() {

@@ -9,6 +9,17 @@ use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 impl Cx<'_> {
+    /// A size in bytes, at least 1.
+    pub(super) fn size(&mut self, leaf: Option<&Leaf>, key: &str, default: u64) -> u64 {
+        let Some((leaf, text)) = leaf.and_then(|leaf| Some((leaf, self.fixed(leaf, key)?))) else {
+            return default;
+        };
+        units::size(&text).filter(|bytes| *bytes > 0).unwrap_or_else(|| {
+            self.sink.report(&errors::BAD_SIZE, leaf.span, &[key, &text]);
+            default
+        })
+    }
+
     /// The text of a value that is fixed at build time: it cannot name environment variables.
     pub(super) fn fixed(&mut self, leaf: &Leaf, key: &str) -> Option<String> {
         let mut parts = self.parts(leaf)?;
@@ -181,7 +192,8 @@ impl Cx<'_> {
             if known.len() == 1 { format!("write {}", listed(&known)) } else { format!("one of {}", listed(&known)) }
         };
         if unsupported.contains(&text.as_str()) {
-            self.sink.report(&errors::UNSUPPORTED_VALUE, leaf.span, &[key, &text]).help(all());
+            let help = if known.len() == 1 { format!("only {} is", listed(&known)) } else { all() };
+            self.sink.report(&errors::UNSUPPORTED_VALUE, leaf.span, &[key, &text]).help(help);
         } else {
             let help = nearest(&text, known.iter().copied()).map_or_else(all, |near| format!("did you mean `{near}`?"));
             self.sink.report(&errors::UNKNOWN_VALUE, leaf.span, &[key, &text]).help(help);

@@ -2,11 +2,11 @@
 
 use ::hardwire::table::{
     Algorithm, Automaton, Backend, BackendId, Balance, Ceilings, Config, ContextSignal,
-    Decision, DecisionId, Edge, Endpoint, EnvVar, Families, KeywordOperator,
-    KeywordSignal, Limits, Listener, Literals, Management, Matched, MemoryStore, Model,
-    ModelId, MultiFactor, Number, Otherwise, Plugins, Policy, PolicyId, Pricing,
-    Protocol, Reasons, Reliability, RetryOn, Rule, Signal, SignalId, SignalKind,
-    SignalSet, StoreBounds, Tables, Target, Term,
+    Decision, DecisionId, Edge, Endpoint, EnvVar, Factor, Families, KeywordOperator,
+    KeywordSignal, Latency, Limits, Listener, Literals, Management, Matched, MemoryStore,
+    Model, ModelId, MultiFactor, Number, Objective, Otherwise, Plugins, Policy, PolicyId,
+    Pricing, Priority, Protocol, Reasons, Reliability, RetryOn, Rule, Signal, SignalId,
+    SignalKind, SignalSet, StoreBounds, Tables, Target, Term,
 };
 use ::std::time::Duration;
 
@@ -17,7 +17,7 @@ use ::std::time::Duration;
 pub static TABLES: Tables = Tables {
     config: Config {
         source: "algorithms.yaml",
-        sha256: "06e6c20d4c2ec63a52320497bebbb33b3718e2eee1176f559187cccefceb980d",
+        sha256: "74583b1584d3b1d581212c348c40e7c1dac9788676832951c0fddc242f26f684",
         json: include_str!("config.json"),
     },
     env: &ENV,
@@ -35,6 +35,7 @@ pub static TABLES: Tables = Tables {
         idle_timeout: Duration::from_secs(120),
         drain_timeout: Duration::from_secs(30),
     },
+    extproc: None,
     auto_names: &["vllm-sr/auto", "auto", "MoM"],
     list_models: false,
     models: &MODELS,
@@ -260,7 +261,7 @@ static POLICY: Policy = Policy {
     signals: &SIGNALS,
     keywords: &KEYWORDS,
     automata: &AUTOMATA,
-    term_count: 5,
+    term_count: 8,
     contexts: &CONTEXTS,
     families: Families {
         structures: &[],
@@ -294,8 +295,14 @@ const KEYWORD_GOOD: SignalId = SignalId(2);
 const KEYWORD_BOUNDED: SignalId = SignalId(3);
 /// Keyword signal `strict`: any of "strict".
 const KEYWORD_STRICT: SignalId = SignalId(4);
+/// Keyword signal `ordered`: any of "ordered".
+const KEYWORD_ORDERED: SignalId = SignalId(5);
+/// Keyword signal `near`: any of "near".
+const KEYWORD_NEAR: SignalId = SignalId(6);
+/// Keyword signal `soon`: any of "soon".
+const KEYWORD_SOON: SignalId = SignalId(7);
 
-static SIGNALS: [Signal; 5] = [
+static SIGNALS: [Signal; 8] = [
     Signal {
         kind: SignalKind::Keyword,
         name: "fast",
@@ -316,9 +323,21 @@ static SIGNALS: [Signal; 5] = [
         kind: SignalKind::Keyword,
         name: "strict",
     },
+    Signal {
+        kind: SignalKind::Keyword,
+        name: "ordered",
+    },
+    Signal {
+        kind: SignalKind::Keyword,
+        name: "near",
+    },
+    Signal {
+        kind: SignalKind::Keyword,
+        name: "soon",
+    },
 ];
 
-static KEYWORDS: [KeywordSignal; 5] = [
+static KEYWORDS: [KeywordSignal; 8] = [
     KeywordSignal {
         signal: KEYWORD_FAST,
         operator: KeywordOperator::Or,
@@ -349,6 +368,24 @@ static KEYWORDS: [KeywordSignal; 5] = [
         first_term: 4,
         terms: 1,
     },
+    KeywordSignal {
+        signal: KEYWORD_ORDERED,
+        operator: KeywordOperator::Or,
+        first_term: 5,
+        terms: 1,
+    },
+    KeywordSignal {
+        signal: KEYWORD_NEAR,
+        operator: KeywordOperator::Or,
+        first_term: 6,
+        terms: 1,
+    },
+    KeywordSignal {
+        signal: KEYWORD_SOON,
+        operator: KeywordOperator::Or,
+        first_term: 7,
+        terms: 1,
+    },
 ];
 
 static CONTEXTS: [ContextSignal; 0] = [];
@@ -357,24 +394,27 @@ static CONTEXTS: [ContextSignal; 0] = [];
 
 static AUTOMATA: [Automaton; 1] = [
     Automaton::Literals(Literals {
-        states: 31,
+        states: 45,
         table: include_bytes!("literals-0.dfa"),
         longest: 7,
-        first_match: 26,
+        first_match: 37,
         matches: &MATCHES_0,
         terms: &TERMS_0,
     }),
 ];
 
-static TERMS_0: [Term; 5] = [
+static TERMS_0: [Term; 8] = [
     literal(0, 4, Edge::Word, Edge::Word, None),
     literal(1, 7, Edge::Word, Edge::Word, None),
     literal(2, 4, Edge::Word, Edge::Word, None),
     literal(3, 7, Edge::Word, Edge::Word, None),
     literal(4, 6, Edge::Word, Edge::Word, None),
+    literal(5, 7, Edge::Word, Edge::Word, None),
+    literal(6, 4, Edge::Word, Edge::Word, None),
+    literal(7, 4, Edge::Word, Edge::Word, None),
 ];
 
-static MATCHES_0: [&[u16]; 5] = [&[0], &[2], &[4], &[3], &[1]];
+static MATCHES_0: [&[u16]; 8] = [&[0], &[2], &[6], &[7], &[4], &[3], &[5], &[1]];
 
 const fn literal(
     term: u16,
@@ -404,10 +444,16 @@ const DECISION_GOOD: DecisionId = DecisionId(2);
 const DECISION_BOUNDED: DecisionId = DecisionId(3);
 /// `routing.decisions[4]`, `strict`
 const DECISION_STRICT: DecisionId = DecisionId(4);
-/// `routing.decisions[5]`, `rest`
-const DECISION_REST: DecisionId = DecisionId(5);
+/// `routing.decisions[5]`, `ordered`
+const DECISION_ORDERED: DecisionId = DecisionId(5);
+/// `routing.decisions[6]`, `near`
+const DECISION_NEAR: DecisionId = DecisionId(6);
+/// `routing.decisions[7]`, `soon`
+const DECISION_SOON: DecisionId = DecisionId(7);
+/// `routing.decisions[8]`, `rest`
+const DECISION_REST: DecisionId = DecisionId(8);
 
-static DECISIONS: [Decision; 6] = [
+static DECISIONS: [Decision; 9] = [
     Decision {
         name: "fast",
         priority: 9,
@@ -430,10 +476,13 @@ static DECISIONS: [Decision; 6] = [
         reasoning: &[],
         algorithm: Algorithm::MultiFactor(
             &MultiFactor {
-                quality: 0.25,
-                latency: 0.25,
-                cost: 0.25,
-                load: 0.25,
+                objective: Objective::Weighted {
+                    quality: 0.25,
+                    latency: 0.25,
+                    cost: 0.25,
+                    load: 0.25,
+                },
+                latency: Latency::Either,
                 percentile: 95,
                 ceilings: Ceilings {
                     tpot: None,
@@ -456,10 +505,13 @@ static DECISIONS: [Decision; 6] = [
         reasoning: &[],
         algorithm: Algorithm::MultiFactor(
             &MultiFactor {
-                quality: 3.0,
-                latency: 0.0,
-                cost: 1.0,
-                load: 0.0,
+                objective: Objective::Weighted {
+                    quality: 3.0,
+                    latency: 0.0,
+                    cost: 1.0,
+                    load: 0.0,
+                },
+                latency: Latency::Either,
                 percentile: 95,
                 ceilings: Ceilings {
                     tpot: None,
@@ -482,10 +534,13 @@ static DECISIONS: [Decision; 6] = [
         reasoning: &[],
         algorithm: Algorithm::MultiFactor(
             &MultiFactor {
-                quality: 1.0,
-                latency: 0.0,
-                cost: 0.0,
-                load: 0.0,
+                objective: Objective::Weighted {
+                    quality: 1.0,
+                    latency: 0.0,
+                    cost: 0.0,
+                    load: 0.0,
+                },
+                latency: Latency::Either,
                 percentile: 90,
                 ceilings: Ceilings {
                     tpot: Some(Duration::new(0, 500_000)),
@@ -508,10 +563,13 @@ static DECISIONS: [Decision; 6] = [
         reasoning: &[],
         algorithm: Algorithm::MultiFactor(
             &MultiFactor {
-                quality: 0.25,
-                latency: 0.25,
-                cost: 0.25,
-                load: 0.25,
+                objective: Objective::Weighted {
+                    quality: 0.25,
+                    latency: 0.25,
+                    cost: 0.25,
+                    load: 0.25,
+                },
+                latency: Latency::Either,
                 percentile: 95,
                 ceilings: Ceilings {
                     tpot: None,
@@ -520,6 +578,111 @@ static DECISIONS: [Decision; 6] = [
                     inflight: None,
                 },
                 otherwise: Otherwise::Fail,
+            },
+        ),
+        plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
+    },
+    Decision {
+        name: "ordered",
+        priority: 4,
+        tier: 0,
+        models: &[MODEL_UNPRICED, MODEL_SMALL, MODEL_MEDIUM, MODEL_LARGE],
+        reasoning: &[],
+        algorithm: Algorithm::MultiFactor(
+            &MultiFactor {
+                objective: Objective::Ordered(
+                    &[
+                        Priority {
+                            factor: Factor::Quality,
+                            tolerance: 0.0,
+                        },
+                        Priority {
+                            factor: Factor::Cost,
+                            tolerance: 0.0,
+                        },
+                    ],
+                ),
+                latency: Latency::Either,
+                percentile: 95,
+                ceilings: Ceilings {
+                    tpot: None,
+                    ttft: None,
+                    cost: None,
+                    inflight: None,
+                },
+                otherwise: Otherwise::Take(1),
+            },
+        ),
+        plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
+    },
+    Decision {
+        name: "near",
+        priority: 3,
+        tier: 0,
+        models: &[MODEL_LARGE, MODEL_SMALL, MODEL_MEDIUM],
+        reasoning: &[],
+        algorithm: Algorithm::MultiFactor(
+            &MultiFactor {
+                objective: Objective::Ordered(
+                    &[
+                        Priority {
+                            factor: Factor::Quality,
+                            tolerance: 0.25,
+                        },
+                        Priority {
+                            factor: Factor::Load,
+                            tolerance: 0.0,
+                        },
+                        Priority {
+                            factor: Factor::Cost,
+                            tolerance: 0.0,
+                        },
+                    ],
+                ),
+                latency: Latency::Either,
+                percentile: 95,
+                ceilings: Ceilings {
+                    tpot: None,
+                    ttft: None,
+                    cost: None,
+                    inflight: None,
+                },
+                otherwise: Otherwise::Take(1),
+            },
+        ),
+        plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
+    },
+    Decision {
+        name: "soon",
+        priority: 2,
+        tier: 0,
+        models: &[MODEL_LARGE, MODEL_MEDIUM, MODEL_SMALL],
+        reasoning: &[],
+        algorithm: Algorithm::MultiFactor(
+            &MultiFactor {
+                objective: Objective::Ordered(
+                    &[
+                        Priority {
+                            factor: Factor::Latency,
+                            tolerance: 0.2,
+                        },
+                    ],
+                ),
+                latency: Latency::Ttft,
+                percentile: 50,
+                ceilings: Ceilings {
+                    tpot: None,
+                    ttft: None,
+                    cost: None,
+                    inflight: None,
+                },
+                otherwise: Otherwise::Take(2),
             },
         ),
         plugins: Plugins::NONE,
@@ -567,6 +730,21 @@ fn strict(s: &SignalSet) -> bool {
     s.has(KEYWORD_STRICT)
 }
 
+/// The rule of `DECISION_ORDERED`.
+fn ordered(s: &SignalSet) -> bool {
+    s.has(KEYWORD_ORDERED)
+}
+
+/// The rule of `DECISION_NEAR`.
+fn near(s: &SignalSet) -> bool {
+    s.has(KEYWORD_NEAR)
+}
+
+/// The rule of `DECISION_SOON`.
+fn soon(s: &SignalSet) -> bool {
+    s.has(KEYWORD_SOON)
+}
+
 /// The decision that wins: by priority, then confidence, then name.
 fn decide(s: &SignalSet) -> Option<Matched> {
     if fast(s) {
@@ -584,6 +762,15 @@ fn decide(s: &SignalSet) -> Option<Matched> {
     if strict(s) {
         return won(DECISION_STRICT, 1.0);
     }
+    if ordered(s) {
+        return won(DECISION_ORDERED, 1.0);
+    }
+    if near(s) {
+        return won(DECISION_NEAR, 1.0);
+    }
+    if soon(s) {
+        return won(DECISION_SOON, 1.0);
+    }
     won(DECISION_REST, 0.0)
 }
 
@@ -593,16 +780,22 @@ const fn won(decision: DecisionId, confidence: f64) -> Option<Matched> {
 
 // === Reasons, which only explanations read ===
 
-static RULES: [Option<Rule>; 6] = [
+static RULES: [Option<Rule>; 9] = [
     Some(Rule::Signal(KEYWORD_FAST)),
     Some(Rule::Signal(KEYWORD_WEIGHED)),
     Some(Rule::Signal(KEYWORD_GOOD)),
     Some(Rule::Signal(KEYWORD_BOUNDED)),
     Some(Rule::Signal(KEYWORD_STRICT)),
+    Some(Rule::Signal(KEYWORD_ORDERED)),
+    Some(Rule::Signal(KEYWORD_NEAR)),
+    Some(Rule::Signal(KEYWORD_SOON)),
     None,
 ];
 
-static CONFIDENCES: [Number; 5] = [
+static CONFIDENCES: [Number; 8] = [
+    Number::Known(1.0),
+    Number::Known(1.0),
+    Number::Known(1.0),
     Number::Known(1.0),
     Number::Known(1.0),
     Number::Known(1.0),
@@ -610,4 +803,13 @@ static CONFIDENCES: [Number; 5] = [
     Number::Known(1.0),
 ];
 
-static TERMS: [&str; 5] = ["fast", "weighed", "good", "bounded", "strict"];
+static TERMS: [&str; 8] = [
+    "fast",
+    "weighed",
+    "good",
+    "bounded",
+    "strict",
+    "ordered",
+    "near",
+    "soon",
+];

@@ -34,6 +34,7 @@ pub static TABLES: Tables = Tables {
         idle_timeout: Duration::from_secs(120),
         drain_timeout: Duration::from_secs(30),
     },
+    extproc: None,
     auto_names: &["auto", "MoM"],
     list_models: true,
     models: &MODELS,

@@ -34,6 +34,7 @@ pub static TABLES: Tables = Tables {
         idle_timeout: Duration::from_secs(120),
         drain_timeout: Duration::from_secs(30),
     },
+    extproc: None,
     auto_names: &["vllm-sr/auto", "auto", "MoM"],
     list_models: false,
     models: &MODELS,

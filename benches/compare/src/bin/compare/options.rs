@@ -9,7 +9,7 @@ use std::time::Duration;
 const HELP: &str = "compare: what the router costs next to other proxies
 
   --rounds N            rounds over all proxies, for each scenario (default 5)
-  --proxies A,B         of nginx, envoy, bare, hardwire; ratios are to the first (default: all)
+  --proxies A,B         of nginx, envoy, bare, hardwire, envoy+extproc; ratios are to the first (default: all)
   --scenarios A,B       of plain, large, burst, writes, translated, translated-writes, paced (default: all)
   --json FILE           every sample, as JSON
   --hardwire FILE       a router that is already built from benches/compare/router-config.yaml

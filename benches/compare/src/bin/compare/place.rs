@@ -76,7 +76,8 @@ impl Place {
             let flag = match proxy {
                 Proxy::Nginx => "-v",
                 Proxy::Envoy | Proxy::Hardwire => "--version",
-                Proxy::Bare => continue,
+                // The second pair is what was told of already.
+                Proxy::Bare | Proxy::EnvoyExtproc => continue,
             };
             let output = Command::new(tools::program(proxy, options)?).arg(flag).output().await?;
             let text = [output.stdout, output.stderr].concat();

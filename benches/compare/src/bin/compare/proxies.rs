@@ -20,11 +20,13 @@ pub(crate) enum Proxy {
     Envoy,
     Bare,
     Hardwire,
+    /// Envoy that asks the router about each request.
+    EnvoyExtproc,
 }
 
 impl Proxy {
     /// All there are. The first is what ratios are to.
-    pub(crate) const ALL: [Self; 4] = [Self::Nginx, Self::Envoy, Self::Bare, Self::Hardwire];
+    pub(crate) const ALL: [Self; 5] = [Self::Nginx, Self::Envoy, Self::Bare, Self::Hardwire, Self::EnvoyExtproc];
 
     /// Its name, on the command line and in the table.
     pub(crate) fn name(self) -> &'static str {
@@ -33,6 +35,7 @@ impl Proxy {
             Self::Envoy => "envoy",
             Self::Bare => "bare",
             Self::Hardwire => "hardwire",
+            Self::EnvoyExtproc => "envoy+extproc",
         }
     }
 
@@ -43,12 +46,16 @@ impl Proxy {
             Self::Envoy => 9902,
             Self::Bare => 9904,
             Self::Hardwire => 9903,
+            Self::EnvoyExtproc => 9905,
         }
     }
 
     /// Starts it on the proxies' core.
     pub(crate) async fn start(self, options: &Options) -> Result<Running, Failure> {
         let dir = tools::dir()?;
+        if self == Self::EnvoyExtproc {
+            return envoy_extproc(options, &dir, self.port()).await;
+        }
         let listen = format!("127.0.0.1:{}", self.port());
         let mut command = pinned(options.proxy_core, &tools::program(self, options)?);
         match self {
@@ -58,8 +65,9 @@ impl Proxy {
                 command.args(["--listen", &listen, "--target", &format!("127.0.0.1:{UPSTREAM_PORT}")]);
             }
             Self::Hardwire => {
-                command.args(["--listen", &listen, "--workers", "1"]).env("HARDWIRE_LOG", "info,access=off");
+                router(&mut command, &[("--listen", self.port())]);
             }
+            Self::EnvoyExtproc => unreachable!("it was started"),
         }
         Running::start(self.name(), command, self.port(), &dir.join(format!("{}.log", self.name()))).await
     }
@@ -107,6 +115,32 @@ http {{
     std::fs::write(prefix.join("nginx.conf"), config)?;
     command.arg("-e").arg("stderr").arg("-p").arg(&prefix).arg("-c").arg(prefix.join("nginx.conf"));
     Ok(())
+}
+
+/// Where the router beside Envoy listens: for HTTP, which nobody uses, for its management, and for Envoy.
+const BESIDE: [(&str, u16); 3] = [("--listen", 9906), ("--management", 9907), ("--extproc", 9908)];
+
+/// One worker, no access log, and these ports in place of the document's.
+fn router(command: &mut Command, ports: &[(&str, u16)]) {
+    for (flag, port) in ports {
+        command.arg(flag).arg(format!("127.0.0.1:{port}"));
+    }
+    command.args(["--workers", "1"]).env("HARDWIRE_LOG", "info,access=off");
+}
+
+/// Envoy as `hardwirec envoy` configures it, and the router beside it on the same core.
+async fn envoy_extproc(options: &Options, dir: &Path, port: u16) -> Result<Running, Failure> {
+    let mut beside = pinned(options.proxy_core, &tools::program(Proxy::Hardwire, options)?);
+    router(&mut beside, &BESIDE);
+    let (_, service) = BESIDE[2];
+    let beside = Running::start("extproc", beside, service, &dir.join("extproc.log")).await?;
+    let config = tools::envoy_configuration(&format!("127.0.0.1:{port}"), &format!("127.0.0.1:{service}")).await?;
+    let path = dir.join("envoy-extproc.yaml");
+    std::fs::write(&path, config)?;
+    let mut command = pinned(options.proxy_core, &tools::program(Proxy::Envoy, options)?);
+    command.arg("-c").arg(path).args(["--concurrency", "1", "--log-level", "warn", "--disable-hot-restart"]);
+    let name = Proxy::EnvoyExtproc.name();
+    Ok(Running::start(name, command, port, &dir.join("envoy-extproc.log")).await?.with(beside))
 }
 
 /// One worker thread, the connection manager and the router filter. No request ids, and limits that are never reached.

@@ -39,7 +39,7 @@ pub(crate) async fn run(options: &Options) -> Result<Vec<Sample>, Failure> {
             for (proxy, running) in &mut proxies {
                 running.check()?;
                 upstream.check()?;
-                let report = ask(&load, options, scenario, *proxy, running.pid()).await?;
+                let report = ask(&load, options, scenario, *proxy, &running.pids()).await?;
                 samples.push(Sample { scenario: scenario.name, round, proxy: proxy.name(), report });
             }
         }
@@ -54,9 +54,16 @@ fn pinned_sibling(core: usize, name: &str, listen: &str) -> Result<std::process:
 }
 
 /// One run of the load generator. An answer that is not right to the byte fails the whole comparison.
-async fn ask(load: &Path, options: &Options, scenario: Scenario, proxy: Proxy, pid: u32) -> Result<Report, Failure> {
+async fn ask(
+    load: &Path,
+    options: &Options,
+    scenario: Scenario,
+    proxy: Proxy,
+    pids: &[u32],
+) -> Result<Report, Failure> {
     let mut command = tokio::process::Command::from(pinned(options.load_core, load));
-    command.arg("--target").arg(format!("127.0.0.1:{}", proxy.port())).arg("--pid").arg(pid.to_string());
+    command.arg("--target").arg(format!("127.0.0.1:{}", proxy.port()));
+    command.args(pids.iter().flat_map(|pid| ["--pid".to_owned(), pid.to_string()]));
     command.args(scenario.flags).stderr(Stdio::inherit()).kill_on_drop(true);
     let what = format!("{} through {}", scenario.name, proxy.name());
     let output = tokio::time::timeout(scenario.limit, command.output()).await;

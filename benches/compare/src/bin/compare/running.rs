@@ -14,6 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub(crate) struct Running {
     name: String,
     child: Child,
+    /// Another that belongs to it.
+    beside: Option<Box<Running>>,
 }
 
 /// The command that runs a program on one core. `taskset` becomes the program, so their process ids are the same.
@@ -45,7 +47,7 @@ impl Running {
     /// Starts one that is expected to end by itself.
     pub(crate) fn spawn(name: &str, mut command: Command) -> Result<Self, Failure> {
         let child = command.spawn().map_err(|error| format!("{name}: {error}"))?;
-        Ok(Self { name: name.into(), child })
+        Ok(Self { name: name.into(), child, beside: None })
     }
 
     /// Waits for its end; where that does not come, fails, and so ends it.
@@ -60,17 +62,24 @@ impl Running {
         Err(format!("{} is not done after {} s", self.name, limit.as_secs()).into())
     }
 
-    /// Its process id. Workers are its children.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+    /// This one and another, as one.
+    pub(crate) fn with(mut self, other: Self) -> Self {
+        self.beside = Some(Box::new(other));
+        self
+    }
+
+    /// The process ids. Workers are children of these.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        let beside = self.beside.as_ref().map(|other| other.pids());
+        std::iter::once(self.child.id()).chain(beside.into_iter().flatten()).collect()
     }
 
     /// Fails where it is no longer there.
     pub(crate) fn check(&mut self) -> Result<(), Failure> {
-        match self.child.try_wait()? {
-            Some(status) => Err(format!("{} ended ({status})", self.name).into()),
-            None => Ok(()),
+        if let Some(status) = self.child.try_wait()? {
+            return Err(format!("{} ended ({status})", self.name).into());
         }
+        self.beside.as_mut().map_or(Ok(()), |other| other.check())
     }
 }
 
@@ -80,7 +89,7 @@ impl Drop for Running {
             return;
         }
         // Asked first: a master that is killed leaves its workers behind.
-        let asked = Command::new("kill").arg("-TERM").arg(self.pid().to_string()).status();
+        let asked = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
         let begun = Instant::now();
         while asked.is_ok() && begun.elapsed() < PATIENCE {
             match self.child.try_wait() {

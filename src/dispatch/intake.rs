@@ -1,0 +1,96 @@
+//! Takes in a request body piece by piece, whichever way it comes: bounded in size, checked as JSON while it arrives, and
+//! kept in the pieces it came in.
+
+use super::error::ApiError;
+use super::request::Received;
+use crate::protocol::json::{self, Scanner};
+use crate::protocol::splice::Chunks;
+use crate::telemetry::metrics::ErrorReason;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
+
+/// A body that arrives.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    body: Chunks,
+    taken: u64,
+    limit: u64,
+    scanner: Scanner,
+    scanned: Result<(), json::Error>,
+}
+
+/// Why a request body was not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReceiveError {
+    #[error(transparent)]
+    Json(#[from] json::Error),
+    #[error("the request body is larger than {limit} bytes")]
+    TooLarge { limit: u64 },
+    #[error("the request body did not arrive in time")]
+    Timeout,
+    #[error("the request body broke off")]
+    Broken,
+    #[error("request bodies must not be compressed")]
+    Encoded,
+}
+
+impl Intake {
+    /// For a body of at most `limit` bytes, `announced` of which there are at least.
+    pub(crate) fn new(headers: &HeaderMap, announced: u64, limit: u64) -> Result<Intake, ReceiveError> {
+        if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+            return Err(ReceiveError::Encoded);
+        }
+        if announced > limit {
+            return Err(ReceiveError::TooLarge { limit });
+        }
+        Ok(Intake { body: Chunks::default(), taken: 0, limit, scanner: Scanner::new(), scanned: Ok(()) })
+    }
+
+    /// Takes a piece.
+    pub(crate) fn push(&mut self, piece: Bytes) -> Result<(), ReceiveError> {
+        self.taken += piece.len() as u64;
+        if self.taken > self.limit {
+            return Err(ReceiveError::TooLarge { limit: self.limit });
+        }
+        // After a mistake the rest is still taken, though not kept: the client hears of it on a connection that stays
+        // usable.
+        if self.scanned.is_ok() {
+            self.scanned = self.scanner.push(&piece);
+            self.body.push(piece);
+        }
+        Ok(())
+    }
+
+    /// That was all.
+    pub(crate) fn finish(self) -> Result<Received, ReceiveError> {
+        self.scanned?;
+        Ok(Received { fields: self.scanner.finish()?, body: self.body })
+    }
+}
+
+impl From<ReceiveError> for ApiError {
+    fn from(error: ReceiveError) -> Self {
+        let message = error.to_string();
+        match error {
+            ReceiveError::Json(json::Error::Duplicate { field, .. }) => ApiError::invalid(field.key(), message),
+            ReceiveError::Json(_) => ApiError::new(StatusCode::BAD_REQUEST, ErrorReason::ParseError, message),
+            ReceiveError::TooLarge { .. } => ApiError {
+                close: true,
+                ..ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorReason::BodyTooLarge, message)
+                    .code("request_too_large")
+            },
+            ReceiveError::Timeout => ApiError {
+                close: true,
+                ..ApiError::new(StatusCode::REQUEST_TIMEOUT, ErrorReason::BodyIncomplete, message)
+                    .code("request_timeout")
+            },
+            ReceiveError::Broken => {
+                ApiError { close: true, ..ApiError::new(StatusCode::BAD_REQUEST, ErrorReason::BodyIncomplete, message) }
+            }
+            ReceiveError::Encoded => ApiError {
+                close: true,
+                ..ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorReason::ParseError, message)
+            },
+        }
+    }
+}
