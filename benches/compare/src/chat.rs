@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn the_mock_finds_what_the_load_asks_for() {
         for kind in [Kind::Plain, Kind::Burst, Kind::Writes, Kind::Paced(10)] {
-            let request = request("h", "chat", kind, 1024);
+            let request = request(Api::Chat, "h", "chat", kind, 1024);
             let body = memchr::memmem::find(&request, b"\r\n\r\n").unwrap() + 4;
             assert_eq!(request.len() - body, 1024);
             assert_eq!(Kind::of(&request[body..]), kind);
