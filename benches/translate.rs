@@ -8,6 +8,8 @@
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use hardwire::protocol::out::Out;
+use hardwire::protocol::responses::request::Request;
+use hardwire::protocol::responses::{self, resource};
 use hardwire::protocol::sse::Framer;
 use hardwire::protocol::stream::{Context, EVENT_LIMIT, Encoder, Translator};
 use hardwire::protocol::tap::Tap;
@@ -54,6 +56,21 @@ fn stream(protocol: Protocol) -> (Bytes, Vec<String>) {
 /// The events in pieces of so many.
 fn pieces(events: &[String], size: usize) -> Vec<Bytes> {
     events.chunks(size).map(|events| events.concat().into()).collect()
+}
+
+/// To a client of the Responses API.
+fn responder(from: Protocol) -> Translator {
+    let body = Bytes::from_static(br#"{"model":"chat","input":"x","stream":true}"#);
+    let context = resource::Context {
+        id: "resp_0123456789abcdef0123456789abcdef".to_owned(),
+        created_at: 0,
+        model: Bytes::from_static(b"chat"),
+        echo: Request::read(&body).expect("a request").echo(),
+        custom_tools: Vec::new(),
+        spaced_tools: Vec::new(),
+        seal_unsigned: false,
+    };
+    Translator::new(from, Encoder::Responses(Box::new(responses::encode::Encoder::new(context, true))))
 }
 
 fn translator(from: Protocol) -> Translator {
@@ -116,6 +133,15 @@ fn bench(criterion: &mut Criterion) {
                 let (mut translator, mut out) = (translator(from), Out::default());
                 translate(&mut translator, std::slice::from_ref(&begin), &mut out);
                 b.iter(|| translate(&mut translator, pieces, &mut out));
+            });
+            // The text of a response is kept until it is stored, so each run has a stream of its own.
+            group.bench_with_input(BenchmarkId::new("respond", name), &pieces, |b, pieces| {
+                let mut out = Out::default();
+                b.iter(|| {
+                    let mut translator = responder(from);
+                    translate(&mut translator, std::slice::from_ref(&begin), &mut out);
+                    translate(&mut translator, pieces, &mut out);
+                });
             });
             group.bench_with_input(BenchmarkId::new("forward", name), &pieces, |b, pieces| {
                 b.iter(|| {

@@ -198,7 +198,7 @@ fn schemas(tables: &Tables) -> Value {
             "properties": {
                 "model": { "type": "string", "example": model },
                 "input": {
-                    "oneOf": [text.clone(), objects.clone()],
+                    "oneOf": [&text, &objects],
                 },
                 "previous_response_id": { "type": "string", "nullable": true },
                 "store": { "type": "boolean", "default": true },

@@ -84,7 +84,7 @@ impl Answering {
     }
 
     /// The answer is told as a response.
-    pub(super) fn as_response(self, asked: Asked) -> Self {
+    pub(super) fn responding(self, asked: Asked) -> Self {
         let Asked { mut context, warnings, .. } = asked;
         context.set_model(self.model);
         Answering { response: Some(Box::new(context)), warnings, ..self }
@@ -213,16 +213,16 @@ impl Whole {
         mut head: response::Parts,
         body: &Bytes,
         exchange: &mut Exchange,
-    ) -> Result<Told, Response<Bytes>> {
+    ) -> Result<Told, Box<Response<Bytes>>> {
         head.headers.remove(header::CONTENT_LENGTH);
         if status_reason(head.status).is_some() {
             let failure = error_body::read(head.status, body);
-            return Err(self.fail(head, &failure, exchange));
+            return Err(Box::new(self.fail(head, &failure, exchange)));
         }
         let Answering { response, stream, backend, .. } = &mut self.answering;
-        let Some(context) = response.take() else { return Err(self.finish(head, body, exchange)) };
+        let Some(context) = response.take() else { return Err(Box::new(self.finish(head, body, exchange))) };
         Told::hear(head, *backend, body, self.is_event_stream, (*context, *stream), exchange)
-            .map_err(|(head, failure)| self.fail(head, &failure, exchange))
+            .map_err(|failed| Box::new(self.fail(failed.0, &failed.1, exchange)))
     }
 
     fn read(&self, body: &Bytes) -> Answer {

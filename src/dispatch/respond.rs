@@ -72,7 +72,7 @@ impl Dispatch {
         }
         let mut ask = self.ask(Client::Responses, Planned { plan, name, debug }, headers, received, exchange)?;
         let warnings = std::mem::take(&mut ask.answering.warnings);
-        ask.answering = ask.answering.as_response(asked);
+        ask.answering = ask.answering.responding(asked);
         warnings.names().iter().for_each(|name| ask.answering.warnings.dropped(name));
         Ok(SettledResponse::Ask(ask))
     }
@@ -107,7 +107,7 @@ impl Told {
         is_event_stream: bool,
         (context, stream): (Context, bool),
         exchange: &mut Exchange,
-    ) -> Result<Told, (response::Parts, Failure)> {
+    ) -> Result<Told, Box<(response::Parts, Failure)>> {
         let mut told = Told::new(head, Box::new(Encoder::new(context, stream)), stream);
         let mut failed = None;
         let mut emit = |event: Event<'_>| {
@@ -123,7 +123,7 @@ impl Told {
         }
         exchange.used(told.encoder.usage());
         match failed {
-            Some(failure) => Err((told.head, failure)),
+            Some(failure) => Err(Box::new((told.head, failure))),
             None => Ok(told),
         }
     }

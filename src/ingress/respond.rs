@@ -118,7 +118,7 @@ pub(super) async fn hear(
         Handling::Pass(passing) => Ok(Heard::Passing(Response::from_parts(head, body), passing)),
         Handling::Whole(whole) => {
             let body = collect(body).await?;
-            Ok(whole.respond(head, &body, exchange).map_or_else(Heard::Failed, Heard::Told))
+            Ok(whole.respond(head, &body, exchange).map_or_else(|failed| Heard::Failed(*failed), Heard::Told))
         }
     }
 }

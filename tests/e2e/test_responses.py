@@ -241,3 +241,18 @@ def test_errors_before_the_answer(responses, a):
     for streamed in (False, True):
         got = post(stream=streamed)
         assert error_of(got, 429)["message"] == "slow" and got.headers["retry-after"] == "7"
+
+
+def test_backends_that_stream_when_they_should_not_and_the_reverse(responses, a):
+    a.script = lambda connection, _: connection.send(answer(chat("Hello.", call("c1", "weather", "{}"))))
+    events = stream(responses, model="gpt", input="x", tools=[WEATHER])
+    assert texts(events[-1]["response"]) == ["Hello."] and len(events) > 8
+    a.script = replay(transcript("chat", "text"))
+    got = create(responses, model="gpt", input="x")
+    assert got["status"] == "completed" and texts(got) == texts(
+        stream(responses, model="gpt", input="x")[-1]["response"]
+    )
+    for streamed in (False, True):
+        a.script = lambda connection, _: connection.send(answer(b"<html>", headers={"content-type": "text/html"}))
+        body = {"model": "gpt", "input": "x", "stream": streamed}
+        assert httpx.post(f"{responses.url}/v1/responses", json=body).status_code >= 500

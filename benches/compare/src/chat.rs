@@ -57,11 +57,30 @@ impl Kind {
 /// What every event but the last says, and a number behind it.
 pub const TOKEN: &str = " token number ";
 
+/// What stands before a whole text. The text of a response is told in this many more places when it is complete.
+pub const TEXT: &str = ":\" token number ";
+
+/// See [`TEXT`].
+pub const WHOLE_TEXTS: usize = 4;
+
+/// What a client asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Api {
+    /// A chat completion.
+    Chat,
+    /// A response.
+    Responses,
+}
+
 /// A whole HTTP request for a model, of `bytes` bytes of body (or a little more where that is too few for the frame).
 #[must_use]
-pub fn request(host: &str, model: &str, kind: Kind, bytes: usize) -> Vec<u8> {
-    let head = format!(r#"{{"model":"{model}",{}"messages":[{{"role":"user","content":""#, kind.fields());
-    let tail = r#""}],"temperature":0.7,"max_tokens":256}"#;
+pub fn request(api: Api, host: &str, model: &str, kind: Kind, bytes: usize) -> Vec<u8> {
+    let (path, items, bound) = match api {
+        Api::Chat => ("chat/completions", "messages", "max_tokens"),
+        Api::Responses => ("responses", "input", "max_output_tokens"),
+    };
+    let head = format!(r#"{{"model":"{model}",{}"{items}":[{{"role":"user","content":""#, kind.fields());
+    let tail = format!(r#""}}],"temperature":0.7,"{bound}":256}}"#);
     let words = "The quick brown fox jumps over the lazy dog, says \\\"hello\\\" and goes on.\\n";
     let mut text = String::new();
     let room = bytes.saturating_sub(head.len() + tail.len());
@@ -69,9 +88,9 @@ pub fn request(host: &str, model: &str, kind: Kind, bytes: usize) -> Vec<u8> {
         text.push_str(words);
     }
     text.extend(std::iter::repeat_n('x', room - text.len()));
-    let body = [head.as_str(), &text, tail].concat();
+    let body = [head, text, tail].concat();
     let mut out = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer sk-client\r\naccept: application/json\r\n\
+        "POST /v1/{path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer sk-client\r\naccept: application/json\r\n\
          content-type: application/json\r\nuser-agent: OpenAI/Python 2.8.0\r\nx-stainless-lang: python\r\n\
          x-stainless-retry-count: 0\r\ncontent-length: {}\r\n\r\n",
         body.len()
@@ -138,7 +157,7 @@ mod tests {
     #[test]
     fn the_mock_finds_what_the_load_asks_for() {
         for kind in [Kind::Plain, Kind::Burst, Kind::Writes, Kind::Paced(10)] {
-            let request = request("h", "chat", kind, 1024);
+            let request = request(Api::Chat, "h", "chat", kind, 1024);
             let body = memchr::memmem::find(&request, b"\r\n\r\n").unwrap() + 4;
             assert_eq!(request.len() - body, 1024);
             assert_eq!(Kind::of(&request[body..]), kind);

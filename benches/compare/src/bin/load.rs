@@ -4,7 +4,7 @@
 //! requests begin each second, on idle connections or new ones. The CPU time of `--pid` processes is read right before and
 //! right after the measured requests, so that start-up and warm-up are not in it. Prints one line of JSON.
 
-use hardwire_compare::chat::{self, Kind};
+use hardwire_compare::chat::{self, Api, Kind};
 use hardwire_compare::flags::{self, Failure};
 use hardwire_compare::report::Report;
 use hardwire_compare::wire::{Side, Wire};
@@ -21,6 +21,7 @@ struct Options {
     model: String,
     /// Answers are streams that are not the same through every proxy: their tokens are counted.
     counted: bool,
+    api: Api,
     kind: Kind,
     body_bytes: usize,
     connections: usize,
@@ -38,6 +39,7 @@ struct Run {
     /// Bytes that the body of an answer has. `None`: its tokens are counted.
     expected: Option<u64>,
     stream: bool,
+    api: Api,
     left: Cell<u64>,
     idle: RefCell<Vec<Wire>>,
     tally: RefCell<Tally>,
@@ -80,9 +82,12 @@ impl Run {
             tail[at..].copy_from_slice(&bytes[bytes.len() - keep..]);
         };
         wire.body(head.framing, sink).await?;
-        let tokens = memchr::memmem::find_iter(&whole, chat::TOKEN).count();
+        let tokens = memchr::memmem::find_iter(&whole, chat::TEXT).count();
+        // Whoever only forwards tells a response as a chat completion.
+        let told = chat::EVENTS - 1;
+        let is_told = tokens == told || (self.api == Api::Responses && tokens == told + chat::WHOLE_TEXTS);
         match self.expected {
-            None if tokens != chat::EVENTS - 1 => return Err(format!("{tokens} tokens in the stream").into()),
+            None if !is_told => return Err(format!("{tokens} tokens in the stream").into()),
             Some(expected) if length != expected => {
                 return Err(format!("{length} bytes of body, not {expected}").into());
             }
@@ -163,9 +168,10 @@ async fn measure(options: &Options) -> Report {
     let expected = if stream { chat::events().concat().len() } else { chat::plain_answer().len() };
     let run = Rc::new(Run {
         target: options.target.clone(),
-        request: chat::request(&options.target, &options.model, options.kind, options.body_bytes),
+        request: chat::request(options.api, &options.target, &options.model, options.kind, options.body_bytes),
         expected: (!options.counted).then_some(expected as u64),
         stream,
+        api: options.api,
         left: Cell::new(0),
         idle: RefCell::default(),
         tally: RefCell::default(),
@@ -211,6 +217,7 @@ fn main() -> Result<(), Failure> {
         target: "127.0.0.1:8801".into(),
         model: "chat".into(),
         counted: false,
+        api: Api::Chat,
         kind: Kind::Plain,
         body_bytes: 1024,
         connections: 32,
@@ -225,6 +232,7 @@ fn main() -> Result<(), Failure> {
             lexopt::Arg::Long("target") => options.target = flags::value(&mut parser)?,
             lexopt::Arg::Long("model") => options.model = flags::value(&mut parser)?,
             lexopt::Arg::Long("counted") => options.counted = true,
+            lexopt::Arg::Long("responses") => options.api = Api::Responses,
             lexopt::Arg::Long("kind") => options.kind = kind(&flags::value::<String>(&mut parser)?)?,
             lexopt::Arg::Long("body-bytes") => options.body_bytes = flags::value(&mut parser)?,
             lexopt::Arg::Long("connections") => options.connections = flags::value(&mut parser)?,

@@ -15,7 +15,7 @@ pub(crate) struct Scenario {
 
 impl Scenario {
     /// All there are, in the order in which they run.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self {
             name: "plain",
             about: "1 KB request, 600 B answer, 32 connections",
@@ -77,6 +77,40 @@ impl Scenario {
                 "writes",
                 "--model",
                 "claude",
+                "--counted",
+                "--connections",
+                "16",
+                "--requests",
+                "3000",
+                "--warmup",
+                "300",
+            ],
+            limit: Duration::from_secs(60),
+        },
+        Self {
+            name: "responses",
+            about: "as `burst`; hardwire tells it as a response, and stores that, the others forward it",
+            flags: &[
+                "--kind",
+                "burst",
+                "--responses",
+                "--counted",
+                "--connections",
+                "16",
+                "--requests",
+                "8000",
+                "--warmup",
+                "800",
+            ],
+            limit: Duration::from_secs(60),
+        },
+        Self {
+            name: "responses-writes",
+            about: "as `writes`; hardwire tells it as a response, and stores that, the others forward it",
+            flags: &[
+                "--kind",
+                "writes",
+                "--responses",
                 "--counted",
                 "--connections",
                 "16",
