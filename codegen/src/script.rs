@@ -2,9 +2,13 @@
 
 use crate::errors::Severity;
 use crate::{Report, Source, compile};
+use std::env;
 use std::fs;
 use std::io;
 use std::path::Path;
+
+/// What Cargo sets for the build script of a server that can serve Envoy.
+const ENVOY_FEATURE: &str = "CARGO_FEATURE_EXTPROC";
 
 /// Compiles a document for `build.rs` and writes `router.rs` and its blobs into `out_dir`, where they changed.
 ///
@@ -27,6 +31,11 @@ pub fn build(config_path: &Path, out_dir: &Path) {
     let (output, report) = compile(&Source { path: &shown, text: &text });
     tell(&report);
     let Some(output) = output else { return };
+    if output.serves_envoy && env::var_os(ENVOY_FEATURE).is_none() {
+        println!(
+            "cargo::warning=`hardwire.extproc` is in {shown}, but the feature `extproc` is off: this router will not start"
+        );
+    }
     let rust = [("router.rs", output.rust.as_bytes())];
     let blobs = output.blobs.iter().map(|blob| (blob.name.as_str(), blob.bytes.as_slice()));
     for (name, bytes) in rust.into_iter().chain(blobs) {

@@ -143,6 +143,10 @@ impl Stream {
             }
         };
         exchange.failed(error.reason);
+        if at_boundary && self.tap.has_failed() {
+            // The backend has told the client itself.
+            return Ending::Told;
+        }
         if !at_boundary {
             return Ending::Cut;
         }

@@ -12,6 +12,7 @@ use std::sync::LazyLock;
 
 static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\":"));
 static DONE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("[DONE]"));
+static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"error\""));
 static MESSAGE_STOP: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"message_stop\""));
 
 /// A `usage` object has some hundred bytes; what has more is none.
@@ -28,6 +29,7 @@ pub struct Tap {
     last: [u8; KEPT],
     len: usize,
     is_done: bool,
+    has_failed: bool,
     usage: Usage,
     /// A value of `usage` that is not whole yet.
     value: Option<Value>,
@@ -46,7 +48,15 @@ impl Tap {
     /// At the beginning of a stream in this protocol.
     #[must_use]
     pub fn new(protocol: Protocol) -> Self {
-        Tap { protocol, last: [0; KEPT], len: 0, is_done: false, usage: Usage::default(), value: None }
+        Tap {
+            protocol,
+            last: [0; KEPT],
+            len: 0,
+            is_done: false,
+            has_failed: false,
+            usage: Usage::default(),
+            value: None,
+        }
     }
 
     /// Takes the next bytes of the stream.
@@ -68,7 +78,27 @@ impl Tap {
             Protocol::Chat => DONE.find_iter(chunk).any(|at| is_data(&chunk[..at], at_line_start)),
             Protocol::Messages => MESSAGE_STOP.find(chunk).is_some(),
         };
+        self.has_failed |= ERROR.find_iter(chunk).any(|at| self.is_error(&chunk[..at], &chunk[at..]));
         self.keep(chunk);
+    }
+
+    /// Whether the word `error` that stands between these bytes tells of one. In Chat it is the key of an object, in Messages the
+    /// type of an event.
+    fn is_error(&self, before: &[u8], from: &[u8]) -> bool {
+        let behind = from[ERROR.needle().len()..].trim_ascii_start();
+        match self.protocol {
+            Protocol::Chat => behind.strip_prefix(b":").is_some_and(|value| value.trim_ascii_start().starts_with(b"{")),
+            Protocol::Messages => before
+                .trim_ascii_end()
+                .strip_suffix(b":")
+                .is_some_and(|key| key.trim_ascii_end().ends_with(b"\"type\"")),
+        }
+    }
+
+    /// Whether the backend has told of an error: the client knows.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.has_failed
     }
 
     /// Whether what went by is whole events: nothing at all, or a blank line at the end.
@@ -108,6 +138,7 @@ impl Tap {
                 self.read(Value::default(), &chunk[end - begun..]);
             }
         }
+        self.has_failed |= ERROR.find_iter(border).any(|at| self.is_error(&border[..at], &border[at..]));
         let is_new = |at: usize| at + DONE.needle().len() > begun;
         self.is_done |= match self.protocol {
             Protocol::Chat => DONE.find_iter(border).any(|at| is_new(at) && is_data(&border[..at], true)),
@@ -234,6 +265,36 @@ mod tests {
             true,
             false,
         );
+    }
+
+    #[test]
+    fn errors_that_the_backend_tells_of() {
+        for (protocol, stream, has_failed) in [
+            (Protocol::Chat, "data: {\"error\": {\"message\":\"m\"}}\n\n", true),
+            (
+                Protocol::Chat,
+                "data: {\"error\":null,\"choices\":[{\"delta\":{\"content\":\"\\\"error\\\":{\"}}]}\n\n",
+                false,
+            ),
+            (
+                Protocol::Messages,
+                "event: error\ndata: {\"type\": \"error\",\"error\":{\"type\":\"api_error\"}}\n\n",
+                true,
+            ),
+            (
+                Protocol::Messages,
+                "data: {\"type\":\"x\",\"delta\":{\"text\":\"\\\"type\\\":\\\"error\\\"\"}}\n\n",
+                false,
+            ),
+        ] {
+            let bytes = stream.as_bytes();
+            for i in 0..=bytes.len() {
+                let mut tap = Tap::new(protocol);
+                tap.push(&bytes[..i]);
+                tap.push(&bytes[i..]);
+                assert_eq!(tap.has_failed(), has_failed, "{stream:?} cut at {i}");
+            }
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-"""The same requests through both faces: what comes back, and what backends get, is the same but for the headers of a hop."""
+"""The same requests through both faces: answers, and what backends get, are the same but for the headers of a hop."""
 
 import json
 import re
@@ -77,11 +77,20 @@ CASES = {
     "azure": (request(chat("azure")), decent),
     "custom": (request(chat("custom"), {"user-agent": "of-the-client"}), decent),
     "decided": (request(chat("auto", "urgent!"), {"x-vsr-debug": "true"}), decent),
-    "control headers": (request(chat("alpha"), {"x-vsr-debug": "true", "x-authz-user-id": "me", "x-user-a-key": "k"}), decent),
+    "control headers": (
+        request(chat("alpha"), {"x-vsr-debug": "true", "x-authz-user-id": "me", "x-user-a-key": "k"}),
+        decent,
+    ),
     "stream": (request(chat("alpha", stream=True)), stream("a", "b", "c")),
     "stream of a priced model": (
         request(chat("priced", stream=True)),
-        events([*frames("a", "b")[:-1], b"data: " + json.dumps({"id": "x", "choices": [], "usage": USAGE}).encode() + b"\n\n", DONE]),
+        events(
+            [
+                *frames("a", "b")[:-1],
+                b"data: " + json.dumps({"id": "x", "choices": [], "usage": USAGE}).encode() + b"\n\n",
+                DONE,
+            ]
+        ),
     ),
     "stream cut between events": (request(chat("alpha", stream=True)), events(frames("a", "b")[:-2])),
     "fast response": (request(chat("auto", "my password")), decent),
@@ -131,7 +140,9 @@ def steady(body: bytes) -> bytes:
 
 
 def headers_of(answered) -> dict:
-    return {name: value for name, value in answered.headers.items() if not is_of_a_hop(name) and name != "content-length"}
+    return {
+        name: value for name, value in answered.headers.items() if not is_of_a_hop(name) and name != "content-length"
+    }
 
 
 def is_of_a_hop(name: str) -> bool:

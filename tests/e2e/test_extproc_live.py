@@ -1,4 +1,4 @@
-"""A router behind Envoy as its users meet it: SDKs, streams, large bodies, keys, several clusters, and things that break."""
+"""A router behind Envoy as its users meet it: SDKs, streams, large bodies, several clusters, and what breaks."""
 
 import threading
 import time
@@ -8,8 +8,8 @@ import openai
 import pytest
 from conftest import CLIENT_KEY, UP_KEY, sdk
 from raw import Raw, ask, chat, eventually, request
-from test_extproc import MESSAGE, MESSAGES_PATH, event, message_events, messages
-from upstream import DONE, END, STREAM_HEAD, answer, chunk, completion, decent, frames, piece, stream
+from test_extproc import MESSAGE, MESSAGES_PATH, message_events, messages
+from upstream import END, STREAM_HEAD, answer, chunk, completion, frames, piece, stream
 
 
 def test_chat_with_the_sdk(envoy, a):
@@ -221,3 +221,9 @@ def test_a_client_that_leaves(envoy, a):
         raw.until(b"begun")
     assert gone.wait(5), "the backend was not told"
     assert 'outcome="client_closed"' in envoy.router.wait_log(f'request_id="left-{id(envoy)}"')
+
+
+def test_the_responses_api_is_not_behind_envoy(envoy, a):
+    asked = ask(envoy, {"model": "alpha", "input": "hi"}, path="/v1/responses")
+    assert (asked.status, asked.json()["error"]["code"]) == (501, "not_behind_envoy")
+    assert not a.requests

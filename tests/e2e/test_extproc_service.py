@@ -162,13 +162,19 @@ def test_a_flag_without_the_service():
 
 
 OTHER_MODES = {
-    "no bodies": [("request_body_mode: BUFFERED", "request_body_mode: NONE"), ("response_body_mode: BUFFERED", "response_body_mode: NONE")],
+    "no bodies": [
+        ("request_body_mode: BUFFERED", "request_body_mode: NONE"),
+        ("response_body_mode: BUFFERED", "response_body_mode: NONE"),
+    ],
     "streamed, and waiting": [
         ("request_body_mode: BUFFERED", "request_body_mode: STREAMED"),
         ("response_body_mode: BUFFERED", "response_body_mode: STREAMED"),
     ],
     "partly": [("request_body_mode: BUFFERED", "request_body_mode: BUFFERED_PARTIAL")],
-    "trailers, too": [("request_trailer_mode: SKIP", "request_trailer_mode: SEND"), ("response_trailer_mode: SKIP", "response_trailer_mode: SEND")],
+    "trailers, too": [
+        ("request_trailer_mode: SKIP", "request_trailer_mode: SEND"),
+        ("response_trailer_mode: SKIP", "response_trailer_mode: SEND"),
+    ],
 }
 
 

@@ -52,7 +52,7 @@ def test_a_large_body_that_is_announced(router):
 @pytest.mark.parametrize(
     ("head", "status"),
     [
-        (b"POST /v1/responses HTTP/1.1\r\nhost: r\r\n", 404),
+        (b"POST /v1/nothing HTTP/1.1\r\nhost: r\r\n", 404),
         (b"PUT /v1/chat/completions HTTP/1.1\r\nhost: r\r\n", 405),
         (POST + b"content-encoding: gzip\r\n", 415),
         (POST + b"bad header\r\n", 400),

@@ -213,7 +213,7 @@ def test_nothing_to_choose(guarded):
 def test_wrong_paths_and_methods(router):
     with sdk(router) as client:
         with pytest.raises(openai.NotFoundError) as error:
-            client.responses.create(model="alpha", input="hi")
+            client.embeddings.create(model="alpha", input="hi")
         assert error.value.code == "endpoint_not_found"
         with pytest.raises(openai.APIStatusError) as error:
             client.get("/chat/completions", cast_to=object)

@@ -39,6 +39,8 @@ pub struct Output {
     pub rust: String,
     /// The files that it takes in with `include_bytes!` and `include_str!`, to be written beside it.
     pub blobs: Vec<Blob>,
+    /// The router is to serve Envoy: the server must have been built with that.
+    pub serves_envoy: bool,
 }
 
 /// A file beside the generated Rust.
@@ -86,7 +88,7 @@ pub fn emit(router: &ir::Router) -> Output {
         shared: &names.models,
         modules: recipes,
     };
-    Output { rust: file.print(), blobs }
+    Output { rust: file.print(), blobs, serves_envoy: router.extproc.is_some() }
 }
 
 /// The one item that others name.

@@ -108,7 +108,7 @@ impl Conversation {
                 Err(found.map_or_else(|| ApiError::no_model(&name.unwrap_or_default()).into(), json))
             }
             // Responses are made and stored by the HTTP face alone.
-            Found::Endpoint(..) => Err(ApiError::no_endpoint(&head.method, path).into()),
+            Found::Endpoint(..) => Err(not_behind_envoy().into()),
             Found::Methods(methods) => Err(ApiError::wrong_method(methods).into()),
             Found::Nothing => Err(ApiError::no_endpoint(&head.method, path.strip_suffix('/').unwrap_or(path)).into()),
         }
@@ -228,6 +228,12 @@ async fn at_once(
             Ok(Response::from_parts(head, body.into()))
         }
     }
+}
+
+/// The HTTP face has it, this one does not.
+fn not_behind_envoy() -> ApiError {
+    let message = "the Responses API is not served behind Envoy: ask the router itself";
+    ApiError::new(StatusCode::NOT_IMPLEMENTED, ErrorReason::NotFound, message).code("not_behind_envoy")
 }
 
 /// Envoy sends bodies in a way in which they come too late.
