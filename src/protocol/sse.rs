@@ -101,6 +101,11 @@ pub struct Framer {
     limit: usize,
 }
 
+/// Most texts are short and ASCII.
+fn is_utf8(text: &[u8]) -> bool {
+    text.is_ascii() || std::str::from_utf8(text).is_ok()
+}
+
 /// Where an event stands.
 struct Found {
     is_joined: bool,
@@ -152,7 +157,7 @@ impl Framer {
         let len = strings::run(text);
         let behind = text[len..].strip_prefix(&shape.behind[..])?;
         let total = rest.len() - behind.len();
-        if total > self.limit || std::str::from_utf8(&text[..len]).is_err() {
+        if total > self.limit || !is_utf8(&text[..len]) {
             return None;
         }
         let start = self.at + shape.before.len();

@@ -4,6 +4,8 @@ use wide::i8x16;
 
 /// Bytes that are looked at together.
 const BLOCK: usize = 64;
+/// Bytes that are looked at at once.
+const LANES: usize = 16;
 
 /// Length of `\u00e9`.
 const UNICODE_ESCAPE: usize = 6;
@@ -11,6 +13,13 @@ const UNICODE_ESCAPE: usize = 6;
 /// Length of the prefix of a string's content that is whole: up to its closing quote, a mistake, or what the next chunk has
 /// to complete.
 pub(in crate::protocol) fn run(bytes: &[u8]) -> usize {
+    // Tokens and names are short: one look finds their end.
+    if let Some(first) = bytes.first_chunk::<LANES>() {
+        let at = special_lanes(first).trailing_zeros() as usize;
+        if at < LANES && first[at] == b'"' {
+            return at;
+        }
+    }
     let mut base = 0;
     'block: while let Some(window) = bytes[base..].first_chunk::<{ BLOCK + UNICODE_ESCAPE }>() {
         let mut marked = special(window.first_chunk().expect("the window is larger than a block"));
@@ -78,18 +87,22 @@ fn is_special(byte: u8) -> bool {
 
 /// The special bytes of a block, as bits.
 fn special(block: &[u8; BLOCK]) -> u64 {
-    const LANES: usize = 16;
     let mut marked = 0;
     for (part, bytes) in block.as_chunks::<LANES>().0.iter().enumerate() {
-        let bytes = i8x16::new(bytes.map(u8::cast_signed));
-        let backslash = bytes.simd_eq(i8x16::splat(b'\\'.cast_signed()));
-        // With bit 1 turned over, the quote (0x22) and the control characters are 0x00..=0x20, and nothing else is. Lanes are
-        // signed: with the top bit turned over, too, those are the lowest values.
-        let turned = bytes ^ i8x16::splat(0x82_u8.cast_signed());
-        let quote_or_control = turned.simd_lt(i8x16::splat(i8::MIN + 0x21));
-        marked |= u64::from((backslash | quote_or_control).to_bitmask()) << (part * LANES);
+        marked |= u64::from(special_lanes(bytes)) << (part * LANES);
     }
     marked
+}
+
+#[inline]
+fn special_lanes(bytes: &[u8; LANES]) -> u32 {
+    let bytes = i8x16::new(bytes.map(u8::cast_signed));
+    let backslash = bytes.simd_eq(i8x16::splat(b'\\'.cast_signed()));
+    // With bit 1 turned over, the quote (0x22) and the control characters are 0x00..=0x20, and nothing else is. Lanes are
+    // signed: with the top bit turned over, too, those are the lowest values.
+    let turned = bytes ^ i8x16::splat(0x82_u8.cast_signed());
+    let quote_or_control = turned.simd_lt(i8x16::splat(i8::MIN + 0x21));
+    (backslash | quote_or_control).to_bitmask()
 }
 
 #[cfg(test)]
