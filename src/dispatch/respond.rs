@@ -170,6 +170,6 @@ impl Told {
         if !self.stream {
             self.encoder.write_response(&mut self.out);
         }
-        Response::from_parts(self.head, self.out.into_vec().into())
+        Response::from_parts(self.head, self.out.into_bytes())
     }
 }

@@ -145,14 +145,31 @@ impl Out {
         self.pieces.pop_front()
     }
 
+    /// So many bytes came in, and about as many will be written: makes room for them at once.
+    #[inline]
+    pub fn expect(&mut self, bytes: usize) {
+        if bytes > ROOM {
+            self.written.reserve(bytes);
+        }
+    }
+
     /// Everything that was written, in one.
     #[must_use]
     pub fn into_vec(mut self) -> Vec<u8> {
+        if self.pieces.is_empty() {
+            return self.written.into();
+        }
         let mut all = Vec::new();
         while let Some(piece) = self.take() {
             all.extend_from_slice(&piece);
         }
         all
+    }
+
+    /// Everything that was written, in one, for a short time: its memory may be larger than what is in it.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        if self.pieces.is_empty() { self.written.freeze() } else { self.into_vec().into() }
     }
 
     /// Whether nothing waits to be taken.

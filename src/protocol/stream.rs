@@ -100,6 +100,7 @@ impl Translator {
         if teller.is_done {
             return;
         }
+        out.expect(chunk.len());
         framer.push(chunk);
         while !teller.is_done {
             while let Some(text) = framer.next_like(shape) {

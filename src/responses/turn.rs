@@ -134,9 +134,7 @@ impl Turn {
 impl Keep {
     /// Stores what came of the turn. Once this has answered, whoever may have it gets it, and can go on from it.
     pub fn store(self, encoder: &mut Encoder) -> impl Future<Output = Result<(), StoreError>> + use<> {
-        encoder.completed(now());
-        let mut response = Out::default();
-        encoder.write_response(&mut response);
+        let response = encoder.settle(now());
         let mut turn = self.turn.concat();
         let mut said = Out::default();
         // What broke off is no part of the conversation: the next request may ask for it anew.
@@ -145,7 +143,7 @@ impl Keep {
             if !turn.is_empty() {
                 turn.push(b',');
             }
-            turn.extend_from_slice(&said.into_vec());
+            turn.extend_from_slice(&said.into_bytes());
         }
         let Keep { store, id, scope, previous_response_id, created_at, input_items, .. } = self;
         let record = Record {
@@ -154,7 +152,7 @@ impl Keep {
             previous_response_id,
             created_at,
             expires_at: store.expiry(created_at),
-            response: response.into_vec().into(),
+            response,
             input_items,
             turn: turn.into(),
         };

@@ -14,6 +14,9 @@ use crate::protocol::failure::{Failure, FailureKind};
 use crate::protocol::out::{JsonText, Out};
 use bytes::{Bytes, BytesMut};
 
+/// Room for the text of a part at first: some sentences.
+const TEXT: usize = 1024;
+
 /// Tells an answer as a response.
 #[derive(Debug)]
 pub struct Encoder {
@@ -27,6 +30,8 @@ pub struct Encoder {
     stop: Outcome,
     outcome: Outcome,
     completed_at: Option<u64>,
+    /// The response object once it will not change any more.
+    settled: Option<Bytes>,
 }
 
 /// The item that is being made.
@@ -71,6 +76,7 @@ impl Encoder {
             stop: Outcome::Completed,
             outcome: Outcome::InProgress,
             completed_at: None,
+            settled: None,
         }
     }
 
@@ -121,6 +127,7 @@ impl Encoder {
 
     /// The answer was made, and is lost before the client was told its end.
     pub fn lose(&mut self, failure: &Failure) {
+        self.settled = None;
         self.outcome = Outcome::failed(failure);
     }
 
@@ -176,10 +183,25 @@ impl Encoder {
         self.frames.done(out);
     }
 
-    /// Writes the response object as it stands: the body of a plain answer, and what is stored.
+    /// Of an answer that has ended: the response object, to be stored before the client is told it. The time is in seconds
+    /// since 1970.
+    #[must_use]
+    pub fn settle(&mut self, now: u64) -> Bytes {
+        self.completed_at = Some(now);
+        let mut out = Out::default();
+        self.write_response(&mut out);
+        let response = out.into_bytes();
+        self.settled = Some(response.clone());
+        response
+    }
+
+    /// Writes the response object as it stands: the body of a plain answer.
     pub fn write_response(&self, out: &mut Out) {
-        let Encoder { context, outcome, completed_at, items, usage, .. } = self;
-        resource::write(out, context, outcome, *completed_at, items, usage);
+        let Encoder { context, outcome, completed_at, items, usage, settled, .. } = self;
+        match settled {
+            Some(response) => out.pass(response.clone()),
+            None => resource::write(out, context, outcome, *completed_at, items, usage),
+        }
     }
 
     /// Writes what the next turn is told of this one, a Chat message. Tells whether there is anything to tell.
@@ -193,11 +215,6 @@ impl Encoder {
         true
     }
 
-    /// When the response is completed, in seconds since 1970: to be told before it is written for a plain answer.
-    pub fn completed(&mut self, now: u64) {
-        self.completed_at = Some(now);
-    }
-
     fn begin(&mut self, out: &mut Out) {
         if !std::mem::replace(&mut self.begun, true) {
             self.lifecycle("response.created", out);
@@ -206,12 +223,13 @@ impl Encoder {
     }
 
     fn lifecycle(&mut self, kind: &str, out: &mut Out) {
-        let Encoder { context, frames, outcome, completed_at, items, usage, .. } = self;
+        let mut frames = std::mem::take(&mut self.frames);
         frames.frame(out, kind, |out| {
             out.write(br#""response":"#);
-            resource::write(out, context, outcome, *completed_at, items, usage);
+            self.write_response(out);
             out.write(b",");
         });
+        self.frames = frames;
     }
 
     /// The item that is open, where it will stand, and where its events go.
@@ -363,7 +381,7 @@ impl Encoder {
         self.close(Status::Completed, out);
         let index = self.items.len();
         let id = item_id(prefix, &self.context.id, Place::Output(index));
-        let open = Open { id, kind, text: BytesMut::new() };
+        let open = Open { id, kind, text: BytesMut::with_capacity(TEXT) };
         self.frames.item(out, "response.output_item.added", index, &open.as_new(&self.context));
         self.open = Some(open);
     }

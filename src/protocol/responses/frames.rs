@@ -8,7 +8,7 @@ use crate::protocol::out::Out;
 use bytes::Bytes;
 
 /// Writes frames and numbers them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Frames {
     /// Off for a plain answer, of which only the result counts.
     on: bool,

@@ -234,11 +234,9 @@ mod tests {
             None => encoder.event(Event::End, &mut out),
             Some(failure) => encoder.fail(failure),
         }
-        encoder.completed(9);
-        let mut response = Out::default();
-        encoder.write_response(&mut response);
+        let response = encoder.settle(9);
         encoder.finish(9, &mut out);
-        (response.into_vec().into(), out.into_vec())
+        (response, out.into_vec())
     }
 
     fn text(raw: &'static str) -> JsonText<'static> {

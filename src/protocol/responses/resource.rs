@@ -36,7 +36,7 @@ impl Context {
     pub fn set_model(&mut self, name: &str) {
         let mut out = Out::default();
         out.escape(name);
-        self.model = out.into_vec().into();
+        self.model = out.into_bytes();
     }
 }
 
