@@ -11,6 +11,9 @@ use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+/// From so many bytes on, what was written goes out before more is read.
+const TOGETHER: usize = 8 * 1024;
+
 /// What hyper sends to the client.
 #[derive(Debug)]
 pub struct ResponseBody {
@@ -102,20 +105,29 @@ impl ResponseBody {
 
 impl Relay {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let passed = self.poll_passed(cx);
+        if passed.is_pending()
+            && let Some(bytes) = self.out.take()
+        {
+            self.exchange.sent(bytes.len());
+            if self.is_over() {
+                // hyper may not ask again.
+                self.exchange.complete();
+            }
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
+        passed
+    }
+
+    /// What goes by as it is, and the end. Pending, too, when it is time for what was written. Events that are there at once are
+    /// written together: a frame for each would cost more than the event.
+    fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         loop {
-            if let Some(bytes) = self.out.take() {
-                self.exchange.sent(bytes.len());
-                if self.is_over() {
-                    // hyper may not ask again.
-                    self.exchange.complete();
-                }
-                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            if self.out.holds(TOGETHER) || self.state != State::Running && !self.out.is_empty() {
+                return Poll::Pending;
             }
             if self.response.is_some() {
                 ready!(self.poll_response(cx));
-                if !self.out.is_empty() {
-                    continue;
-                }
             }
             match self.state {
                 State::Running => {}

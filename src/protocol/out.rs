@@ -172,6 +172,12 @@ impl Out {
         if self.pieces.is_empty() { self.written.freeze() } else { self.into_vec().into() }
     }
 
+    /// Whether a piece is complete, or so many bytes wait to become one.
+    #[must_use]
+    pub fn holds(&self, bytes: usize) -> bool {
+        !self.pieces.is_empty() || self.written.len() >= bytes
+    }
+
     /// Whether nothing waits to be taken.
     #[must_use]
     pub fn is_empty(&self) -> bool {
