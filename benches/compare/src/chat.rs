@@ -117,9 +117,8 @@ pub fn check(api: Api, body: &[u8]) -> Result<(), String> {
             Err("neither a response nor what the mock says".into())
         };
     }
-    let whole: String = (1..EVENTS).map(|n| format!("{TOKEN}{n:02}")).collect();
     let tokens = (1..EVENTS).map(|n| format!("{TOKEN}{n:02}\""));
-    let wholes = std::iter::repeat_n(format!("{whole}\""), if is_response { WHOLE_TEXTS } else { 0 });
+    let wholes = std::iter::repeat_n(format!("{}\"", text()), if is_response { WHOLE_TEXTS } else { 0 });
     let mut places = memchr::memmem::find_iter(body, TEXT);
     for (n, expected) in tokens.chain(wholes).enumerate() {
         let at = places.next().ok_or_else(|| format!("{n} texts in the stream"))? + TEXT.len() - TOKEN.len();
@@ -135,6 +134,30 @@ pub fn check(api: Api, body: &[u8]) -> Result<(), String> {
         return Err(format!("{ends} ends of a response"));
     }
     Ok(())
+}
+
+/// Whether the whole text is in there.
+#[must_use]
+pub fn has_whole_text(body: &[u8]) -> bool {
+    memchr::memmem::find(body, text().as_bytes()).is_some()
+}
+
+/// All tokens in a row.
+fn text() -> String {
+    (1..EVENTS).map(|n| format!("{TOKEN}{n:02}")).collect()
+}
+
+/// The id that a response as a stream tells; `None` where it is none.
+#[must_use]
+pub fn response_id(body: &[u8]) -> Option<&str> {
+    let id = &body[memchr::memmem::find(body, b"\"id\":\"resp_")? + 6..];
+    std::str::from_utf8(&id[..memchr::memchr(b'"', id)?]).ok()
+}
+
+/// A whole HTTP request for a stored response.
+#[must_use]
+pub fn stored(host: &str, id: &str) -> Vec<u8> {
+    format!("GET /v1/responses/{id} HTTP/1.1\r\nhost: {host}\r\n\r\n").into_bytes()
 }
 
 /// The body of a plain answer, about 600 bytes.
@@ -197,7 +220,10 @@ mod tests {
         let chat = events().concat();
         assert_eq!(check(Api::Chat, &chat), Ok(()));
         assert_eq!(check(Api::Responses, &chat), Ok(()));
-        let whole: String = (1..EVENTS).map(|n| format!("{TOKEN}{n:02}")).collect();
+        assert_eq!(response_id(&chat), None);
+        assert_eq!(response_id(b"data: {\"response\":{\"id\":\"resp_0a\",\"x\":1}}"), Some("resp_0a"));
+        let whole = text();
+        assert!(has_whole_text(whole.as_bytes()) && !has_whole_text(&chat));
         let deltas = (1..EVENTS).map(|n| format!("event: delta\ndata: {{\"delta\":\"{TOKEN}{n:02}\"}}\n\n"));
         let done = format!("event: done\ndata: {{\"text\":\"{whole}\"}}\n\n").repeat(3);
         let last = format!("event: response.completed\ndata: {{\"text\":\"{whole}\"}}\n\n");

@@ -42,6 +42,8 @@ struct Run {
     api: Api,
     left: Cell<u64>,
     idle: RefCell<Vec<Wire>>,
+    /// The latest response that was told.
+    response: RefCell<Option<String>>,
     tally: RefCell<Tally>,
 }
 
@@ -83,7 +85,12 @@ impl Run {
         };
         wire.body(head.framing, sink).await?;
         match self.expected {
-            None => chat::check(self.api, &whole)?,
+            None => {
+                chat::check(self.api, &whole)?;
+                if let Some(id) = chat::response_id(&whole) {
+                    self.response.replace(Some(id.to_owned()));
+                }
+            }
             Some(expected) if length != expected => {
                 return Err(format!("{length} bytes of body, not {expected}").into());
             }
@@ -96,6 +103,18 @@ impl Run {
             return Err("the proxy closes after an answer".into());
         }
         Ok((ns(begun), first))
+    }
+
+    /// The latest response that was told is stored as it was told. Not part of what is measured.
+    async fn check_stored(&self) -> Result<(), Failure> {
+        let Some(id) = self.response.take() else { return Ok(()) };
+        let mut wire = self.connect().await?;
+        wire.write(&chat::stored(&self.target, &id)).await?;
+        let head = wire.head(Side::Response).await?.ok_or("closed before the stored response")?;
+        let mut body = Vec::new();
+        wire.body(head.framing, |bytes| body.extend_from_slice(bytes)).await?;
+        let is_stored = head.status == 200 && chat::response_id(&body) == Some(&*id) && chat::has_whole_text(&body);
+        if is_stored { Ok(()) } else { Err(format!("{id} is not stored").into()) }
     }
 
     async fn connect(&self) -> Result<Wire, Failure> {
@@ -170,6 +189,7 @@ async fn measure(options: &Options) -> Report {
         api: options.api,
         left: Cell::new(0),
         idle: RefCell::default(),
+        response: RefCell::default(),
         tally: RefCell::default(),
     });
     drive(&run, options, options.warmup).await;
@@ -179,6 +199,12 @@ async fn measure(options: &Options) -> Report {
     let (begun, before) = (Instant::now(), cpu::times(&options.pids));
     drive(&run, options, options.requests).await;
     let used = cpu::times(&options.pids).since(before);
+    let seconds = begun.elapsed().as_secs_f64();
+    if let Err(error) = run.check_stored().await {
+        let mut tally = run.tally.borrow_mut();
+        tally.errors += 1;
+        tally.first_error.get_or_insert_with(|| error.to_string());
+    }
     let mut tally = run.tally.take();
     #[expect(clippy::cast_precision_loss, reason = "times and counts far below 2^52")]
     let us = |ns: u64| ns as f64 / 1000.0;
@@ -188,7 +214,7 @@ async fn measure(options: &Options) -> Report {
         requests: options.requests,
         errors: tally.errors,
         first_error: tally.first_error,
-        seconds: begun.elapsed().as_secs_f64(),
+        seconds,
         cpu_us: us(used.run) / count,
         wait_us: us(used.wait) / count,
         p50_us: us(stats::percentile(&mut tally.total_ns, 0.5)),
