@@ -2,23 +2,26 @@
 //!
 //! It knows what a request and an answer say, and no HTTP.
 
-use super::store::{ChainError, Id, Record, Scope, Store, StoreError, now};
+use super::store::{ChainError, FURTHER, Id, Most, Record, Scope, Store, StoreError, now};
 use crate::protocol::out::Out;
 use crate::protocol::responses::encode::Encoder;
-use crate::protocol::responses::ids::parse_item_id;
-use crate::protocol::responses::list::item_at;
+use crate::protocol::responses::ids::{Place, parse_item_id};
+use crate::protocol::responses::list::Items;
 use crate::protocol::responses::request::Request;
 use crate::protocol::responses::resource::{Context, Outcome};
 use crate::protocol::responses::to_chat::{History, Translated};
 use crate::protocol::view::RequestError;
 use bytes::Bytes;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// A conversation may be this long. The next one can begin with its summary (`/v1/responses/compact`).
 const MAX_TURNS: usize = 1000;
 
-/// A request may refer to items of so many responses.
-const MAX_REFERENCED: usize = 100;
+/// And of so many bytes: twice what a request may have by default.
+const MAX_BYTES: usize = 64 << 20;
+
+/// A request may refer to items of so many responses: clients that refer in place of chaining come as far.
+const MAX_REFERENCED: usize = MAX_TURNS;
 
 /// A turn about to begin.
 #[derive(Debug)]
@@ -46,7 +49,8 @@ pub struct Keep {
     store: Store,
     id: Id,
     scope: Option<Scope>,
-    previous_response_id: Option<Id>,
+    /// The responses that it goes on from, newest first, as many as are told of.
+    before: Vec<Id>,
     created_at: u64,
     input_items: Bytes,
     turn: Vec<Bytes>,
@@ -66,6 +70,9 @@ pub enum TurnError {
         "the conversation has more than {0} responses: begin a new one with a summary of it (`/v1/responses/compact`)"
     )]
     TooLong(usize),
+    /// It goes on from too many bytes.
+    #[error("the conversation has more than {0} bytes: begin a new one with a summary of it (`/v1/responses/compact`)")]
+    TooLarge(usize),
     /// It refers to too much.
     #[error("invalid request body: input refers to items of more than {0} responses")]
     TooManyReferences(usize),
@@ -119,7 +126,7 @@ impl Turn {
                 store: store.clone(),
                 id,
                 scope: caller,
-                previous_response_id: chain.last().map(|record| record.id),
+                before: chain.iter().rev().map(|record| record.id).take(1 + FURTHER).collect(),
                 created_at,
                 input_items: request.input_items(&context.id, &lookup)?,
                 turn: chat.turn.clone(),
@@ -145,13 +152,16 @@ impl Keep {
             }
             turn.extend_from_slice(&said.into_bytes());
         }
-        let Keep { store, id, scope, previous_response_id, created_at, input_items, .. } = self;
+        let Keep { store, id, scope, before, created_at, input_items, .. } = self;
+        let mut before = before.into_iter();
         let record = Record {
             id,
             scope,
-            previous_response_id,
+            previous_response_id: before.next(),
+            further: before.collect(),
             created_at,
-            expires_at: store.expiry(created_at),
+            // From now on it is kept, however long the answer took.
+            expires_at: store.expiry(now()),
             response,
             input_items,
             turn: turn.into(),
@@ -164,9 +174,11 @@ impl Keep {
 async fn chain(store: &Store, previous: &str, caller: Option<Scope>) -> Result<Vec<Record>, TurnError> {
     let missing = |shown: &str| TurnError::NoPrevious(shown.chars().take(100).collect());
     let id: Id = previous.parse().map_err(|_| missing(previous))?;
-    let chain = store.chain(id, MAX_TURNS).await.map_err(|error| match error {
+    let most = Most { responses: MAX_TURNS, bytes: MAX_BYTES };
+    let chain = store.chain(id, most).await.map_err(|error| match error {
         ChainError::Missing(id) => missing(&id.to_string()),
         ChainError::TooLong(most) => TurnError::TooLong(most),
+        ChainError::TooLarge(most) => TurnError::TooLarge(most),
         ChainError::Store(error) => TurnError::Store(error),
     })?;
     match chain.last() {
@@ -181,23 +193,22 @@ async fn referenced(
     request: &Request<'_>,
     caller: Option<Scope>,
 ) -> Result<HashMap<String, Bytes>, TurnError> {
-    let mut items = HashMap::new();
-    let mut records: HashMap<Id, Option<Record>> = HashMap::new();
+    let mut wanted: Vec<(String, Id, Place)> = Vec::new();
     for item in request.references()? {
-        let Some((response, place)) = parse_item_id(&item) else { continue };
-        let Ok(id) = response.parse::<Id>() else { continue };
-        if !records.contains_key(&id) {
-            if records.len() == MAX_REFERENCED {
-                return Err(TurnError::TooManyReferences(MAX_REFERENCED));
-            }
-            let record = store.get(id).await?.filter(|record| record.belongs_to(caller));
-            records.insert(id, record);
-        }
-        if let Some(Some(record)) = records.get(&id)
-            && let Some(found) = item_at(&record.response, &record.input_items, place)
+        if let Some((response, place)) = parse_item_id(&item)
+            && let Ok(id) = response.parse()
         {
-            items.insert(item, found);
+            wanted.push((item, id, place));
         }
     }
-    Ok(items)
+    let ids: Vec<Id> = wanted.iter().map(|(_, id, _)| *id).collect::<BTreeSet<_>>().into_iter().collect();
+    if ids.len() > MAX_REFERENCED {
+        return Err(TurnError::TooManyReferences(MAX_REFERENCED));
+    }
+    let records = store.get_all(&ids).await?.into_iter().flatten().filter(|record| record.belongs_to(caller));
+    // Taken apart once, however many of its items are referred to.
+    let known: HashMap<Id, Items> =
+        records.map(|record| (record.id, Items::of(&record.response, &record.input_items))).collect();
+    let found = |(item, id, place)| Some((item, known.get(&id)?.at(place)?));
+    Ok(wanted.into_iter().filter_map(found).collect())
 }

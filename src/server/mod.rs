@@ -163,6 +163,7 @@ fn serve(tables: &'static Tables, responses: Option<Open>, options: &Options) ->
     let started = SystemTime::now();
     let catalog = Arc::new(Catalog::new(tables, started));
     let reasons = Arc::clone(&routing);
+    let held = stores.as_ref().and_then(|stores| stores.held()).cloned();
     let shared = Shared { tables, routing, catalog: Arc::clone(&catalog), stores };
     let banner = Banner {
         tables,
@@ -199,7 +200,10 @@ fn serve(tables: &'static Tables, responses: Option<Open>, options: &Options) ->
     drop(tell);
 
     let state = Arc::clone(&fleet);
-    let registry = Registry::with_backend_state(tables, recorders, move |id| state.state(id));
+    let mut registry = Registry::with_backend_state(tables, recorders, move |id| state.state(id));
+    if let Some(held) = held {
+        registry = registry.with_stored(move || (held.responses(), held.bytes()));
+    }
     let draining = Arc::new(AtomicBool::new(false));
     let face = Face {
         tag: "public",

@@ -198,6 +198,17 @@ fn the_state_of_backends_is_asked_for_on_every_scrape() {
 }
 
 #[test]
+fn what_is_stored_is_asked_for_on_every_scrape() {
+    let tables = tables(false, "{}");
+    let registry = || Registry::new(tables, vec![Arc::new(Recorder::new(tables))]);
+    assert!(!registry().render().contains("hardwire_stored"));
+    check(
+        &registry().with_stored(|| (7, 8000)).render(),
+        &[("hardwire_stored_responses", 7.0), ("hardwire_stored_response_bytes", 8000.0)],
+    );
+}
+
+#[test]
 fn a_request_may_end_on_another_thread() {
     let tables = tables(false, "{}");
     let recorder = Arc::new(Recorder::new(tables));
@@ -234,7 +245,8 @@ fn the_manual_is_complete() {
     let manual = include_str!("../../docs/operations.md");
     let tables = tables(false, "{}");
     let registry =
-        Registry::with_backend_state(tables, vec![Arc::new(Recorder::new(tables))], |_| BackendState::Healthy);
+        Registry::with_backend_state(tables, vec![Arc::new(Recorder::new(tables))], |_| BackendState::Healthy)
+            .with_stored(|| (0, 0));
     let text = registry.render();
     let families = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
     let mut emitted: Vec<String> = families

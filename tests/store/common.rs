@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use hardwire::env::Env;
-use hardwire::responses::store::{ChainError, Id, Place, Record, Store, Stores, now};
+use hardwire::responses::store::{ChainError, FURTHER, Id, Most, Place, Record, Store, Stores, now};
 use hardwire_baked::basic;
 use tokio::runtime::{Builder, LocalOptions};
 
@@ -29,6 +29,7 @@ pub(crate) fn record(store: &Store, previous: Option<Id>, size: usize) -> Record
         id,
         scope: None,
         previous_response_id: previous,
+        further: Vec::new(),
         created_at,
         expires_at: store.expiry(created_at),
         response: part("response"),
@@ -37,24 +38,70 @@ pub(crate) fn record(store: &Store, previous: Option<Id>, size: usize) -> Record
     }
 }
 
+/// A record that goes on from these, oldest first, and tells of as many as a record may.
+pub(crate) fn going_on(store: &Store, chain: &[Record], size: usize) -> Record {
+    let mut before = chain.iter().rev().map(|record| record.id);
+    let record = record(store, before.next(), size);
+    Record { further: before.take(FURTHER).collect(), ..record }
+}
+
+/// What must come back. Of further ones, a store keeps what it has use of.
+fn told(record: &Record) -> Record {
+    Record { further: Vec::new(), ..record.clone() }
+}
+
+/// So many responses of any size.
+pub(crate) fn most(responses: usize) -> Most {
+    Most { responses, bytes: usize::MAX }
+}
+
 /// A chain of 100 comes back in order, with its own text and no other; it is found to be too long, or broken.
 pub(crate) async fn chains(store: &Store) {
-    let mut chain: Vec<Record> = Vec::new();
-    for _ in 0..100 {
-        let record = record(store, chain.last().map(|last| last.id), 300);
+    let mut stored: Vec<Record> = Vec::new();
+    for n in 0..100 {
+        // Records of earlier versions tell of the previous one alone.
+        let record =
+            if n < 20 { record(store, stored.last().map(|last| last.id), 300) } else { going_on(store, &stored, 300) };
         store.put(&record).await.unwrap();
         // It can be chained on at once.
-        assert_eq!(store.get(record.id).await.unwrap().as_ref(), Some(&record));
-        chain.push(record);
+        assert_eq!(store.get(record.id).await.unwrap().as_ref().map(told), Some(told(&record)));
+        stored.push(record);
     }
+    let chain: Vec<Record> = stored.iter().map(told).collect();
+    let read = async |id, responses| {
+        store.chain(id, most(responses)).await.map(|chain| chain.iter().map(told).collect::<Vec<_>>())
+    };
     let last = chain[99].id;
-    assert_eq!(store.chain(last, 100).await.unwrap(), chain);
-    assert_eq!(store.chain(chain[9].id, 100).await.unwrap(), chain[..10]);
-    assert_eq!(store.chain(last, 99).await, Err(ChainError::TooLong(99)));
+    for length in [1, 2, 10, 20, 21, 64, 65, 66, 84, 85, 99, 100] {
+        assert_eq!(read(chain[length - 1].id, 100).await.unwrap(), chain[..length]);
+        assert_eq!(read(chain[length - 1].id, length).await.unwrap(), chain[..length]);
+        if length > 1 {
+            let fewer = length - 1;
+            assert_eq!(read(chain[fewer].id, fewer).await, Err(ChainError::TooLong(fewer)));
+        }
+    }
+    let ids: Vec<Id> = chain.iter().map(|record| record.id).chain([Id::random().unwrap()]).collect();
+    let all = store.get_all(&ids).await.unwrap();
+    assert_eq!(all[..100].iter().map(|record| told(record.as_ref().unwrap())).collect::<Vec<_>>(), chain);
+    assert_eq!(all[100..], [None]);
+    assert_eq!(store.get_all(&[]).await, Ok(Vec::new()));
+    let turns = |chain: &[Record]| chain.iter().map(|record| record.turn.len()).sum::<usize>();
+    for length in [1, 30, 100] {
+        let bytes = turns(&chain[..length]);
+        let last = chain[length - 1].id;
+        assert_eq!(store.chain(last, Most { responses: 100, bytes }).await.unwrap().len(), length);
+        let bytes = bytes - 1;
+        assert_eq!(store.chain(last, Most { responses: 100, bytes }).await, Err(ChainError::TooLarge(bytes)));
+    }
     assert!(store.delete(chain[40].id).await.unwrap());
     assert!(!store.delete(chain[40].id).await.unwrap());
-    assert_eq!(store.chain(last, 100).await, Err(ChainError::Missing(chain[40].id)));
-    assert_eq!(store.chain(chain[39].id, 100).await.unwrap(), chain[..40]);
+    assert_eq!(read(last, 100).await, Err(ChainError::Missing(chain[40].id)));
+    assert_eq!(read(last, 60).await, Err(ChainError::Missing(chain[40].id)));
+    assert_eq!(read(last, 59).await, Err(ChainError::TooLong(59)));
+    assert_eq!(read(chain[39].id, 100).await.unwrap(), chain[..40]);
+    assert!(store.delete(chain[10].id).await.unwrap());
+    assert_eq!(read(last, 100).await, Err(ChainError::Missing(chain[40].id)));
+    assert_eq!(read(chain[39].id, 100).await, Err(ChainError::Missing(chain[10].id)));
     assert_eq!(store.get(Id::random().unwrap()).await, Ok(None));
 }
 
@@ -70,7 +117,7 @@ pub(crate) async fn expiry(store: &Store) {
     assert_eq!(store.get(gone.id).await, Ok(None));
     let chained = record(store, Some(soon.id), 30);
     store.put(&chained).await.unwrap();
-    assert_eq!(store.chain(chained.id, 9).await, Err(ChainError::Missing(soon.id)));
+    assert_eq!(store.chain(chained.id, most(9)).await, Err(ChainError::Missing(soon.id)));
 }
 
 /// Workers on threads of their own write at once, and each finds what the others have written.

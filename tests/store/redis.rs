@@ -1,7 +1,7 @@
 //! The store in Redis, against a real server. `HARDWIRE_REDIS_SERVER` names its program: `tests/run` brings one along.
 
 use crate::common;
-use hardwire::responses::store::{Place, Store, StoreError, Stores, redis};
+use hardwire::responses::store::{Id, Place, Store, StoreError, Stores, redis};
 use hardwire::table::{RedisStore, Text};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
@@ -52,6 +52,16 @@ impl Server {
         let mut lines = BufReader::new(stream).lines();
         let first = lines.next().unwrap().unwrap();
         if first.starts_with('$') { lines.take(4).map_while(Result::ok).collect() } else { first }
+    }
+
+    /// How often it was given this command since it was told to forget.
+    fn calls(&self, command: &str) -> u64 {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        stream.write_all(b"INFO commandstats\r\nQUIT\r\n").unwrap();
+        let told = format!("cmdstat_{command}:calls=");
+        let lines = BufReader::new(stream).lines().map_while(Result::ok);
+        let calls = lines.filter_map(|line| line.strip_prefix(&told)?.split(',').next()?.parse::<u64>().ok());
+        calls.sum()
     }
 }
 
@@ -147,6 +157,49 @@ fn chains_expiry_and_workers() {
     common::workers(&stores);
 }
 
+/// Reading takes as many commands as there are sixty-fourths of the chain, and a turn takes the room of its own text.
+#[test]
+#[ignore = "needs a Redis server: `tests/run e2e` brings one"]
+fn a_long_chain_is_read_in_few_commands() {
+    let server = Server::new(&[]);
+    let stores = open(&settings(&[server.address()]));
+    common::on_worker(async {
+        let store = stores.worker();
+        let mut chain = Vec::new();
+        for turn in 1..=1000 {
+            if [1, 2, 65, 66, 100, 1000].contains(&turn) {
+                server.ask("CONFIG RESETSTAT");
+            }
+            let record = common::going_on(&store, &chain, 300);
+            store.put(&record).await.unwrap();
+            let read = || store.chain(record.id, common::most(1000));
+            let commands = match turn {
+                1 => [1, 0, 1],
+                2 => [2, 0, 1],
+                65 => [1, 1, 1],
+                66 => [2, 1, 1],
+                100 => [1, 2, 1],
+                1000 => [1, 16, 1],
+                _ => {
+                    chain.push(record);
+                    continue;
+                }
+            };
+            assert_eq!(read().await.unwrap().len(), turn);
+            assert_eq!(["get", "mget", "set"].map(|command| server.calls(command)), commands, "{turn}");
+            let length = server.ask(&format!("STRLEN test:response:{}", record.id));
+            let text = record.response.len() + record.input_items.len() + record.turn.len();
+            assert!(length.trim_start_matches(':').parse::<usize>().unwrap() < text + 1100, "{turn}: {length}");
+            chain.push(record);
+        }
+        // Each in its place, and as many at a time.
+        server.ask("CONFIG RESETSTAT");
+        let ids: Vec<Id> = chain[..100].iter().map(|record| record.id).collect();
+        assert!(store.get_all(&ids).await.unwrap().iter().all(Option::is_some));
+        assert_eq!(["get", "mget"].map(|command| server.calls(command)), [0, 2]);
+    });
+}
+
 #[test]
 #[ignore = "needs a Redis server: `tests/run e2e` brings one"]
 fn what_one_router_stores_another_goes_on_from() {
@@ -160,7 +213,7 @@ fn what_one_router_stores_another_goes_on_from() {
         here.put(&first).await.unwrap();
         let second = common::record(&there, Some(first.id), 300);
         there.put(&second).await.unwrap();
-        assert_eq!(here.chain(second.id, 10).await.unwrap(), [first.clone(), second.clone()]);
+        assert_eq!(here.chain(second.id, common::most(10)).await.unwrap(), [first.clone(), second.clone()]);
         assert_eq!(elsewhere.worker().get(first.id).await, Ok(None));
         let left = common::record(&here, None, 30);
         elsewhere.worker().put(&left).await.unwrap();

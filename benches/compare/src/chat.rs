@@ -57,11 +57,15 @@ impl Kind {
 /// What every event but the last says, and a number behind it.
 pub const TOKEN: &str = " token number ";
 
-/// What stands before a whole text. The text of a response is told in this many more places when it is complete.
-pub const TEXT: &str = ":\" token number ";
+/// What stands before a text, of one token or more.
+const TEXT: &str = ":\" token number ";
 
-/// See [`TEXT`].
-pub const WHOLE_TEXTS: usize = 4;
+/// What a response as a stream begins with.
+const CREATED: &[u8] = b"event: response.created\n";
+
+/// The text of a response is told in so many more places when it is complete: its own event, those of its part and its
+/// item, and the whole response.
+const WHOLE_TEXTS: usize = 4;
 
 /// What a client asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +101,63 @@ pub fn request(api: Api, host: &str, model: &str, kind: Kind, bytes: usize) -> V
     );
     out.push_str(&body);
     out.into_bytes()
+}
+
+/// Checks a stream that is not the same through every proxy: each token once and in its order, and of a response, the whole
+/// text wherever it must be and a truthful end. Who only forwards answers a request for a response with the mock's own bytes.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(api: Api, body: &[u8]) -> Result<(), String> {
+    let is_response = body.starts_with(CREATED);
+    if api == Api::Responses && !is_response {
+        return if body == events().concat() {
+            Ok(())
+        } else {
+            Err("neither a response nor what the mock says".into())
+        };
+    }
+    let tokens = (1..EVENTS).map(|n| format!("{TOKEN}{n:02}\""));
+    let wholes = std::iter::repeat_n(format!("{}\"", text()), if is_response { WHOLE_TEXTS } else { 0 });
+    let mut places = memchr::memmem::find_iter(body, TEXT);
+    for (n, expected) in tokens.chain(wholes).enumerate() {
+        let at = places.next().ok_or_else(|| format!("{n} texts in the stream"))? + TEXT.len() - TOKEN.len();
+        if !body[at..].starts_with(expected.as_bytes()) {
+            return Err(format!("text {n} of the stream is not {expected}"));
+        }
+    }
+    if places.next().is_some() {
+        return Err("a text too many in the stream".into());
+    }
+    let ends = memchr::memmem::find_iter(body, b"\nevent: response.completed\n").count();
+    if ends != usize::from(is_response) {
+        return Err(format!("{ends} ends of a response"));
+    }
+    Ok(())
+}
+
+/// Whether the whole text is in there.
+#[must_use]
+pub fn has_whole_text(body: &[u8]) -> bool {
+    memchr::memmem::find(body, text().as_bytes()).is_some()
+}
+
+/// All tokens in a row.
+fn text() -> String {
+    (1..EVENTS).map(|n| format!("{TOKEN}{n:02}")).collect()
+}
+
+/// The id that a response as a stream tells; `None` where it is none.
+#[must_use]
+pub fn response_id(body: &[u8]) -> Option<&str> {
+    let id = &body[memchr::memmem::find(body, b"\"id\":\"resp_")? + 6..];
+    std::str::from_utf8(&id[..memchr::memchr(b'"', id)?]).ok()
+}
+
+/// A whole HTTP request for a stored response.
+#[must_use]
+pub fn stored(host: &str, id: &str) -> Vec<u8> {
+    format!("GET /v1/responses/{id} HTTP/1.1\r\nhost: {host}\r\n\r\n").into_bytes()
 }
 
 /// The body of a plain answer, about 600 bytes.
@@ -153,6 +214,37 @@ pub fn message_events() -> Vec<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stream_that_lacks_something_is_found_out() {
+        let chat = events().concat();
+        assert_eq!(check(Api::Chat, &chat), Ok(()));
+        assert_eq!(check(Api::Responses, &chat), Ok(()));
+        assert_eq!(response_id(&chat), None);
+        assert_eq!(response_id(b"data: {\"response\":{\"id\":\"resp_0a\",\"x\":1}}"), Some("resp_0a"));
+        let whole = text();
+        assert!(has_whole_text(whole.as_bytes()) && !has_whole_text(&chat));
+        let deltas = (1..EVENTS).map(|n| format!("event: delta\ndata: {{\"delta\":\"{TOKEN}{n:02}\"}}\n\n"));
+        let done = format!("event: done\ndata: {{\"text\":\"{whole}\"}}\n\n").repeat(3);
+        let last = format!("event: response.completed\ndata: {{\"text\":\"{whole}\"}}\n\n");
+        let response = format!("event: response.created\n\n{}{done}{last}", deltas.collect::<String>());
+        assert_eq!(check(Api::Responses, response.as_bytes()), Ok(()));
+        for (part, other) in [
+            (" 07\"", " 08\""),
+            ("event: response.completed", "event: response.failed"),
+            ("response.created", "response.queued"),
+            (&last, ""),
+            (&done[..done.len() / 3], ""),
+            (" 63\"}\n\nevent: response", " 64\"}\n\nevent: response"),
+        ] {
+            assert!(response.contains(part), "{part}");
+            assert!(check(Api::Responses, response.replacen(part, other, 1).as_bytes()).is_err(), "{part}");
+        }
+        let chat = String::from_utf8(chat).unwrap();
+        for other in [chat.replacen(" 07", " 08", 1), chat.replacen(TOKEN, "", 1), chat.repeat(2)] {
+            assert!(check(Api::Chat, other.as_bytes()).is_err());
+        }
+    }
 
     #[test]
     fn the_mock_finds_what_the_load_asks_for() {

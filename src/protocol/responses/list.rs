@@ -61,7 +61,8 @@ impl<'q> Page<'q> {
         let from = match self.after {
             None => 0,
             Some(after) => {
-                let at = items.iter().position(|item| id(item).is_some_and(|id| id == after.as_bytes()));
+                // The last one with this id: a client may have sent an item twice, and must not get it over and over.
+                let at = items.iter().rposition(|item| id(item).is_some_and(|id| id == after.as_bytes()));
                 at.ok_or_else(|| Path::Root.key("after").refuse("is the id of no item of this response"))? + 1
             }
         };
@@ -97,14 +98,29 @@ pub fn input_tokens(count: u64) -> String {
     format!(r#"{{"object":"response.input_tokens","input_tokens":{count}}}"#)
 }
 
-/// The item at a place of a stored response, given the response object and its input.
-#[must_use]
-pub fn item_at(response: &Bytes, input: &Bytes, place: Place) -> Option<Bytes> {
-    let (items, n) = match place {
-        Place::Input(n) => (elements_of(&as_object(input), "data")?, n),
-        Place::Output(n) => (elements_of(response, "output")?, n),
-    };
-    items.get(n).cloned()
+/// The items of a stored response.
+#[derive(Debug)]
+pub struct Items {
+    input: Vec<Bytes>,
+    output: Vec<Bytes>,
+}
+
+impl Items {
+    /// Those of a response object, and of its input.
+    #[must_use]
+    pub fn of(response: &Bytes, input: &Bytes) -> Items {
+        Items { input: elements_of(&as_object(input), "data"), output: elements_of(response, "output") }
+    }
+
+    /// The item at this place, if there is one.
+    #[must_use]
+    pub fn at(&self, place: Place) -> Option<Bytes> {
+        match place {
+            Place::Input(n) => self.input.get(n),
+            Place::Output(n) => self.output.get(n),
+        }
+        .cloned()
+    }
 }
 
 impl Request<'_> {
@@ -163,7 +179,7 @@ fn write_item(out: &mut Out, item: &View<'_>, response: &str, n: usize, path: &P
         _ => "item",
     };
     out.write(b"{\"id\":");
-    match item.take("id") {
+    match item.take("id").filter(|id| id.string().is_some_and(|id| !id.is_empty())) {
         Some(id) => out.pass(id.bytes()),
         None => out.write(format!("\"{}\"", item_id(prefix, response, Place::Input(n))).as_bytes()),
     }
@@ -229,8 +245,8 @@ fn elements<'a>(object: &'a Bytes, key: &str) -> Result<Vec<View<'a>>, RequestEr
     array.expect_array(&root.key(key))
 }
 
-fn elements_of(object: &Bytes, key: &str) -> Option<Vec<Bytes>> {
-    Some(elements(object, key).ok()?.iter().map(View::bytes).collect())
+fn elements_of(object: &Bytes, key: &str) -> Vec<Bytes> {
+    elements(object, key).map_or_else(|_| Vec::new(), |items| items.iter().map(View::bytes).collect())
 }
 
 #[cfg(test)]
@@ -260,7 +276,7 @@ mod tests {
         assert_eq!(read(&stored(json!({"input": "x\n"}))), json!([message]));
         assert_eq!(read(&stored(json!({"input": [{"role": "user", "content": "x\n"}]}))), json!([message]));
         let items = json!([
-            {"role": "assistant", "content": [{"type": "output_text", "text": "a"}]},
+            {"id": "", "role": "assistant", "content": [{"type": "output_text", "text": "a"}]},
             {"role": "user", "content": [{"type": "input_image", "image_url": "u"}]},
             {"type": "function_call", "id": "fc_9", "call_id": "c", "name": "f", "arguments": "{}"},
             {"type": "function_call_output", "call_id": "c", "output": "x"},
@@ -288,6 +304,10 @@ mod tests {
         let ascending = page(&items, &[("order", "asc"), ("limit", "1"), ("include[]", "x")]);
         assert_eq!((&ascending["first_id"], &ascending["last_id"]), (&json!("msg_7i0"), &json!("msg_7i0")));
         assert_eq!(page(&items, &[("after", "msg_7i0")])["data"], json!([]));
+        // An item that is there twice does not lead a reader in circles.
+        let item = json!({"id": "m", "role": "user", "content": "x"});
+        let twice = stored(json!({"input": [item, item]}));
+        assert_eq!(page(&twice, &[("limit", "1"), ("after", "m")])["data"], json!([]));
         for wrong in [("limit", "0"), ("limit", "101"), ("order", "up")] {
             assert_eq!(Page::read([wrong]).unwrap_err().param.unwrap(), wrong.0);
         }

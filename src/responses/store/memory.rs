@@ -5,7 +5,7 @@
 //! first. The lock is held for a few map operations, a record is one allocation, and reading one copies nothing.
 
 use super::due::{Dues, expired_before};
-use super::{Answer, Backend, Id, OpenError, Place, StoreError, Stores, now};
+use super::{Answer, Backend, Held, Id, Most, OpenError, Place, StoreError, Stores, now, walk};
 use crate::table::{MemoryStore, StoreBounds};
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap};
@@ -20,8 +20,8 @@ const PURGE: usize = 64;
 
 /// Opens a store that begins empty.
 pub fn open(settings: &MemoryStore, _: &Place<'_>) -> Result<Stores, OpenError> {
-    let memory = Memory { bounds: settings.bounds, shelf: Arc::default() };
-    Ok(Stores::new(settings.ttl, move || Rc::new(memory.clone())))
+    let memory = Memory { bounds: settings.bounds, shelf: Arc::default(), held: Arc::default() };
+    Ok(Stores::new(settings.ttl, Some(Arc::clone(&memory.held)), move || Rc::new(memory.clone())))
 }
 
 /// The store; clones are the same one.
@@ -29,6 +29,7 @@ pub fn open(settings: &MemoryStore, _: &Place<'_>) -> Result<Stores, OpenError> 
 struct Memory {
     bounds: StoreBounds,
     shelf: Arc<Mutex<Shelf>>,
+    held: Arc<Held>,
 }
 
 #[derive(Debug, Default)]
@@ -68,15 +69,27 @@ impl Memory {
             gone.extend(shelf.remove(first));
         }
         shelf.insert(id, expires_at, blob);
+        self.count(&shelf);
         drop(shelf);
         Ok(())
+    }
+
+    /// For whoever asks how much there is.
+    fn count(&self, shelf: &Shelf) {
+        self.held.set(shelf.records.len() as u64, shelf.bytes);
     }
 }
 
 impl Backend for Memory {
-    fn get(&self, id: Id) -> Answer<'_, Option<Bytes>> {
-        let blob = self.shelf().records.get(&id).map(|(_, blob)| blob.clone());
-        Box::pin(std::future::ready(Ok(blob)))
+    fn get(&self, ids: Vec<Id>) -> Answer<'_, Vec<Option<Bytes>>> {
+        let shelf = self.shelf();
+        let blobs = ids.iter().map(|id| shelf.get(*id)).collect();
+        Box::pin(std::future::ready(Ok(blobs)))
+    }
+
+    fn chain(&self, id: Id, most: Most) -> Answer<'_, Vec<(Id, Bytes)>> {
+        let shelf = self.shelf();
+        Box::pin(std::future::ready(walk(id, most, |id| Ok(shelf.get(id)))))
     }
 
     fn put(&self, id: Id, expires_at: u64, blob: Bytes) -> Answer<'_, ()> {
@@ -84,7 +97,10 @@ impl Backend for Memory {
     }
 
     fn delete(&self, id: Id) -> Answer<'_, bool> {
-        let gone = self.shelf().remove(id);
+        let mut shelf = self.shelf();
+        let gone = shelf.remove(id);
+        self.count(&shelf);
+        drop(shelf);
         Box::pin(std::future::ready(Ok(gone.is_some())))
     }
 }
@@ -92,6 +108,10 @@ impl Backend for Memory {
 // === impl Shelf ===
 
 impl Shelf {
+    fn get(&self, id: Id) -> Option<Bytes> {
+        self.records.get(&id).map(|(_, blob)| blob.clone())
+    }
+
     fn insert(&mut self, id: Id, expires_at: u64, blob: Bytes) {
         let due = self.dues.next(expires_at);
         self.bytes += cost(&blob);
@@ -121,7 +141,7 @@ mod tests {
     use super::*;
 
     fn memory(responses: u64, bytes: u64) -> Memory {
-        Memory { bounds: StoreBounds { responses, bytes }, shelf: Arc::default() }
+        Memory { bounds: StoreBounds { responses, bytes }, shelf: Arc::default(), held: Arc::default() }
     }
 
     fn id(n: u8) -> Id {
@@ -143,6 +163,7 @@ mod tests {
         assert_eq!(shelf.records.len(), shelf.order.len());
         assert_eq!(shelf.bytes, shelf.records.values().map(|(_, blob)| cost(blob)).sum::<u64>());
         assert!(shelf.records.iter().all(|(id, (due, _))| shelf.order[due] == *id));
+        assert_eq!((memory.held.responses(), memory.held.bytes()), (shelf.records.len() as u64, shelf.bytes));
         assert!(shelf.bytes <= memory.bounds.bytes && shelf.records.len() as u64 <= memory.bounds.responses);
     }
 
@@ -196,7 +217,7 @@ mod tests {
     fn what_is_removed_is_not_counted_any_more() {
         let memory = memory(10, 1 << 20);
         memory.put_at(id(1), 100, blob(10), 0).unwrap();
-        assert!(memory.shelf().remove(id(1)).is_some());
+        drop(memory.delete(id(1)));
         assert!(memory.shelf().remove(id(1)).is_none());
         check(&memory);
         assert_eq!(memory.shelf().bytes, 0);

@@ -12,7 +12,7 @@ mod record;
 pub mod redis;
 
 pub use id::{Id, NotAnId};
-pub use record::{NotARecord, Record, Scope};
+pub use record::{FURTHER, NotARecord, Record, Scope};
 
 use crate::env::Env;
 use bytes::Bytes;
@@ -20,6 +20,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 /// How a store is opened: what generated code names.
@@ -37,6 +39,7 @@ pub struct Place<'a> {
 /// An open store, of which every worker gets its own end.
 pub struct Stores {
     ttl: Duration,
+    held: Option<Arc<Held>>,
     worker: Box<dyn Fn() -> Rc<dyn Backend> + Send + Sync>,
 }
 
@@ -45,6 +48,13 @@ pub struct Stores {
 pub struct Store {
     ttl: Duration,
     backend: Rc<dyn Backend>,
+}
+
+/// How much is in a store that has bounds. What has expired and was not taken away yet is in it, too.
+#[derive(Debug, Default)]
+pub struct Held {
+    responses: AtomicU64,
+    bytes: AtomicU64,
 }
 
 /// Why a store cannot be opened. The operator must mend it before the router can start.
@@ -89,18 +99,52 @@ pub enum ChainError {
     /// It has more responses than this.
     #[error("the chain has more than {0} responses")]
     TooLong(usize),
+    /// Its turns have more bytes than this.
+    #[error("the chain has more than {0} bytes")]
+    TooLarge(usize),
     /// The store did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// How much of a chain is read. Whoever asks for more is told so before it takes memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Most {
+    /// Responses.
+    pub responses: usize,
+    /// Bytes of their turns.
+    pub bytes: usize,
+}
+
+/// A chain as a backend reads it.
+#[derive(Debug)]
+struct Reading {
+    most: Most,
+    /// Newest first.
+    blobs: Vec<(Id, Bytes)>,
+    /// What their turns have.
+    bytes: usize,
+}
+
+/// A backend is asked for so many records at a time.
+const AT_ONCE: usize = FURTHER + 1;
 
 /// What a backend will have done.
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + 'a>>;
 
 /// Keeps blobs. Dropping an answer may leave its operation done or not done, never half done.
 trait Backend: fmt::Debug {
-    /// The blob; one that has expired may still be there.
-    fn get(&self, id: Id) -> Answer<'_, Option<Bytes>>;
+    /// The blobs of these, each in its place; those that have expired may still be there.
+    fn get(&self, ids: Vec<Id>) -> Answer<'_, Vec<Option<Bytes>>>;
+
+    /// The blob and those of the records that it goes on from, newest first, as far as they are there, until that is as
+    /// much as may be read or more.
+    fn chain(&self, id: Id, most: Most) -> Answer<'_, Vec<(Id, Bytes)>>;
+
+    /// Of how many further records a record should tell, for `chain` to ask for at once: none where asking costs nothing.
+    fn further(&self) -> usize {
+        0
+    }
 
     /// Keeps a blob until then, in seconds since 1970, in place of any that is there. Answers when it is safe.
     fn put(&self, id: Id, expires_at: u64, blob: Bytes) -> Answer<'_, ()>;
@@ -109,10 +153,70 @@ trait Backend: fmt::Debug {
     fn delete(&self, id: Id) -> Answer<'_, bool>;
 }
 
+/// Follows a chain record by record, where looking one up costs little.
+fn walk<E>(id: Id, most: Most, mut get: impl FnMut(Id) -> Result<Option<Bytes>, E>) -> Result<Vec<(Id, Bytes)>, E> {
+    let mut reading = Reading::new(most);
+    let mut next = Some(id);
+    while let Some(id) = next
+        && let Some(blob) = get(id)?
+    {
+        next = reading.push(id, blob).first().copied();
+    }
+    Ok(reading.blobs)
+}
+
 /// Seconds since 1970.
 #[must_use]
 pub fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+// === impl Held ===
+
+impl Held {
+    fn set(&self, responses: u64, bytes: u64) {
+        self.responses.store(responses, Relaxed);
+        self.bytes.store(bytes, Relaxed);
+    }
+
+    /// How many responses.
+    #[must_use]
+    pub fn responses(&self) -> u64 {
+        self.responses.load(Relaxed)
+    }
+
+    /// What they take, as `max_bytes` counts it.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Relaxed)
+    }
+}
+
+// === impl Reading ===
+
+impl Reading {
+    fn new(most: Most) -> Reading {
+        Reading { most, blobs: Vec::new(), bytes: 0 }
+    }
+
+    /// How many of the next ones may be asked for at once: no more than there is room for if they are like the largest so far.
+    fn room(&self) -> usize {
+        let largest = self.blobs.iter().map(|(_, blob)| blob.len()).max().unwrap_or(1).max(1);
+        let by_size = self.most.bytes.saturating_sub(self.bytes) / largest;
+        by_size.min(self.most.responses - self.blobs.len()).max(1)
+    }
+
+    /// Takes the next one. What it goes on from, newest first, as far as it tells; nothing where that need not be read.
+    fn push(&mut self, id: Id, blob: Bytes) -> Vec<Id> {
+        let record = Record::decode(id, blob.clone()).ok();
+        self.blobs.push((id, blob));
+        let Some(record) = record else { return Vec::new() };
+        self.bytes = self.bytes.saturating_add(record.turn.len());
+        if self.blobs.len() >= self.most.responses || self.bytes > self.most.bytes {
+            return Vec::new();
+        }
+        record.previous_response_id.into_iter().chain(record.further).collect()
+    }
 }
 
 // === impl Stores ===
@@ -124,8 +228,18 @@ impl fmt::Debug for Stores {
 }
 
 impl Stores {
-    fn new(ttl: Duration, worker: impl Fn() -> Rc<dyn Backend> + Send + Sync + 'static) -> Stores {
-        Stores { ttl, worker: Box::new(worker) }
+    fn new(
+        ttl: Duration,
+        held: Option<Arc<Held>>,
+        worker: impl Fn() -> Rc<dyn Backend> + Send + Sync + 'static,
+    ) -> Stores {
+        Stores { ttl, held, worker: Box::new(worker) }
+    }
+
+    /// How much is in it, where this process alone knows.
+    #[must_use]
+    pub fn held(&self) -> Option<&Arc<Held>> {
+        self.held.as_ref()
     }
 
     /// An end for the worker that asks, within its runtime.
@@ -138,22 +252,33 @@ impl Stores {
 // === impl Store ===
 
 impl Store {
-    /// When a record that is made at this second expires.
+    /// When a record that is stored at this second expires.
     #[must_use]
-    pub fn expiry(&self, created_at: u64) -> u64 {
-        created_at.saturating_add(self.ttl.as_secs())
+    pub fn expiry(&self, stored_at: u64) -> u64 {
+        stored_at.saturating_add(self.ttl.as_secs())
     }
 
     /// The record, unless it has expired.
     pub async fn get(&self, id: Id) -> Result<Option<Record>, StoreError> {
-        let Some(blob) = self.backend.get(id).await? else { return Ok(None) };
-        let record = Record::decode(id, blob).map_err(|_| StoreError::Damaged(id))?;
-        Ok((now() < record.expires_at).then_some(record))
+        Ok(self.get_all(&[id]).await?.pop().flatten())
+    }
+
+    /// The records of these, each in its place, as far as they are there and have not expired. The store is asked for
+    /// many at a time.
+    pub async fn get_all(&self, ids: &[Id]) -> Result<Vec<Option<Record>>, StoreError> {
+        let mut records = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(AT_ONCE) {
+            let blobs = self.backend.get(ids.to_vec()).await?;
+            for (id, blob) in ids.iter().zip(blobs) {
+                records.push(blob.map(|blob| decode(*id, blob)).transpose()?.flatten());
+            }
+        }
+        Ok(records)
     }
 
     /// Keeps a record, in place of any with its id. Once this has answered, whoever asks gets it.
     pub async fn put(&self, record: &Record) -> Result<(), StoreError> {
-        let blob = record.encode().ok_or(StoreError::TooLarge)?;
+        let blob = record.encode(self.backend.further()).ok_or(StoreError::TooLarge)?;
         self.backend.put(record.id, record.expires_at, blob).await
     }
 
@@ -164,18 +289,33 @@ impl Store {
 
     /// The responses that lead up to this one and itself, oldest first. Whose they are is for the caller to ask; who may have
     /// the last may have all, as it was made by somebody who had them.
-    pub async fn chain(&self, id: Id, max_length: usize) -> Result<Vec<Record>, ChainError> {
-        let mut records = Vec::new();
-        let mut next = Some(id);
-        while let Some(id) = next {
-            if records.len() == max_length {
-                return Err(ChainError::TooLong(max_length));
+    pub async fn chain(&self, id: Id, most: Most) -> Result<Vec<Record>, ChainError> {
+        let mut records: Vec<Record> = Vec::new();
+        let (mut next, mut bytes) = (Some(id), 0_usize);
+        for (id, blob) in self.backend.chain(id, most).await? {
+            if next != Some(id) {
+                // It tells of further ones that do not lead up to it.
+                return Err(ChainError::Store(StoreError::Damaged(id)));
             }
-            let record = self.get(id).await?.ok_or(ChainError::Missing(id))?;
+            let record = decode(id, blob)?.ok_or(ChainError::Missing(id))?;
             next = record.previous_response_id;
+            bytes = bytes.saturating_add(record.turn.len());
             records.push(record);
         }
-        records.reverse();
-        Ok(records)
+        match next {
+            _ if bytes > most.bytes => Err(ChainError::TooLarge(most.bytes)),
+            Some(_) if records.len() == most.responses => Err(ChainError::TooLong(most.responses)),
+            Some(id) => Err(ChainError::Missing(id)),
+            None => {
+                records.reverse();
+                Ok(records)
+            }
+        }
     }
+}
+
+/// The record, unless it has expired.
+fn decode(id: Id, blob: Bytes) -> Result<Option<Record>, StoreError> {
+    let record = Record::decode(id, blob).map_err(|_| StoreError::Damaged(id))?;
+    Ok((now() < record.expires_at).then_some(record))
 }

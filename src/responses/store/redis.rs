@@ -4,7 +4,7 @@
 //! is first needed, and again after an error; all its operations share it. The crate's own connection manager is not used: it
 //! does not tell waiting for a connection from waiting for an answer, and the configuration has a bound for each.
 
-use super::{Answer, Backend, Id, OpenError, Place, StoreError, Stores, now};
+use super::{Answer, Backend, FURTHER, Id, Most, OpenError, Place, Reading, StoreError, Stores, now};
 use crate::table::RedisStore;
 use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
@@ -42,7 +42,7 @@ pub fn open(settings: &RedisStore, place: &Place<'_>) -> Result<Stores, OpenErro
         client: client(settings, place).map_err(|error| bad(&error))?,
     };
     let server = Arc::new(server);
-    Ok(Stores::new(settings.ttl, move || {
+    Ok(Stores::new(settings.ttl, None, move || {
         Rc::new(Redis { server: Arc::clone(&server), link: Mutex::new(Link::default()) })
     }))
 }
@@ -163,12 +163,32 @@ impl fmt::Debug for Redis {
 }
 
 impl Backend for Redis {
-    fn get(&self, id: Id) -> Answer<'_, Option<Bytes>> {
+    fn get(&self, ids: Vec<Id>) -> Answer<'_, Vec<Option<Bytes>>> {
+        Box::pin(async move { self.read(&ids).await })
+    }
+
+    /// The newest tells of those before it, which are then asked for at once; the oldest of these tells of more. Records
+    /// of routers that told of the previous one alone are asked for one by one.
+    fn chain(&self, id: Id, most: Most) -> Answer<'_, Vec<(Id, Bytes)>> {
         Box::pin(async move {
-            let value: Option<Vec<u8>> =
-                self.run(redis::cmd("GET").arg(self.key(id)), self.server.read_timeout).await?;
-            Ok(value.map(Bytes::from))
+            let mut reading = Reading::new(most);
+            let mut next = vec![id];
+            while !next.is_empty() {
+                next.truncate(reading.room());
+                let blobs = self.read(&next).await?;
+                let mut before = Vec::new();
+                for (id, blob) in next.into_iter().zip(blobs) {
+                    let Some(blob) = blob else { return Ok(reading.blobs) };
+                    before = reading.push(id, blob);
+                }
+                next = before;
+            }
+            Ok(reading.blobs)
         })
+    }
+
+    fn further(&self) -> usize {
+        FURTHER
     }
 
     fn put(&self, id: Id, expires_at: u64, blob: Bytes) -> Answer<'_, ()> {
@@ -193,6 +213,20 @@ impl Backend for Redis {
 impl Redis {
     fn key(&self, id: Id) -> String {
         format!("{}{id}", self.server.prefix)
+    }
+
+    /// In one command; in a cluster, in one for each slot, all at once.
+    async fn read(&self, ids: &[Id]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let patience = self.server.read_timeout;
+        let values: Vec<Option<Vec<u8>>> = match ids {
+            [] => Vec::new(),
+            [id] => vec![self.run(redis::cmd("GET").arg(self.key(*id)), patience).await?],
+            ids => {
+                let keys: Vec<String> = ids.iter().map(|id| self.key(*id)).collect();
+                self.run(redis::cmd("MGET").arg(keys), patience).await?
+            }
+        };
+        Ok(values.into_iter().map(|value| value.map(Bytes::from)).collect())
     }
 
     /// Asks until there is an answer, the attempts are used up, or both bounds have passed.

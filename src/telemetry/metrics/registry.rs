@@ -43,6 +43,14 @@ impl Registry {
         Self::over(Scrape { tables, recorders, started: Instant::now(), backend_state: Some(Box::new(state)) })
     }
 
+    /// The same, telling how many responses are stored and how many bytes they take, too. The function is called on every
+    /// scrape, as above.
+    #[must_use]
+    pub fn with_stored(mut self, held: impl Fn() -> (u64, u64) + Send + Sync + 'static) -> Self {
+        self.0.register_collector(Box::new(Stored(Box::new(held))));
+        self
+    }
+
     fn over(scrape: Scrape) -> Self {
         let mut registry = prometheus_client::registry::Registry::default();
         registry.register_collector(Box::new(scrape));
@@ -55,6 +63,25 @@ impl Registry {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.0).expect("writing to a string does not fail");
         text
+    }
+}
+
+/// What is in the store of responses: how many, and their bytes.
+struct Stored(Box<dyn Fn() -> (u64, u64) + Send + Sync>);
+
+impl fmt::Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stored(..)")
+    }
+}
+
+impl Collector for Stored {
+    fn encode(&self, mut to: DescriptorEncoder<'_>) -> fmt::Result {
+        let (responses, bytes) = (self.0)();
+        to.encode_descriptor("hardwire_stored_responses", "Responses in the store", None, MetricType::Gauge)?
+            .encode_gauge(&responses)?;
+        let help = "What they take, as `max_bytes` counts it";
+        to.encode_descriptor("hardwire_stored_response_bytes", help, None, MetricType::Gauge)?.encode_gauge(&bytes)
     }
 }
 

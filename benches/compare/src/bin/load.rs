@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 struct Options {
     target: String,
     model: String,
-    /// Answers are streams that are not the same through every proxy: their tokens are counted.
+    /// Answers are streams that are not the same through every proxy: their texts are checked.
     counted: bool,
     api: Api,
     kind: Kind,
@@ -36,12 +36,14 @@ struct Options {
 struct Run {
     target: String,
     request: Vec<u8>,
-    /// Bytes that the body of an answer has. `None`: its tokens are counted.
+    /// Bytes that the body of an answer has. `None`: its texts are checked.
     expected: Option<u64>,
     stream: bool,
     api: Api,
     left: Cell<u64>,
     idle: RefCell<Vec<Wire>>,
+    /// The latest response that was told.
+    response: RefCell<Option<String>>,
     tally: RefCell<Tally>,
 }
 
@@ -82,12 +84,13 @@ impl Run {
             tail[at..].copy_from_slice(&bytes[bytes.len() - keep..]);
         };
         wire.body(head.framing, sink).await?;
-        let tokens = memchr::memmem::find_iter(&whole, chat::TEXT).count();
-        // Whoever only forwards tells a response as a chat completion.
-        let told = chat::EVENTS - 1;
-        let is_told = tokens == told || (self.api == Api::Responses && tokens == told + chat::WHOLE_TEXTS);
         match self.expected {
-            None if !is_told => return Err(format!("{tokens} tokens in the stream").into()),
+            None => {
+                chat::check(self.api, &whole)?;
+                if let Some(id) = chat::response_id(&whole) {
+                    self.response.replace(Some(id.to_owned()));
+                }
+            }
             Some(expected) if length != expected => {
                 return Err(format!("{length} bytes of body, not {expected}").into());
             }
@@ -100,6 +103,18 @@ impl Run {
             return Err("the proxy closes after an answer".into());
         }
         Ok((ns(begun), first))
+    }
+
+    /// The latest response that was told is stored as it was told. Not part of what is measured.
+    async fn check_stored(&self) -> Result<(), Failure> {
+        let Some(id) = self.response.take() else { return Ok(()) };
+        let mut wire = self.connect().await?;
+        wire.write(&chat::stored(&self.target, &id)).await?;
+        let head = wire.head(Side::Response).await?.ok_or("closed before the stored response")?;
+        let mut body = Vec::new();
+        wire.body(head.framing, |bytes| body.extend_from_slice(bytes)).await?;
+        let is_stored = head.status == 200 && chat::response_id(&body) == Some(&*id) && chat::has_whole_text(&body);
+        if is_stored { Ok(()) } else { Err(format!("{id} is not stored").into()) }
     }
 
     async fn connect(&self) -> Result<Wire, Failure> {
@@ -174,6 +189,7 @@ async fn measure(options: &Options) -> Report {
         api: options.api,
         left: Cell::new(0),
         idle: RefCell::default(),
+        response: RefCell::default(),
         tally: RefCell::default(),
     });
     drive(&run, options, options.warmup).await;
@@ -183,6 +199,12 @@ async fn measure(options: &Options) -> Report {
     let (begun, before) = (Instant::now(), cpu::times(&options.pids));
     drive(&run, options, options.requests).await;
     let used = cpu::times(&options.pids).since(before);
+    let seconds = begun.elapsed().as_secs_f64();
+    if let Err(error) = run.check_stored().await {
+        let mut tally = run.tally.borrow_mut();
+        tally.errors += 1;
+        tally.first_error.get_or_insert_with(|| error.to_string());
+    }
     let mut tally = run.tally.take();
     #[expect(clippy::cast_precision_loss, reason = "times and counts far below 2^52")]
     let us = |ns: u64| ns as f64 / 1000.0;
@@ -192,7 +214,7 @@ async fn measure(options: &Options) -> Report {
         requests: options.requests,
         errors: tally.errors,
         first_error: tally.first_error,
-        seconds: begun.elapsed().as_secs_f64(),
+        seconds,
         cpu_us: us(used.run) / count,
         wait_us: us(used.wait) / count,
         p50_us: us(stats::percentile(&mut tally.total_ns, 0.5)),

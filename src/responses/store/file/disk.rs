@@ -4,15 +4,16 @@
 //! together goes into one transaction, which is on the disk when `write` returns.
 
 use super::super::due::{Dues, expired_before, rest_of_second};
-use super::super::{Id, OpenError};
+use super::super::{Held, Id, OpenError};
 use crate::table::StoreBounds;
 use bytes::Bytes;
+pub(super) use redb::Error;
 use redb::backends::FileBackend;
-use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition};
+use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// By id: the record's place in the order, then the record.
 const RECORDS: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("responses");
@@ -59,6 +60,12 @@ pub(super) struct Disk {
     bounds: StoreBounds,
     /// After a write that failed there is none until it can be opened again.
     database: RwLock<Option<Database>>,
+    held: Arc<Held>,
+}
+
+/// The records as they were at one moment.
+pub(super) struct Snapshot {
+    records: ReadOnlyTable<[u8; 16], &'static [u8]>,
 }
 
 /// What a record of this length costs.
@@ -72,26 +79,28 @@ impl Disk {
     /// Opens the file, or makes it. After a crash redb first finds the last transaction that is whole.
     pub(super) fn open(path: PathBuf, bounds: StoreBounds) -> Result<Disk, OpenError> {
         match database(&path) {
-            Ok(database) => Ok(Disk { path, bounds, database: RwLock::new(Some(database)) }),
-            Err(redb::Error::DatabaseAlreadyOpen) => Err(OpenError::InUse(path)),
+            Ok((database, responses, bytes)) => {
+                let held = Arc::new(Held::default());
+                held.set(responses, bytes);
+                Ok(Disk { path, bounds, database: RwLock::new(Some(database)), held })
+            }
+            Err(Error::DatabaseAlreadyOpen) => Err(OpenError::InUse(path)),
             Err(error) => Err(OpenError::File { path, why: error.to_string() }),
         }
     }
 
-    /// A record. Waits for no writer.
-    pub(super) fn get(&self, id: Id) -> Result<Option<Bytes>, redb::Error> {
+    /// Reads records as they are at this moment, all of them in one transaction. Waits for no writer.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Snapshot) -> Result<T, Error>) -> Result<T, Error> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let records = database.as_ref().ok_or(redb::Error::PreviousIo)?.begin_read()?.open_table(RECORDS)?;
-        let value = records.get(id.bytes())?;
-        Ok(value.map(|value| value.value().get(PLACE..).unwrap_or_default().to_vec().into()))
+        let transaction = database.as_ref().ok_or(Error::PreviousIo)?.begin_read()?;
+        read(&Snapshot { records: transaction.open_table(RECORDS)? })
     }
 
     /// Does all of this or, where it fails, nothing of it; takes away what has expired and what has no room.
-    pub(super) fn write(&self, changes: &[Change], dues: &mut Dues, now: u64) -> Result<Done, redb::Error> {
+    pub(super) fn write(&self, changes: &[Change], dues: &mut Dues, now: u64) -> Result<Done, Error> {
         self.reopen()?;
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let result =
-            database.as_ref().ok_or(redb::Error::PreviousIo).and_then(|it| self.commit(it, changes, dues, now));
+        let result = database.as_ref().ok_or(Error::PreviousIo).and_then(|it| self.commit(it, changes, dues, now));
         drop(database);
         if result.is_err() {
             // It trusts itself no more after an error of the disk; the file is as it was before.
@@ -100,15 +109,15 @@ impl Disk {
         result
     }
 
-    fn reopen(&self) -> Result<(), redb::Error> {
+    fn reopen(&self) -> Result<(), Error> {
         if self.database.read().unwrap_or_else(PoisonError::into_inner).is_none() {
-            let database = database(&self.path)?;
+            let (database, ..) = database(&self.path)?;
             *self.database.write().unwrap_or_else(PoisonError::into_inner) = Some(database);
         }
         Ok(())
     }
 
-    fn commit(&self, db: &Database, changes: &[Change], dues: &mut Dues, now: u64) -> Result<Done, redb::Error> {
+    fn commit(&self, db: &Database, changes: &[Change], dues: &mut Dues, now: u64) -> Result<Done, Error> {
         let transaction = db.begin_write()?;
         let mut totals = transaction.open_table(TOTALS)?;
         let bytes = totals.get(BYTES)?.map_or(0, |bytes| bytes.value());
@@ -124,10 +133,12 @@ impl Disk {
         let more = shelf.make_room(self.bounds, now, PURGE + 2 * changes.len())?;
         let changed = !changes.is_empty() || shelf.bytes != bytes;
         totals.insert(BYTES, shelf.bytes)?;
+        let (responses, bytes) = (shelf.records.len()?, shelf.bytes);
         drop((totals, shelf));
         // Nothing to be done is no reason to wait for the disk.
         if changed {
             transaction.commit()?;
+            self.held.set(responses, bytes);
         } else {
             transaction.abort()?;
         }
@@ -135,28 +146,34 @@ impl Disk {
     }
 
     /// How many records there are, and what they cost.
+    pub(super) fn held(&self) -> &Arc<Held> {
+        &self.held
+    }
+
+    /// The same, as the file has it.
     #[cfg(test)]
-    pub(super) fn held(&self) -> (u64, u64) {
-        use redb::ReadableTableMetadata;
+    fn counted(&self) -> (u64, u64) {
         let database = self.database.read().unwrap();
         let transaction = database.as_ref().unwrap().begin_read().unwrap();
         let bytes = transaction.open_table(TOTALS).unwrap().get(BYTES).unwrap().map_or(0, |bytes| bytes.value());
         let (records, order) =
             (transaction.open_table(RECORDS).unwrap().len().unwrap(), transaction.open_table(ORDER).unwrap().len());
         assert_eq!(records, order.unwrap());
+        assert_eq!((self.held.responses(), self.held.bytes()), (records, bytes));
         (records, bytes)
     }
 }
 
-fn database(path: &Path) -> Result<Database, redb::Error> {
+/// The database, how many records it has, and what they cost.
+fn database(path: &Path) -> Result<(Database, u64, u64), Error> {
     let file = FileBackend::new(private_file(path)?)?;
     let database = Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(file)?;
     let transaction = database.begin_write()?;
-    transaction.open_table(RECORDS)?;
+    let records = transaction.open_table(RECORDS)?.len()?;
     transaction.open_table(ORDER)?;
-    transaction.open_table(TOTALS)?;
+    let bytes = transaction.open_table(TOTALS)?.get(BYTES)?.map_or(0, |bytes| bytes.value());
     transaction.commit()?;
-    Ok(database)
+    Ok((database, records, bytes))
 }
 
 /// The file, which nobody else on the machine may read: it holds what users wrote.
@@ -175,6 +192,16 @@ fn private_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+// === impl Snapshot ===
+
+impl Snapshot {
+    /// A record.
+    pub(super) fn get(&self, id: Id) -> Result<Option<Bytes>, Error> {
+        let value = self.records.get(id.bytes())?;
+        Ok(value.map(|value| value.value().get(PLACE..).unwrap_or_default().to_vec().into()))
+    }
+}
+
 // === impl Shelf ===
 
 /// The tables within a transaction.
@@ -185,7 +212,7 @@ struct Shelf<'t> {
 }
 
 impl Shelf<'_> {
-    fn put(&mut self, id: Id, expires_at: u64, blob: &Bytes, dues: &mut Dues) -> Result<bool, redb::Error> {
+    fn put(&mut self, id: Id, expires_at: u64, blob: &Bytes, dues: &mut Dues) -> Result<bool, Error> {
         let was_there = self.remove(id.bytes())?;
         let mut due = dues.next(expires_at);
         // An earlier process may have given places within the same second.
@@ -202,7 +229,7 @@ impl Shelf<'_> {
         Ok(was_there)
     }
 
-    fn remove(&mut self, id: [u8; 16]) -> Result<bool, redb::Error> {
+    fn remove(&mut self, id: [u8; 16]) -> Result<bool, Error> {
         let Some(value) = self.records.remove(id)? else { return Ok(false) };
         let value = value.value();
         if let Some(place) = value.first_chunk() {
@@ -213,7 +240,7 @@ impl Shelf<'_> {
     }
 
     /// Takes from the front of the order what has expired and what is too much; whether there is more than it may.
-    fn make_room(&mut self, bounds: StoreBounds, now: u64, at_most: usize) -> Result<bool, redb::Error> {
+    fn make_room(&mut self, bounds: StoreBounds, now: u64, at_most: usize) -> Result<bool, Error> {
         for _ in 0..at_most {
             if !self.too_much(bounds, now)? {
                 return Ok(false);
@@ -228,8 +255,7 @@ impl Shelf<'_> {
         self.too_much(bounds, now)
     }
 
-    fn too_much(&self, bounds: StoreBounds, now: u64) -> Result<bool, redb::Error> {
-        use redb::ReadableTableMetadata;
+    fn too_much(&self, bounds: StoreBounds, now: u64) -> Result<bool, Error> {
         let expired = self.order.first()?.is_some_and(|(place, _)| place.value() < expired_before(now));
         Ok(expired || self.bytes > bounds.bytes || self.records.len()? > bounds.responses)
     }
@@ -248,18 +274,18 @@ mod tests {
         let many: Vec<Change> = (0..PURGE + 100).map(|_| put(10)).collect();
         let done = disk.write(&many, &mut dues, 9).unwrap();
         assert_eq!(done, Done { was_there: vec![false; many.len()], more: false });
-        assert_eq!(disk.held(), (PURGE as u64 + 100, (PURGE as u64 + 100) * cost(10)));
+        assert_eq!(disk.counted(), (PURGE as u64 + 100, (PURGE as u64 + 100) * cost(10)));
         assert!(disk.write(&[], &mut dues, 10).unwrap().more);
-        assert_eq!(disk.held().0, 100);
+        assert_eq!(disk.counted().0, 100);
         // Put again under its id it is one, and a later one.
         let (id, kept) = (Id::random().unwrap(), Bytes::from_static(b"kept"));
         let twice = [Change::Put(id, 10, kept.clone()), Change::Put(id, 20, kept.clone())];
         let done = disk.write(&twice, &mut dues, 10).unwrap();
         assert_eq!(done, Done { was_there: vec![false, true], more: false });
-        assert_eq!(disk.held(), (1, cost(4)));
-        assert_eq!(disk.get(id).unwrap(), Some(kept));
+        assert_eq!(disk.counted(), (1, cost(4)));
+        assert_eq!(disk.read(|records| records.get(id)).unwrap(), Some(kept));
         assert_eq!(disk.write(&[Change::Delete(id)], &mut dues, 10).unwrap().was_there, [true]);
-        assert_eq!(disk.held(), (0, 0));
+        assert_eq!(disk.counted(), (0, 0));
         drop(disk);
         std::fs::remove_file(path).unwrap();
     }

@@ -7,7 +7,7 @@
 mod disk;
 
 use super::due::Dues;
-use super::{Answer, Backend, Id, OpenError, Place, StoreError, Stores, now};
+use super::{Answer, Backend, Id, Most, OpenError, Place, StoreError, Stores, now, walk};
 use crate::table::FileStore;
 use bytes::Bytes;
 use disk::{Change, Disk};
@@ -41,9 +41,10 @@ const READ_ROOM: usize = 256;
 pub fn open(settings: &FileStore, place: &Place<'_>) -> Result<Stores, OpenError> {
     let path = PathBuf::from(place.env.text(&settings.path).as_ref());
     let disk = Arc::new(Disk::open(path.clone(), settings.bounds)?);
+    let held = Arc::clone(disk.held());
     let shared = Threads::start(disk).map_err(|error| OpenError::File { path, why: error.to_string() })?;
     let store = FileEnd { threads: Arc::new(shared), bytes: settings.bounds.bytes };
-    Ok(Stores::new(settings.ttl, move || Rc::new(store.clone())))
+    Ok(Stores::new(settings.ttl, Some(held), move || Rc::new(store.clone())))
 }
 
 /// A worker's end.
@@ -67,16 +68,23 @@ struct Threads {
 #[derive(Debug)]
 struct Write {
     change: Change,
-    done: oneshot::Sender<Result<bool, StoreError>>,
+    done: Reply<bool>,
     _room: OwnedSemaphorePermit,
 }
 
 #[derive(Debug)]
 struct Read {
-    id: Id,
-    done: oneshot::Sender<Result<Option<Bytes>, StoreError>>,
+    ask: Ask,
     _room: OwnedSemaphorePermit,
 }
+
+#[derive(Debug)]
+enum Ask {
+    These(Vec<Id>, Reply<Vec<Option<Bytes>>>),
+    Chain(Id, Most, Reply<Vec<(Id, Bytes)>>),
+}
+
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 #[allow(clippy::needless_pass_by_value, reason = "fits `map_err`")]
 fn unavailable(why: impl ToString) -> StoreError {
@@ -86,13 +94,12 @@ fn unavailable(why: impl ToString) -> StoreError {
 // === impl FileEnd ===
 
 impl Backend for FileEnd {
-    fn get(&self, id: Id) -> Answer<'_, Option<Bytes>> {
-        Box::pin(patiently(async move {
-            let (done, answer) = oneshot::channel();
-            let room = Arc::clone(&self.threads.read_room).acquire_owned().await.map_err(unavailable)?;
-            self.threads.ask(|(_, reads)| reads.send(Read { id, done, _room: room }).is_ok())?;
-            answer.await.map_err(unavailable)?
-        }))
+    fn get(&self, ids: Vec<Id>) -> Answer<'_, Vec<Option<Bytes>>> {
+        Box::pin(self.read(|done| Ask::These(ids, done)))
+    }
+
+    fn chain(&self, id: Id, most: Most) -> Answer<'_, Vec<(Id, Bytes)>> {
+        Box::pin(self.read(move |done| Ask::Chain(id, most, done)))
     }
 
     fn put(&self, id: Id, expires_at: u64, blob: Bytes) -> Answer<'_, ()> {
@@ -110,6 +117,16 @@ impl Backend for FileEnd {
 }
 
 impl FileEnd {
+    async fn read<T>(&self, ask: impl FnOnce(Reply<T>) -> Ask) -> Result<T, StoreError> {
+        patiently(async move {
+            let (done, answer) = oneshot::channel();
+            let room = Arc::clone(&self.threads.read_room).acquire_owned().await.map_err(unavailable)?;
+            self.threads.ask(|(_, reads)| reads.send(Read { ask: ask(done), _room: room }).is_ok())?;
+            answer.await.map_err(unavailable)?
+        })
+        .await
+    }
+
     async fn write(&self, change: Change) -> Result<bool, StoreError> {
         let length = if let Change::Put(_, _, blob) = &change { blob.len() } else { 0 };
         let room = u32::try_from(length / 1024 + 1).unwrap_or(WRITE_ROOM).min(WRITE_ROOM);
@@ -202,9 +219,19 @@ fn write_all(disk: &Disk, writes: &Receiver<Write>) {
 }
 
 fn read_all(disk: &Disk, reads: &Receiver<Read>) {
-    for Read { id, done, _room } in reads {
-        if !done.is_closed() {
-            let _ = done.send(disk.get(id).map_err(unavailable));
+    for Read { ask, _room } in reads {
+        match ask {
+            Ask::These(ids, done) => {
+                reply(done, || disk.read(|shelf| ids.iter().map(|id| shelf.get(*id)).collect()));
+            }
+            Ask::Chain(id, most, done) => reply(done, || disk.read(|shelf| walk(id, most, |id| shelf.get(id)))),
         }
+    }
+}
+
+/// Answers whoever is still there.
+fn reply<T>(done: Reply<T>, work: impl FnOnce() -> Result<T, disk::Error>) {
+    if !done.is_closed() {
+        let _ = done.send(work().map_err(unavailable));
     }
 }
