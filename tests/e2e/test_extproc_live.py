@@ -4,12 +4,15 @@ import threading
 import time
 
 import anthropic
+import httpx
 import openai
 import pytest
 from conftest import CLIENT_KEY, UP_KEY, sdk
 from raw import Raw, ask, chat, eventually, request
+from responses import chat as calls
+from responses import chat_backend
 from test_extproc import MESSAGE, MESSAGES_PATH, message_events, messages
-from upstream import END, STREAM_HEAD, answer, chunk, completion, frames, piece, stream
+from upstream import END, STREAM_HEAD, answer, chunk, completion, decent, frames, piece, stream
 
 
 def test_chat_with_the_sdk(envoy, a):
@@ -223,7 +226,47 @@ def test_a_client_that_leaves(envoy, a):
     assert 'outcome="client_closed"' in envoy.router.wait_log(f'request_id="left-{id(envoy)}"')
 
 
-def test_the_responses_api_is_not_behind_envoy(envoy, a):
-    asked = ask(envoy, {"model": "alpha", "input": "hi"}, path="/v1/responses")
-    assert (asked.status, asked.json()["error"]["code"]) == (501, "not_behind_envoy")
-    assert not a.requests
+def test_a_conversation_through_both_faces(envoy, a):
+    """What one face stores the other one knows, and goes on from."""
+    a.takes_chunks = envoy.in_pieces
+    alone = envoy.router
+    url, other = f"{envoy.url}/v1/responses", f"{alone.url}/v1/responses"
+    with sdk(envoy) as client:
+        first = client.responses.create(model="alpha", input="one", instructions="Be kind.")
+        a.script = lambda connection, _: connection.send(answer(MESSAGE))
+        second = client.responses.create(model="claude", input="two", previous_response_id=first.id)
+        a.script = stream("thr", "ee")
+        with client.responses.stream(model="alpha", input="three", previous_response_id=second.id) as events:
+            third = events.get_final_response()
+        assert third.output_text == "three"
+    said = [(one["role"], one["content"]) for one in a.last.json()["messages"]]
+    assert said == [("user", "one"), ("assistant", "hello"), ("user", "two"), ("assistant", "hello"), ("user", "three")]
+    for path in ("", "/input_items", "?stream=true", "?stream=true&starting_after=4"):
+        path = third.id + path
+        one, another = httpx.get(f"{url}/{path}"), httpx.get(f"{other}/{path}")
+        assert one.status_code == another.status_code == 200
+        assert one.content == another.content and one.headers["content-type"] == another.headers["content-type"]
+    assert httpx.post(f"{url}/{third.id}/cancel").status_code == 400
+    assert httpx.delete(f"{url}/{third.id}").json()["deleted"] is True
+    assert httpx.get(f"{other}/{third.id}").status_code == 404
+    a.script = decent
+    summary = httpx.post(f"{url}/compact", json={"model": "alpha", "previous_response_id": second.id, "input": "x"})
+    assert summary.json()["object"] == "response.compaction"
+    assert httpx.head(f"{url}/{second.id}").status_code == 200
+
+
+def test_responses_are_counted(envoy, a):
+    a.takes_chunks = envoy.in_pieces
+    service = envoy.router
+    before = service.metrics()
+    a.script = chat_backend(calls("Hello."))
+    body = {"model": "priced", "input": "x"}
+    for streamed in (False, True):
+        request_id = f"response-{streamed}-{id(envoy)}"
+        asked = ask(envoy, body | {"stream": streamed}, {"x-request-id": request_id}, path="/v1/responses")
+        assert asked.status == 200 and asked.complete
+        line = service.wait_log(f'request_id="{request_id}"')
+        for part in ("prompt_tokens=10", "completion_tokens=5", "cost=2e-5", 'path="/v1/responses"', 'outcome="ok"'):
+            assert part in line, line
+    cost = 'llm_model_cost_total{model="priced",currency="USD"}'
+    assert service.metrics()[cost] - before.get(cost, 0) == pytest.approx(2 * 0.00002)

@@ -88,9 +88,9 @@ impl Conversation {
             Some(Request::RequestHeaders(head)) => self.request_head(head, out).await,
             Some(Request::RequestBody(body)) => self.request_body(body, out).await,
             Some(Request::RequestTrailers(_)) => self.request_trailers(out).await,
-            Some(Request::ResponseHeaders(head)) => self.response_head(head, out),
-            Some(Request::ResponseBody(body)) => self.response_body(body, out),
-            Some(Request::ResponseTrailers(_)) => self.response_trailers(out),
+            Some(Request::ResponseHeaders(head)) => self.response_head(head, out).await,
+            Some(Request::ResponseBody(body)) => self.response_body(body, out).await,
+            Some(Request::ResponseTrailers(_)) => self.response_trailers(out).await,
             None => Err(Stop::Broken(Status::new(Code::InvalidArgument, "the message tells of no part"))),
         }
     }
