@@ -1,21 +1,23 @@
 //! An answer on its way back: its head changed, its body passed on as it comes or held until it is whole.
 
-use super::delivery::{self, Delivery};
+use super::delivery::{self, Delivery, PAUSE};
 use super::exchange::{Conversation, End, Phase, Stop};
 use super::heads;
 use super::passage::{Passage, gathered};
 use super::replies::{self, Side};
 use crate::dispatch::{self, Answering, ApiError, Ending, Handling, MAX_WHOLE, Whole};
 use crate::extproc::wire::{HeaderMutation, HttpBody, HttpHeaders, Mutation, ProcessingResponse};
+use crate::protocol::json::Scanner;
 use crate::protocol::out::Out;
 use crate::protocol::splice::Chunks;
 use crate::responding::Behind;
 use crate::telemetry::metrics::{AttemptOutcome, ErrorReason};
 use crate::upstream::{self, Pending};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, response};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response};
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Marks an answer that Envoy itself gives, and says which.
 const ENVOYS_OWN: &str = "x-hardwire-reply";
@@ -54,6 +56,17 @@ struct Held {
     headers: HeaderMap,
     body: Chunks,
     pieces: usize,
+    /// Looks for its end, where it comes in pieces.
+    end: Option<FindsEnd>,
+}
+
+/// Where trailers come that Envoy does not send, an answer tells its end by itself alone.
+#[derive(Debug)]
+struct FindsEnd {
+    /// Bytes that are announced and have not come.
+    length: Option<usize>,
+    /// Until it is no JSON.
+    scanner: Option<Scanner>,
 }
 
 #[derive(Debug)]
@@ -62,6 +75,25 @@ enum Becomes {
     Made(Box<Whole>, Box<response::Parts>, Option<Behind>),
     /// This.
     Other(Response<Bytes>),
+}
+
+impl Answer {
+    /// How long the next piece may take, where the end may have come.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        match &self.body {
+            Body::IsHeld(Held { end: Some(end), .. }) if end.is_there() => Some(PAUSE),
+            _ => None,
+        }
+    }
+
+    /// Envoy has nothing more to say. A stream whose end has come by was delivered: its trailers may not have been sent.
+    pub(super) fn close(self, exchange: &mut dispatch::Exchange) {
+        if let Body::Passes(passage) = self.body
+            && passage.close(exchange)
+        {
+            exchange.complete();
+        }
+    }
 }
 
 impl Conversation {
@@ -212,7 +244,8 @@ impl Conversation {
             // What is said of the head depends on the body.
             later @ (Delivery::Pieces | Delivery::Duplex) => later,
         };
-        let body = Body::IsHeld(Held { becomes, status, headers, body: Chunks::default(), pieces: 0 });
+        let end = (delivery == Delivery::Pieces).then(|| FindsEnd::new(&headers));
+        let body = Body::IsHeld(Held { becomes, status, headers, body: Chunks::default(), pieces: 0, end });
         self.phase = Phase::Answering(Box::new(Answer { delivery, body, _pending: pending }));
     }
 
@@ -221,15 +254,26 @@ impl Conversation {
         piece: HttpBody,
         out: &mut Vec<ProcessingResponse>,
     ) -> Result<(), Stop> {
-        let Phase::Answering(mut answer) = std::mem::replace(&mut self.phase, Phase::Over) else {
-            out.push(replies::body(Side::Response, None, None, false));
-            return Ok(());
+        let mut answer = match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Answering(answer) => answer,
+            Phase::Replaced => {
+                self.phase = Phase::Replaced;
+                out.push(replies::piece(Side::Response, Bytes::new()));
+                return Ok(());
+            }
+            _ => {
+                out.push(replies::body(Side::Response, None, None, false));
+                return Ok(());
+            }
         };
         let is_last = piece.end_of_stream || answer.delivery == Delivery::Whole;
         match &mut answer.body {
             Body::Passes(passage) => self.pass(passage, answer.delivery, piece.body, is_last, out).await?,
             Body::IsHeld(held) => {
                 held.pieces += 1;
+                if let Some(end) = &mut held.end {
+                    end.push(&piece.body);
+                }
                 held.body.push(piece.body);
                 if held.body.len() > MAX_WHOLE {
                     return Err(ApiError::answer_too_large().into());
@@ -280,6 +324,18 @@ impl Conversation {
             out.push(replies::piece(Side::Response, bytes));
         }
         Ok(())
+    }
+
+    /// No piece came for as long as it may take.
+    pub(super) async fn no_more_answer(
+        &mut self,
+        answer: Answer,
+        out: &mut Vec<ProcessingResponse>,
+    ) -> Result<(), Stop> {
+        match answer.body {
+            Body::IsHeld(held) => self.release(held, answer.delivery, End::Piece, out).await,
+            Body::Passes(_) => Err(Stop::out_of_order()),
+        }
     }
 
     pub(super) async fn response_trailers(&mut self, out: &mut Vec<ProcessingResponse>) -> Result<(), Stop> {
@@ -347,7 +403,28 @@ impl Conversation {
         }
         out.extend(end.trailers(Side::Response));
         self.complete();
+        self.phase = Phase::Replaced;
         Ok(())
+    }
+}
+
+impl FindsEnd {
+    fn new(headers: &HeaderMap) -> FindsEnd {
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        FindsEnd { length, scanner: Some(Scanner::new()) }
+    }
+
+    fn push(&mut self, piece: &[u8]) {
+        self.length = self.length.map(|length| length.saturating_sub(piece.len()));
+        if let Some(scanner) = &mut self.scanner
+            && scanner.push(piece).is_err()
+        {
+            self.scanner = None;
+        }
+    }
+
+    fn is_there(&self) -> bool {
+        self.length == Some(0) || self.scanner.as_ref().is_some_and(Scanner::is_complete)
     }
 }
 

@@ -2,25 +2,27 @@
 
 use super::Inner;
 use super::answering::Asked;
-use super::delivery::{self, Delivery};
+use super::delivery::{self, Delivery, PAUSE};
 use super::exchange::{Conversation, End, Phase, Stop};
 use super::heads::{self, RequestHead};
 use super::passage::{Passage, gathered};
 use super::replies::{self, Side};
 use crate::dispatch::{
-    self, Admission, Answering, ApiError, Endpoint, Exchange, Found, Handling, Intake, MAX_WHOLE, Settled,
+    self, Admission, Answering, ApiError, Endpoint, Exchange, Found, Handling, Intake, MAX_WHOLE, ReceiveError, Settled,
 };
 use crate::extproc::wire::{HeaderMutation, HttpBody, HttpHeaders, Mutation, ProcessingResponse};
 use crate::protocol::out::Out;
 use crate::responding::{Begun, Behind};
 use crate::responses::store::Scope;
 use crate::routing::catalog::decode_id;
+use crate::table::Limits;
 use crate::telemetry::metrics::ErrorReason;
 use crate::upstream::{self, Handed, Outbound, Sender};
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Which model was chosen: what routes of Envoy are matched by.
 const SELECTED_MODEL: &str = "x-selected-model";
@@ -45,6 +47,17 @@ pub(super) struct Asking {
     is_overridden: bool,
     /// In how many pieces it came.
     pieces: usize,
+}
+
+impl Asking {
+    /// How long the next piece may take, where it is the router that waits for it.
+    pub(super) fn patience(&self, limits: &Limits) -> Option<Duration> {
+        match self.delivery {
+            Delivery::Whole | Delivery::Unusable(_) => None,
+            Delivery::Pieces if self.intake.is_complete() => Some(PAUSE),
+            Delivery::Pieces | Delivery::Duplex => Some(limits.body_timeout),
+        }
+    }
 }
 
 impl Conversation {
@@ -127,8 +140,12 @@ impl Conversation {
     }
 
     pub(super) async fn request_body(&mut self, body: HttpBody, out: &mut Vec<ProcessingResponse>) -> Result<(), Stop> {
-        let Phase::Asking(mut asking) = std::mem::replace(&mut self.phase, Phase::Over) else {
-            return Err(Stop::out_of_order());
+        let mut asking = match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Asking(asking) => asking,
+            phase => {
+                self.phase = phase;
+                return self.behind_the_request(&body, out);
+            }
         };
         if asking.is_overridden && !body.end_of_stream {
             return Err(unroutable().into());
@@ -139,6 +156,30 @@ impl Conversation {
             return self.ask(*asking, End::Piece, out).await;
         }
         self.phase = Phase::Asking(asking);
+        Ok(())
+    }
+
+    /// No piece came for as long as it may take.
+    pub(super) async fn no_more_request(
+        &mut self,
+        asking: Asking,
+        out: &mut Vec<ProcessingResponse>,
+    ) -> Result<(), Stop> {
+        if asking.delivery == Delivery::Pieces && asking.intake.is_complete() {
+            return self.ask(asking, End::Piece, out).await;
+        }
+        Err(ReceiveError::Timeout.into())
+    }
+
+    /// A piece behind the end of the request: white space, which does not go on, or nothing at all.
+    fn behind_the_request(&self, piece: &HttpBody, out: &mut Vec<ProcessingResponse>) -> Result<(), Stop> {
+        if self.modes.request != Delivery::Pieces || matches!(self.phase, Phase::New) {
+            return Err(Stop::out_of_order());
+        }
+        if !piece.body.trim_ascii().is_empty() {
+            return Err(ReceiveError::Trailing.into());
+        }
+        out.push(replies::piece(Side::Request, Bytes::new()));
         Ok(())
     }
 

@@ -53,6 +53,16 @@ impl Passage {
         responding::end(encoder, stored, exchange, out);
     }
 
+    /// Nothing more comes, be it that the client has left. Whether all had come that matters, as far as that can be told: a
+    /// plain answer does not tell its end.
+    pub(super) fn close(mut self, exchange: &mut Exchange) -> bool {
+        let is_complete = self.passing.is_complete() && self.response.is_none();
+        if is_complete || !self.passing.is_event_stream() {
+            self.passing.finish(None, exchange, &mut Out::default());
+        }
+        is_complete
+    }
+
     /// Whether this is a stream of events.
     pub(super) fn is_event_stream(&self) -> bool {
         self.passing.is_event_stream()
