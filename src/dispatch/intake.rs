@@ -35,6 +35,9 @@ pub(crate) enum ReceiveError {
     #[cfg(feature = "extproc")]
     #[error("malformed JSON body: something comes behind it")]
     Trailing,
+    #[cfg(feature = "extproc")]
+    #[error("the request body comes in too many pieces")]
+    TooManyPieces,
 }
 
 impl Intake {
@@ -85,6 +88,11 @@ impl From<ReceiveError> for ApiError {
             #[cfg(feature = "extproc")]
             ReceiveError::Trailing => ApiError::new(StatusCode::BAD_REQUEST, ErrorReason::ParseError, message),
             ReceiveError::Json(_) => ApiError::new(StatusCode::BAD_REQUEST, ErrorReason::ParseError, message),
+            #[cfg(feature = "extproc")]
+            ReceiveError::TooManyPieces => {
+                ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorReason::BodyTooLarge, message)
+                    .code("request_too_large")
+            }
             ReceiveError::TooLarge { .. } => ApiError {
                 close: true,
                 ..ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorReason::BodyTooLarge, message)

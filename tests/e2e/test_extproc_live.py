@@ -1,5 +1,6 @@
 """A router behind Envoy as its users meet it: SDKs, streams, large bodies, several clusters, and what breaks."""
 
+import json
 import threading
 import time
 
@@ -115,6 +116,38 @@ def test_too_large_bodies_of_unknown_length(envoy, a):
     assert not a.requests
 
 
+@pytest.mark.parametrize("mode", ["streamed", "full-duplex"])
+@pytest.mark.parametrize("path", [MESSAGES_PATH, "/v1/responses"])
+def test_a_body_that_stops_coming(service, envoys, a, mode, path):
+    """Both faces say so in the same words; where Envoy holds bodies, it waits for them itself."""
+    told = []
+    for face in (service, envoys(mode)):
+        with Raw(face) as raw:
+            head = f"POST {path} HTTP/1.1\r\nhost: r\r\nx-request-id: stops\r\n".encode()
+            raw.send(head + b"transfer-encoding: chunked\r\n\r\n" + piece(b'{"model":"alpha",'))
+            began = time.monotonic()
+            asked = raw.response()
+            assert 1.4 < time.monotonic() - began < 3
+        told.append((asked.status, asked.body))
+    assert told[0] == told[1]
+    assert told[0][0] == 408
+    assert not a.requests
+
+
+def test_a_slow_client(envoy, a):
+    """Pauses that are shorter than they may be add up."""
+    a.takes_chunks = envoy.in_pieces
+    body = json.dumps(messages("alpha")).encode()
+    with Raw(envoy) as raw:
+        raw.send(b"POST /v1/messages HTTP/1.1\r\nhost: r\r\ntransfer-encoding: chunked\r\n\r\n")
+        for at in range(0, len(body), len(body) // 3 + 1):
+            raw.send(piece(body[at : at + len(body) // 3 + 1]))
+            time.sleep(0.8)
+        raw.send(END)
+        assert raw.response().status == 200
+    assert len(a.requests) == 1
+
+
 def test_requests_in_pieces(envoy, a):
     a.takes_chunks = envoy.in_pieces
     body = b'{"model":"alpha","messages":[{"role":"user","content":"hi"}]}'
@@ -224,6 +257,45 @@ def test_a_client_that_leaves(envoy, a):
         raw.until(b"begun")
     assert gone.wait(5), "the backend was not told"
     assert 'outcome="client_closed"' in envoy.router.wait_log(f'request_id="left-{id(envoy)}"')
+
+
+def test_clients_that_leave_in_crowds(envoy, a):
+    """Nothing is left of them: neither streams nor memory, and those who stay are served."""
+    a.takes_chunks = envoy.in_pieces
+    service = envoy.router
+    gauge = "llm_model_inflight_requests"
+    under_way = lambda: [n for name, n in service.metrics().items() if name.startswith(gauge)]  # noqa: E731
+    eventually(lambda: not any(under_way()), 5)
+
+    def script(connection, _):
+        connection.send(STREAM_HEAD, piece(chunk({"content": "begun" * 2000})))
+        connection.wait_closed(10)
+
+    def crowd():
+        clients = [Raw(envoy, timeout=10) for _ in range(60)]
+        for n, raw in enumerate(clients):
+            path, body = ("/v1/responses", {"model": "alpha", "input": "x" * 20_000})
+            if n % 2:
+                path, body = MESSAGES_PATH, messages("alpha", "x" * 20_000)
+            whole = request(body | {"stream": True}, path=path)
+            # Some leave within their request.
+            raw.send(whole if n % 3 else whole[:-100])
+        for n, raw in enumerate(clients):
+            if n % 3:
+                raw.until(b"begun")
+        assert any(under_way())
+        for raw in clients:
+            raw.sock.close()
+        eventually(lambda: not any(under_way()), 10)
+
+    a.script = script
+    crowd()
+    before = service.resident_kib()
+    for _ in range(4):
+        crowd()
+    assert service.resident_kib() - before < 4096
+    a.script = decent
+    assert ask(envoy, chat("alpha")).status == 200
 
 
 def test_a_conversation_through_both_faces(envoy, a):

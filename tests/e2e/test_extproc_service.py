@@ -159,6 +159,12 @@ def test_a_door_without_a_name_is_guarded(guarded_service, own_envoy, authority,
     assert not a.requests
 
 
+def test_the_description_tells_of_it(service, router):
+    told = lambda one: httpx.get(f"{one.management}/openapi.json").json()["info"]["description"]  # noqa: E731
+    assert "`envoy.service.ext_proc.v3.ExternalProcessor` on port 50051" in told(service)
+    assert "Envoy" not in told(router)
+
+
 def test_certificates_that_are_none(start, tmp_path):
     from router import run
 

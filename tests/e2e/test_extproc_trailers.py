@@ -28,7 +28,8 @@ def with_trailers(mode: str):
         config = re.sub(r"(re(?:quest|sponse)_trailer_mode): \w+", rf"\1: {mode}", config)
         manager = "codec_type: AUTO\n"
         assert manager in config
-        config = config.replace(manager, f"{manager}                http_protocol_options: {{ enable_trailers: true }}\n")
+        takes_them = "                http_protocol_options: { enable_trailers: true }\n"
+        config = config.replace(manager, manager + takes_them)
         assert "lb_policy: ROUND_ROBIN" in config
         return config.replace("lb_policy: ROUND_ROBIN", f"{OPTIONS}lb_policy: ROUND_ROBIN")
 

@@ -328,6 +328,21 @@ def test_a_store_that_does_not_answer(redis, face, a):
     assert last["type"] == "response.failed" and "store" in last["response"]["error"]["message"]
 
 
+@pytest.mark.parametrize("mode", ["buffered", "streamed", "full-duplex"])
+def test_what_takes_longer_than_it_may(redis, own_envoy, mode):
+    """Behind Envoy the router has a bound of its own for each message. Alone it takes the time that the listener has."""
+    _, router = redis
+    envoy = own_envoy(router, *MODES[mode], document=HERE / "replicas.yaml")
+    for path, body in [
+        ("/v1/responses", {"model": "slow", "input": "x"}),
+        ("/v1/chat/completions", {"model": "slow", "messages": [{"role": "user", "content": "x"}]}),
+    ]:
+        began = time.monotonic()
+        got = httpx.post(f"{envoy.url}{path}", json=body)
+        assert error_of(got, 504)["code"] == "router_timeout"
+        assert 0.8 < time.monotonic() - began < 1.8
+
+
 def test_two_routers_over_one_store(valkey, a):
     server, address = valkey()
     env = {"REDIS": address, "UP_A": a.url}

@@ -1,6 +1,6 @@
 //! An answer on its way back: its head changed, its body passed on as it comes or held until it is whole.
 
-use super::delivery::{self, Delivery, PAUSE};
+use super::delivery::{self, Delivery, MAX_PIECES, PAUSE};
 use super::exchange::{Conversation, End, Phase, Stop};
 use super::heads;
 use super::passage::{Passage, gathered};
@@ -66,7 +66,7 @@ struct FindsEnd {
     /// Bytes that are announced and have not come.
     length: Option<usize>,
     /// Until it is no JSON.
-    scanner: Option<Scanner>,
+    scanner: Option<Box<Scanner>>,
 }
 
 #[derive(Debug)]
@@ -275,7 +275,7 @@ impl Conversation {
                     end.push(&piece.body);
                 }
                 held.body.push(piece.body);
-                if held.body.len() > MAX_WHOLE {
+                if held.body.len() > MAX_WHOLE || (held.end.is_some() && held.pieces > MAX_PIECES) {
                     return Err(ApiError::answer_too_large().into());
                 }
                 if is_last {
@@ -411,7 +411,7 @@ impl Conversation {
 impl FindsEnd {
     fn new(headers: &HeaderMap) -> FindsEnd {
         let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        FindsEnd { length, scanner: Some(Scanner::new()) }
+        FindsEnd { length, scanner: Some(Box::default()) }
     }
 
     fn push(&mut self, piece: &[u8]) {
@@ -424,7 +424,7 @@ impl FindsEnd {
     }
 
     fn is_there(&self) -> bool {
-        self.length == Some(0) || self.scanner.as_ref().is_some_and(Scanner::is_complete)
+        self.length == Some(0) || self.scanner.as_ref().is_some_and(|scanner| scanner.is_complete())
     }
 }
 

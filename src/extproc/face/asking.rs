@@ -2,7 +2,7 @@
 
 use super::Inner;
 use super::answering::Asked;
-use super::delivery::{self, Delivery, PAUSE};
+use super::delivery::{self, Delivery, MAX_PIECES, PAUSE};
 use super::exchange::{Conversation, End, Phase, Stop};
 use super::heads::{self, RequestHead};
 use super::passage::{Passage, gathered};
@@ -152,6 +152,9 @@ impl Conversation {
         }
         asking.intake.push(body.body)?;
         asking.pieces += 1;
+        if asking.delivery == Delivery::Pieces && asking.pieces > MAX_PIECES {
+            return Err(ReceiveError::TooManyPieces.into());
+        }
         if body.end_of_stream || asking.delivery == Delivery::Whole {
             return self.ask(*asking, End::Piece, out).await;
         }

@@ -7,6 +7,9 @@ use std::time::Duration;
 /// that Envoy does not send, nothing else tells.
 pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
+/// Bodies that are held may come in so many pieces: each one is answered, when all are there.
+pub(super) const MAX_PIECES: usize = 1 << 16;
+
 /// How a body comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Delivery {
