@@ -12,6 +12,7 @@ pub mod ingress;
 pub mod language;
 pub mod openapi;
 pub mod protocol;
+mod responding;
 pub mod responses;
 pub mod routing;
 pub mod server;

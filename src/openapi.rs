@@ -82,13 +82,20 @@ pub fn document(tables: &Tables, faces: &[Face]) -> Bytes {
             }
         }
     }
+    let behind_envoy = tables.extproc.map_or_else(String::new, |service| {
+        let port = service.port;
+        format!(
+            " Behind Envoy the same is served over gRPC, `envoy.service.ext_proc.v3.ExternalProcessor` on port {port}."
+        )
+    });
     let document = json!({
         "openapi": "3.0.3",
         "info": {
             "title": "Hardwire",
             "version": env!("CARGO_PKG_VERSION"),
             "description": format!(
-                "An LLM router, compiled from {} (sha256 {}).", tables.config.source, tables.config.sha256
+                "An LLM router, compiled from {} (sha256 {}).{behind_envoy}",
+                tables.config.source, tables.config.sha256
             ),
         },
         "tags": faces.iter().map(|face| json!({ "name": face.tag })).collect::<Vec<_>>(),

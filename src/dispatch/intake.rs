@@ -32,6 +32,12 @@ pub(crate) enum ReceiveError {
     Broken,
     #[error("request bodies must not be compressed")]
     Encoded,
+    #[cfg(feature = "extproc")]
+    #[error("malformed JSON body: something comes behind it")]
+    Trailing,
+    #[cfg(feature = "extproc")]
+    #[error("the request body comes in too many pieces")]
+    TooManyPieces,
 }
 
 impl Intake {
@@ -61,6 +67,12 @@ impl Intake {
         Ok(())
     }
 
+    /// Whether it is a whole document already, whatever comes.
+    #[cfg(feature = "extproc")]
+    pub(crate) fn is_complete(&self) -> bool {
+        self.scanned.is_ok() && self.scanner.is_complete()
+    }
+
     /// That was all.
     pub(crate) fn finish(self) -> Result<Received, ReceiveError> {
         self.scanned?;
@@ -73,7 +85,14 @@ impl From<ReceiveError> for ApiError {
         let message = error.to_string();
         match error {
             ReceiveError::Json(json::Error::Duplicate { field, .. }) => ApiError::invalid(field.key(), message),
+            #[cfg(feature = "extproc")]
+            ReceiveError::Trailing => ApiError::new(StatusCode::BAD_REQUEST, ErrorReason::ParseError, message),
             ReceiveError::Json(_) => ApiError::new(StatusCode::BAD_REQUEST, ErrorReason::ParseError, message),
+            #[cfg(feature = "extproc")]
+            ReceiveError::TooManyPieces => {
+                ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorReason::BodyTooLarge, message)
+                    .code("request_too_large")
+            }
             ReceiveError::TooLarge { .. } => ApiError {
                 close: true,
                 ..ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorReason::BodyTooLarge, message)

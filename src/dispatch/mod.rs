@@ -58,6 +58,13 @@ pub(crate) fn request_id(headers: &HeaderMap) -> HeaderValue {
     }
 }
 
+/// An answer of the router's own that is JSON.
+pub(crate) fn json_response(body: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(body);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
 /// What settles requests: one in each worker.
 #[derive(Debug)]
 pub struct Dispatch {
@@ -177,9 +184,7 @@ impl Dispatch {
         request::read(received, exchange)?;
         self.routing.knows(&exchange.requested_model)?;
         let tokens = messages::count::count(&received.body.to_bytes())?;
-        let mut response = Response::new(Bytes::from(messages::count::body(tokens)));
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Ok(response)
+        Ok(json_response(messages::count::body(tokens).into()))
     }
 
     /// Chooses the model, and counts the choice. Metadata may stand elsewhere than in the body.

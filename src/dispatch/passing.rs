@@ -106,6 +106,16 @@ impl Passing {
         }
     }
 
+    /// Whether this is a stream whose end has come by, and which told of no error.
+    #[cfg(feature = "extproc")]
+    pub(crate) fn is_complete(&self) -> bool {
+        match self {
+            Passing::Plain(_) => false,
+            Passing::Stream(stream) => stream.tap.is_done() && !stream.lost,
+            Passing::Translate(translator) => translator.is_done() && translator.failure().is_none(),
+        }
+    }
+
     /// Whether this is a stream of events.
     #[must_use]
     pub fn is_event_stream(&self) -> bool {

@@ -93,17 +93,26 @@ async fn converse<P: Processor>(
         return Err(Failure::Refused(Refusal::TooMany));
     }
     let mut out = Vec::with_capacity(1);
-    while let Some(part) = requests.next::<ProcessingRequest>().await? {
-        let flow = timeout(service.bounds.message_timeout, exchange.part(part, &mut out)).await;
+    loop {
+        let next = requests.next::<ProcessingRequest>();
+        let next = match exchange.patience() {
+            Some(patience) => timeout(patience, next).await.ok(),
+            None => Some(next.await),
+        };
+        let most = service.bounds.message_timeout;
+        let flow = match next.transpose()? {
+            Some(Some(part)) => timeout(most, exchange.part(part, &mut out)).await,
+            Some(None) => return Ok(()),
+            None => timeout(most, exchange.silence(&mut out)).await,
+        };
         let flow = flow.map_err(|_| Failure::Refused(Refusal::TooSlow))?.map_err(Failure::Broken)?;
         for reply in out.drain(..) {
             replies.send(&reply).await;
         }
         if flow == Flow::End {
-            break;
+            return Ok(());
         }
     }
-    Ok(())
 }
 
 impl From<Broken> for Failure {

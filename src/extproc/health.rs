@@ -41,7 +41,7 @@ pub(super) async fn watch(mut requests: Requests, replies: Replies, mut stopping
 }
 
 async fn service(requests: &mut Requests) -> Result<String, Status> {
-    let request = requests.next::<HealthCheckRequest>().await?;
+    let request = requests.only::<HealthCheckRequest>().await?;
     let request = request.ok_or_else(|| Status::new(Code::InvalidArgument, "there is no message"))?;
     Ok(request.service)
 }

@@ -88,6 +88,8 @@ async fn converse<P: Processor>(
     let connection = http2::Builder::new(Local)
         .timer(TokioTimer::new())
         .max_concurrent_streams(bounds.max_streams)
+        // Clients leave in crowds, and Envoy resets their streams: that is no attack, which would cost all the others theirs.
+        .max_pending_accept_reset_streams(usize::try_from(bounds.max_streams).ok())
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_frame_size(FRAME)

@@ -3,6 +3,7 @@
 use super::grpc::{Code, Status};
 use super::wire::{ProcessingRequest, ProcessingResponse};
 use http::HeaderMap;
+use std::time::Duration;
 
 /// What knows HTTP requests.
 pub trait Processor: 'static {
@@ -24,6 +25,18 @@ pub trait Exchange: 'static {
         part: ProcessingRequest,
         replies: &mut Vec<ProcessingResponse>,
     ) -> impl Future<Output = Result<Flow, Status>>;
+
+    /// How long the next part may take to come; `None`: as long as it takes.
+    fn patience(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The next part did not come in that time. What becomes of the request then, as with a part; a client that is still
+    /// sending is told.
+    fn silence(&mut self, replies: &mut Vec<ProcessingResponse>) -> impl Future<Output = Result<Flow, Status>> {
+        replies.push(self.refuse(Refusal::Silent));
+        std::future::ready(Ok(Flow::End))
+    }
 
     /// The request cannot go on. What the client is told about it, in its own protocol.
     fn refuse(&mut self, why: Refusal) -> ProcessingResponse;
@@ -48,6 +61,8 @@ pub enum Refusal {
     },
     /// A part took too long to come, or to be answered: 504.
     TooSlow,
+    /// The next part did not come in time: 408.
+    Silent,
     /// More requests are under way than what is taken: 503.
     TooMany,
 }
@@ -59,6 +74,7 @@ impl Refusal {
             Refusal::TooLarge { most } => {
                 Status::new(Code::ResourceExhausted, format!("the message is longer than {most} bytes"))
             }
+            Refusal::Silent => Status::new(Code::DeadlineExceeded, "the rest of the request did not come"),
             Refusal::TooSlow => Status::new(Code::DeadlineExceeded, "it took too long"),
             Refusal::TooMany => Status::new(Code::ResourceExhausted, "too many requests are under way"),
         }

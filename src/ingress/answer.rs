@@ -3,7 +3,8 @@
 use super::patience::Busy;
 use crate::dispatch::{ApiError, Ending, Exchange, Passing};
 use crate::protocol::out::Out;
-use crate::responses::store::{StoreError, now};
+use crate::responding;
+use crate::responses::store::StoreError;
 use crate::responses::turn::Keep;
 use crate::upstream;
 use bytes::Bytes;
@@ -91,8 +92,13 @@ impl ResponseBody {
     }
 
     /// A backend's answer told as a response, and what is stored of it before its end is told.
-    pub(super) fn respond(body: upstream::Body, passing: Passing, keep: Option<Keep>, exchange: Box<Exchange>) -> Self {
-        let response = Some(Responding::Made(keep.map(Box::new)));
+    pub(super) fn respond(
+        body: upstream::Body,
+        passing: Passing,
+        keep: Option<Box<Keep>>,
+        exchange: Box<Exchange>,
+    ) -> Self {
+        let response = Some(Responding::Made(keep));
         let relay = Relay { body, passing, out: Out::default(), exchange, state: State::Running, response };
         ResponseBody { inner: Inner::Relay(Box::new(relay)), _busy: None }
     }
@@ -182,12 +188,7 @@ impl Relay {
                 Some(Responding::Stored(storing)) => ready!(storing.as_mut().poll(cx)),
             };
             self.response = None;
-            if let Err(error) = stored {
-                let error = ApiError::from(error);
-                self.exchange.failed(error.reason);
-                encoder.lose(&error.to_failure());
-            }
-            encoder.finish(now(), &mut self.out);
+            responding::end(encoder, stored, &mut self.exchange, &mut self.out);
         }
     }
 

@@ -6,19 +6,17 @@
 mod answer;
 mod ask;
 mod body;
-mod compact;
 mod linger;
 mod listener;
 mod patience;
-mod query;
 mod respond;
-mod stored;
 
 pub use answer::{Cut, ResponseBody};
 pub use listener::serve;
 
 use crate::dispatch::{self, Admission, ApiError, Client, Dispatch, Endpoint, Exchange, Found, Keys};
 use crate::env::Env;
+use crate::responding::Responding;
 use crate::responses::store::{Scope, Store, Stores};
 use crate::routing::Routing;
 use crate::routing::catalog::{Catalog, decode_id};
@@ -26,7 +24,7 @@ use crate::table::{Listener, Tables};
 use crate::telemetry::metrics::Recorder;
 use crate::upstream::Upstream;
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -123,13 +121,8 @@ impl Ingress {
         let Some(store) = &self.store else {
             return self.refuse(ApiError::no_responses(), Client::Responses, exchange);
         };
-        let to = respond::To { ingress: self, store, caller };
-        match endpoint {
-            Endpoint::Respond => respond::respond(to, request, exchange).await,
-            Endpoint::Compact => compact::compact(to, request, exchange).await,
-            Endpoint::InputTokens => compact::count(to, request, exchange).await,
-            _ => stored::serve(to, endpoint, &request, exchange).await,
-        }
+        let to = Responding { dispatch: &self.dispatch, store, caller };
+        respond::respond(self, to, endpoint, request, exchange).await
     }
 
     fn model(&self, id: &str, exchange: Box<Exchange>) -> Response<ResponseBody> {
@@ -147,13 +140,7 @@ impl Ingress {
 }
 
 fn json(body: Bytes, exchange: Box<Exchange>) -> Response<ResponseBody> {
-    own(own_json(body), exchange)
-}
-
-fn own_json(body: Bytes) -> Response<Bytes> {
-    let mut response = Response::new(body);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    own(dispatch::json_response(body), exchange)
 }
 
 /// The router's own answer ends the exchange.

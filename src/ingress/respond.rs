@@ -1,28 +1,17 @@
-//! `POST /v1/responses`: a request becomes one for a chat completion, with everything that it goes on from; the answer is
-//! stored before its end is told.
+//! The Responses API over HTTP: requests are taken in, backends asked, and answers passed on.
 
 use super::Ingress;
 use super::answer::ResponseBody;
 use super::ask::{collect, send};
 use super::body::receive;
-use crate::dispatch::{ApiError, Asked, Client, Exchange, Handling, Passing, SettledResponse, Told};
-use crate::protocol::responses::request::Request as Wanted;
-use crate::protocol::splice::Chunks;
-use crate::responses::store::{Scope, Store, now};
-use crate::responses::turn::{Keep, Turn, Want};
+use crate::dispatch::{ApiError, Client, Endpoint, Exchange, Handling, Passing};
+use crate::responding::{Begun, Responding};
+use crate::responses::turn::Keep;
 use crate::upstream;
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
-
-/// Whom a request came to, and who sent it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct To<'a> {
-    pub(super) ingress: &'a Ingress,
-    pub(super) store: &'a Store,
-    pub(super) caller: Option<Scope>,
-}
 
 /// Who answers.
 #[allow(clippy::large_enum_variant, reason = "the large one is what there nearly always is, and is moved once")]
@@ -30,95 +19,53 @@ enum Answer {
     /// The router itself, or a backend whose answer is there as a whole.
     Own(Response<Bytes>),
     /// A backend, what is done with what it says, and what is stored of that.
-    Backend(Response<upstream::Body>, Passing, Option<Keep>),
+    Backend(Response<upstream::Body>, Passing, Option<Box<Keep>>),
 }
 
-/// How a backend answers.
-#[allow(clippy::large_enum_variant, reason = "moved once")]
-pub(super) enum Heard {
-    /// In a stream that is passed on.
-    Passing(Response<upstream::Body>, Passing),
-    /// At once.
-    Told(Told),
-    /// With an error.
-    Failed(Response<Bytes>),
-}
-
-/// Answers a request for a response.
+/// Serves one of the API's endpoints.
 pub(super) async fn respond(
-    to: To<'_>,
+    ingress: &Ingress,
+    to: Responding<'_>,
+    endpoint: Endpoint,
     request: Request<Incoming>,
     mut exchange: Box<Exchange>,
 ) -> Response<ResponseBody> {
-    match answer(to, request, &mut exchange).await {
+    let answer = match endpoint {
+        Endpoint::Respond | Endpoint::Compact | Endpoint::InputTokens => {
+            answer(ingress, to, endpoint, request, &mut exchange).await
+        }
+        _ => to.stored(endpoint, request.uri().path(), request.uri().query()).await.map(Answer::Own),
+    };
+    match answer {
         Ok(Answer::Own(response)) => super::own(response, exchange),
         Ok(Answer::Backend(response, passing, keep)) => {
             response.map(|body| ResponseBody::respond(body, passing, keep, exchange))
         }
-        Err(error) => to.ingress.refuse(error, Client::Responses, exchange),
+        Err(error) => ingress.refuse(error, Client::Responses, exchange),
     }
 }
 
-async fn answer(to: To<'_>, request: Request<Incoming>, exchange: &mut Exchange) -> Result<Answer, ApiError> {
+async fn answer(
+    ingress: &Ingress,
+    to: Responding<'_>,
+    endpoint: Endpoint,
+    request: Request<Incoming>,
+    exchange: &mut Exchange,
+) -> Result<Answer, ApiError> {
     let (head, incoming) = request.into_parts();
-    let body = take_in(to, &head.headers, incoming, exchange).await?;
-    let deadline = Instant::now() + to.ingress.timeout;
-    let wanted = read(&body, exchange)?;
-    let Turn { chat, context, keep } = Turn::begin(to.store, &wanted, to.caller, Want::Response).await?;
-    let asked = Asked { context, metadata: wanted.metadata(), warnings: chat.warnings };
-    match hear(to, head.headers, chat.body, asked, deadline, exchange).await? {
-        Heard::Passing(response, passing) => Ok(Answer::Backend(response, passing, keep)),
-        Heard::Failed(response) => Ok(Answer::Own(response)),
-        Heard::Told(mut told) => {
-            if let Some(keep) = keep {
-                keep.store(told.encoder()).await?;
-            }
-            Ok(Answer::Own(told.finish(now())))
-        }
-    }
-}
-
-/// Takes in the body of a request.
-pub(super) async fn take_in(
-    to: To<'_>,
-    headers: &HeaderMap,
-    incoming: Incoming,
-    exchange: &mut Exchange,
-) -> Result<Bytes, ApiError> {
-    let received = receive(headers, incoming, &to.ingress.tables.limits).await?;
-    exchange.bytes_in = received.body.len() as u64;
-    Ok(received.body.to_bytes())
-}
-
-/// Reads it, and notes what is told of every request.
-pub(super) fn read<'b>(body: &'b Bytes, exchange: &mut Exchange) -> Result<Wanted<'b>, ApiError> {
-    let wanted = Wanted::read(body)?;
-    exchange.requested_model = wanted.model.as_deref().unwrap_or_default().trim().to_owned();
-    exchange.stream = wanted.stream;
-    Ok(wanted)
-}
-
-/// Has a request answered that was made into one for a chat completion.
-pub(super) async fn hear(
-    to: To<'_>,
-    headers: HeaderMap,
-    body: Chunks,
-    asked: Asked,
-    deadline: Instant,
-    exchange: &mut Exchange,
-) -> Result<Heard, ApiError> {
-    let To { ingress, .. } = to;
-    let ask = match ingress.dispatch.settle_response(headers, body, asked, exchange)? {
-        SettledResponse::Own(told) => return Ok(Heard::Told(told)),
-        SettledResponse::Ask(ask) => ask,
+    let received = receive(&head.headers, incoming, &ingress.tables.limits).await?;
+    let deadline = Instant::now() + ingress.timeout;
+    let (ask, behind) = match to.begin(endpoint, head.headers, received, exchange).await? {
+        Begun::Own(response) => return Ok(Answer::Own(response)),
+        Begun::Ask(ask, behind) => (ask, behind),
     };
     let (answering, response) = send(ingress, ask, deadline, exchange).await?;
     let (mut head, body) = response.into_parts();
     match answering.head(&ingress.dispatch, &mut head, exchange) {
-        Handling::Pass(passing) => Ok(Heard::Passing(Response::from_parts(head, body), passing)),
+        Handling::Pass(passing) => Ok(Answer::Backend(Response::from_parts(head, body), passing, behind.into_keep())),
         Handling::Whole(whole) => {
             let body = collect(body).await?;
-            Ok(whole.respond(head, &body, exchange).map_or_else(|failed| Heard::Failed(*failed), Heard::Told))
+            behind.whole(*whole, head, &body, exchange).await.map(Answer::Own)
         }
     }
 }

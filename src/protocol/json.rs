@@ -303,6 +303,12 @@ impl Scanner {
         Ok(())
     }
 
+    /// Whether the document is complete: only white space may follow.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        matches!(self.state, State::End)
+    }
+
     /// The document has ended: where its fields stand.
     pub fn finish(self) -> Result<Fields, Error> {
         match self.state {

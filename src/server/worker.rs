@@ -88,7 +88,8 @@ impl Worker {
         if let (Some(service), Some(socket)) = (&tables.extproc, self.extproc) {
             let Shared { routing, catalog, .. } = &self.shared;
             let (routing, catalog) = (Arc::clone(routing), Arc::clone(catalog));
-            let face = Face::new(tables, routing, catalog, &self.env, Rc::clone(&upstream), Arc::clone(&self.recorder));
+            let recorder = Arc::clone(&self.recorder);
+            let face = Face::new(tables, routing, catalog, &self.env, Rc::clone(&upstream), recorder, store);
             let bounds = Bounds {
                 max_message_bytes: service.max_message_bytes as usize,
                 max_streams: service.max_streams,

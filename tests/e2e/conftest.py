@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+from pathlib import Path
 
 import anthropic
 import openai
@@ -12,6 +13,7 @@ from raw import address
 from router import Router
 from upstream import Upstream
 
+HERE = Path(__file__).parent
 CLIENT_KEY = "sk-of-the-client"
 UP_KEY = "sk-of-the-backend"
 
@@ -218,11 +220,15 @@ def service(start, extproc_env):
 @pytest.fixture(scope="session")
 def envoys(service, tmp_path_factory):
     """Envoy in front of the service, by the way in which bodies are sent."""
+    yield from _by_mode(service, tmp_path_factory)
+
+
+def _by_mode(router: Router, folders, **more):
     running = {}
 
     def envoy(mode: str) -> Envoy:
         if mode not in running:
-            running[mode] = Envoy(service, tmp_path_factory.mktemp(mode), MODES[mode])
+            running[mode] = Envoy(router, folders.mktemp(mode), MODES[mode], **more)
         return running[mode]
 
     yield envoy
@@ -262,14 +268,29 @@ def node():
 @pytest.fixture(scope="session")
 def _shared_responses(start, backends):
     a, b = backends
-    return start("responses", {"UP_A": a.url, "UP_B": b.url})
+    return start("responses", {"UP_A": a.url, "UP_B": b.url}, "--extproc", "127.0.0.1:0")
+
+
+@pytest.fixture(scope="session")
+def _responses_envoys(_shared_responses, tmp_path_factory):
+    yield from _by_mode(_shared_responses, tmp_path_factory, document=HERE / "responses.yaml")
 
 
 @pytest.fixture
-def responses(_shared_responses):
+def responses_alone(_shared_responses):
     """The router of the Responses API: Chat models are at `a`, `claude` is at `b`."""
     yield _shared_responses
     _shared_responses.check()
+
+
+@pytest.fixture(params=["alone", "buffered", "streamed", "full-duplex"])
+def responses(responses_alone, _responses_envoys, request, a, b):
+    """The same through both of its faces, and behind Envoy once for each way in which bodies are sent."""
+    if request.param == "alone":
+        return responses_alone
+    envoy = _responses_envoys(request.param)
+    a.takes_chunks = b.takes_chunks = envoy.in_pieces
+    return envoy
 
 
 @pytest.fixture

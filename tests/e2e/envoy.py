@@ -96,6 +96,12 @@ class Envoy:
         lines = httpx.get(f"{self.admin}/stats?filter={prefix}", timeout=5).text.splitlines()
         return {name: int(value) for name, value in (line.rsplit(": ", 1) for line in lines) if value.isdigit()}
 
+    def metrics(self) -> dict[str, float]:
+        return self.router.metrics()
+
+    def wait_log(self, part: str, seconds: float = 3) -> str:
+        return self.router.wait_log(part, seconds)
+
     def stop(self) -> None:
         if self.process.poll() is None:
             self.process.kill()

@@ -5,6 +5,8 @@ import re
 
 import pytest
 from raw import Raw, chat, request
+from responses import call, chat_backend
+from responses import chat as calls
 from upstream import DONE, END, STREAM_HEAD, answer, completion, decent, frames, piece, stream
 
 OF_A_HOP = {"connection", "date", "keep-alive", "server", "transfer-encoding", "x-forwarded-proto", "x-forwarded-for"}
@@ -55,6 +57,10 @@ def messages(model: str, text: str = "hi", **more) -> dict:
     return {"model": model, "max_tokens": 64, "messages": [{"role": "user", "content": text}], **more}
 
 
+def responses(model: str, text: str = "hi", **more) -> dict:
+    return {"model": model, "input": text, **more}
+
+
 def get(path: str, method: str = "GET", **headers: str) -> bytes:
     lines = "".join(f"{name}: {value}\r\n" for name, value in ({"host": "router"} | headers).items())
     return f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode()
@@ -62,6 +68,10 @@ def get(path: str, method: str = "GET", **headers: str) -> bytes:
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
 MESSAGES_PATH = "/v1/messages"
+RESPONSES_PATH = "/v1/responses"
+NOWHERE = f"{RESPONSES_PATH}/resp_{'0' * 32}"
+TOOL = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}}
+CALLS = calls("Look.", call("c1", "weather", '{"city": "Bonn"}'), reasoning="Hm.")
 ERROR = {"error": {"message": "slow down", "type": "rate_limit_error", "param": None, "code": "rate_limited"}}
 OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
 
@@ -110,6 +120,78 @@ CASES = {
     "Messages to Chat": (request(messages("alpha"), path=MESSAGES_PATH), plain(completion())),
     "Messages to Chat, streamed": (request(messages("alpha", stream=True), path=MESSAGES_PATH), stream("a", "b")),
     "Messages to Chat, an error": (request(messages("alpha"), path=MESSAGES_PATH), plain(ERROR, 429)),
+    "Responses": (request(responses("alpha"), path=RESPONSES_PATH), decent),
+    "Responses, with everything": (
+        request(
+            responses("priced", instructions="Be kind.", tools=[TOOL], metadata={"k": "v"}, seed=1),
+            {"x-vsr-debug": "true"},
+            path=RESPONSES_PATH,
+        ),
+        chat_backend(CALLS),
+    ),
+    "Responses, streamed": (
+        request(responses("priced", tools=[TOOL], stream=True), path=RESPONSES_PATH),
+        chat_backend(CALLS),
+    ),
+    "Responses, not stored": (request(responses("alpha", store=False), path=RESPONSES_PATH), decent),
+    "Responses over Messages": (request(responses("claude"), path=RESPONSES_PATH), plain(MESSAGE)),
+    "Responses over Messages, streamed": (
+        request(responses("claude", stream=True), path=RESPONSES_PATH),
+        events(message_events("a", "b")),
+    ),
+    "Responses over Messages, a plain answer to a stream": (
+        request(responses("claude", stream=True), path=RESPONSES_PATH),
+        plain(MESSAGE),
+    ),
+    "Responses, a stream that was not asked for": (request(responses("alpha"), path=RESPONSES_PATH), stream("a", "b")),
+    "Responses, cut between events": (
+        request(responses("alpha", stream=True), path=RESPONSES_PATH),
+        events(frames("a", "b")[:-2]),
+    ),
+    "Responses over Messages, cut": (
+        request(responses("claude", stream=True), path=RESPONSES_PATH),
+        events(message_events("a", "b")[:-3]),
+    ),
+    "Responses, decided": (request(responses("auto", "urgent!"), path=RESPONSES_PATH), decent),
+    "Responses, answered by a decision": (request(responses("auto", "my password"), path=RESPONSES_PATH), decent),
+    "Responses, answered by a decision, streamed": (
+        request(responses("auto", "my password", stream=True), path=RESPONSES_PATH),
+        decent,
+    ),
+    "Responses, an error": (
+        request(responses("alpha"), path=RESPONSES_PATH),
+        plain(ERROR, 429, **{"retry-after": "7"}),
+    ),
+    "Responses over Messages, an error": (request(responses("claude"), path=RESPONSES_PATH), plain(OVERLOADED, 529)),
+    "Responses, an error for a stream": (
+        request(responses("alpha", stream=True), path=RESPONSES_PATH),
+        plain(b"<h1>no</h1>", 500, **{"content-type": "text/html"}),
+    ),
+    "Responses, an error without a body": (
+        request(responses("alpha"), path=RESPONSES_PATH),
+        plain(b"", 500, **{"content-type": "text/plain"}),
+    ),
+    "Responses, nothing to go on from": (
+        request(responses("alpha", previous_response_id=f"resp_{'0' * 32}"), path=RESPONSES_PATH),
+        decent,
+    ),
+    "Responses, wrong": (request(responses("alpha", background=True), path=RESPONSES_PATH), decent),
+    "Responses, no JSON": (request(b'{"model": "alpha", "input": ', path=RESPONSES_PATH), decent),
+    "Responses, unreachable": (request(responses("dead"), path=RESPONSES_PATH), decent),
+    "Responses over Messages, unreachable": (request(responses("dead-claude"), path=RESPONSES_PATH), decent),
+    "Responses, echo": (request(responses("echo"), path=RESPONSES_PATH), decent),
+    "Responses, echo, streamed": (request(responses("echo", stream=True), path=RESPONSES_PATH), decent),
+    "a summary": (request(responses("alpha"), path=f"{RESPONSES_PATH}/compact"), decent),
+    "a summary over Messages": (request(responses("claude"), path=f"{RESPONSES_PATH}/compact"), plain(MESSAGE)),
+    "a summary of the router's": (request(responses("echo"), path=f"{RESPONSES_PATH}/compact"), decent),
+    "no summary": (request(responses("alpha"), path=f"{RESPONSES_PATH}/compact"), plain(completion(""))),
+    "the tokens of a response": (request(responses("alpha"), path=f"{RESPONSES_PATH}/input_tokens"), decent),
+    "no such response": (get(NOWHERE), decent),
+    "no response at all": (get(f"{RESPONSES_PATH}/resp_x?stream=true"), decent),
+    "no such response to delete": (get(NOWHERE, "DELETE"), decent),
+    "no such response to cancel": (request(b"{}", path=f"{NOWHERE}/cancel"), decent),
+    "the input of no such response": (get(f"{NOWHERE}/input_items?limit=1"), decent),
+    "a wrong method for responses": (get(RESPONSES_PATH), decent),
     "tokens": (request(messages("claude"), path="/v1/messages/count_tokens"), decent),
     "echo": (request(chat("echo")), decent),
     "echo, streamed": (request(chat("echo", stream=True)), decent),
@@ -131,7 +213,9 @@ CASES = {
     "unreachable, translated": (request(chat("dead-claude")), decent),
 }
 
-VARYING = re.compile(rb'chatcmpl-[0-9a-z-]+|msg_[0-9a-z_]+|"created":\d+')
+VARYING = re.compile(
+    rb'chatcmpl-[0-9a-z-]+|(msg|resp|rs|fc|ctc|call|cmp)_[0-9a-z_]+|"(created|created_at|completed_at)":\d+'
+)
 
 
 def steady(body: bytes) -> bytes:

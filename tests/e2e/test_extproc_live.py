@@ -1,15 +1,19 @@
 """A router behind Envoy as its users meet it: SDKs, streams, large bodies, several clusters, and what breaks."""
 
+import json
 import threading
 import time
 
 import anthropic
+import httpx
 import openai
 import pytest
 from conftest import CLIENT_KEY, UP_KEY, sdk
 from raw import Raw, ask, chat, eventually, request
+from responses import chat as calls
+from responses import chat_backend
 from test_extproc import MESSAGE, MESSAGES_PATH, message_events, messages
-from upstream import END, STREAM_HEAD, answer, chunk, completion, frames, piece, stream
+from upstream import END, STREAM_HEAD, answer, chunk, completion, decent, frames, piece, stream
 
 
 def test_chat_with_the_sdk(envoy, a):
@@ -110,6 +114,38 @@ def test_too_large_bodies_of_unknown_length(envoy, a):
     assert asked.status == 413
     assert "larger than 4194304 bytes" in asked.json()["error"]["message"]
     assert not a.requests
+
+
+@pytest.mark.parametrize("mode", ["streamed", "full-duplex"])
+@pytest.mark.parametrize("path", [MESSAGES_PATH, "/v1/responses"])
+def test_a_body_that_stops_coming(service, envoys, a, mode, path):
+    """Both faces say so in the same words; where Envoy holds bodies, it waits for them itself."""
+    told = []
+    for face in (service, envoys(mode)):
+        with Raw(face) as raw:
+            head = f"POST {path} HTTP/1.1\r\nhost: r\r\nx-request-id: stops\r\n".encode()
+            raw.send(head + b"transfer-encoding: chunked\r\n\r\n" + piece(b'{"model":"alpha",'))
+            began = time.monotonic()
+            asked = raw.response()
+            assert 1.4 < time.monotonic() - began < 3
+        told.append((asked.status, asked.body))
+    assert told[0] == told[1]
+    assert told[0][0] == 408
+    assert not a.requests
+
+
+def test_a_slow_client(envoy, a):
+    """Pauses that are shorter than they may be add up."""
+    a.takes_chunks = envoy.in_pieces
+    body = json.dumps(messages("alpha")).encode()
+    with Raw(envoy) as raw:
+        raw.send(b"POST /v1/messages HTTP/1.1\r\nhost: r\r\ntransfer-encoding: chunked\r\n\r\n")
+        for at in range(0, len(body), len(body) // 3 + 1):
+            raw.send(piece(body[at : at + len(body) // 3 + 1]))
+            time.sleep(0.8)
+        raw.send(END)
+        assert raw.response().status == 200
+    assert len(a.requests) == 1
 
 
 def test_requests_in_pieces(envoy, a):
@@ -223,7 +259,86 @@ def test_a_client_that_leaves(envoy, a):
     assert 'outcome="client_closed"' in envoy.router.wait_log(f'request_id="left-{id(envoy)}"')
 
 
-def test_the_responses_api_is_not_behind_envoy(envoy, a):
-    asked = ask(envoy, {"model": "alpha", "input": "hi"}, path="/v1/responses")
-    assert (asked.status, asked.json()["error"]["code"]) == (501, "not_behind_envoy")
-    assert not a.requests
+def test_clients_that_leave_in_crowds(envoy, a):
+    """Nothing is left of them: neither streams nor memory, and those who stay are served."""
+    a.takes_chunks = envoy.in_pieces
+    service = envoy.router
+    gauge = "llm_model_inflight_requests"
+    under_way = lambda: [n for name, n in service.metrics().items() if name.startswith(gauge)]  # noqa: E731
+    eventually(lambda: not any(under_way()), 5)
+
+    def script(connection, _):
+        connection.send(STREAM_HEAD, piece(chunk({"content": "begun" * 2000})))
+        connection.wait_closed(10)
+
+    def crowd():
+        clients = [Raw(envoy, timeout=10) for _ in range(60)]
+        for n, raw in enumerate(clients):
+            path, body = ("/v1/responses", {"model": "alpha", "input": "x" * 20_000})
+            if n % 2:
+                path, body = MESSAGES_PATH, messages("alpha", "x" * 20_000)
+            whole = request(body | {"stream": True}, path=path)
+            # Some leave within their request.
+            raw.send(whole if n % 3 else whole[:-100])
+        for n, raw in enumerate(clients):
+            if n % 3:
+                raw.until(b"begun")
+        assert any(under_way())
+        for raw in clients:
+            raw.sock.close()
+        eventually(lambda: not any(under_way()), 10)
+
+    a.script = script
+    crowd()
+    before = service.resident_kib()
+    for _ in range(4):
+        crowd()
+    assert service.resident_kib() - before < 4096
+    a.script = decent
+    assert ask(envoy, chat("alpha")).status == 200
+
+
+def test_a_conversation_through_both_faces(envoy, a):
+    """What one face stores the other one knows, and goes on from."""
+    a.takes_chunks = envoy.in_pieces
+    alone = envoy.router
+    url, other = f"{envoy.url}/v1/responses", f"{alone.url}/v1/responses"
+    with sdk(envoy) as client:
+        first = client.responses.create(model="alpha", input="one", instructions="Be kind.")
+        a.script = lambda connection, _: connection.send(answer(MESSAGE))
+        second = client.responses.create(model="claude", input="two", previous_response_id=first.id)
+        a.script = stream("thr", "ee")
+        with client.responses.stream(model="alpha", input="three", previous_response_id=second.id) as events:
+            third = events.get_final_response()
+        assert third.output_text == "three"
+    said = [(one["role"], one["content"]) for one in a.last.json()["messages"]]
+    assert said == [("user", "one"), ("assistant", "hello"), ("user", "two"), ("assistant", "hello"), ("user", "three")]
+    for path in ("", "/input_items", "?stream=true", "?stream=true&starting_after=4"):
+        path = third.id + path
+        one, another = httpx.get(f"{url}/{path}"), httpx.get(f"{other}/{path}")
+        assert one.status_code == another.status_code == 200
+        assert one.content == another.content and one.headers["content-type"] == another.headers["content-type"]
+    assert httpx.post(f"{url}/{third.id}/cancel").status_code == 400
+    assert httpx.delete(f"{url}/{third.id}").json()["deleted"] is True
+    assert httpx.get(f"{other}/{third.id}").status_code == 404
+    a.script = decent
+    summary = httpx.post(f"{url}/compact", json={"model": "alpha", "previous_response_id": second.id, "input": "x"})
+    assert summary.json()["object"] == "response.compaction"
+    assert httpx.head(f"{url}/{second.id}").status_code == 200
+
+
+def test_responses_are_counted(envoy, a):
+    a.takes_chunks = envoy.in_pieces
+    service = envoy.router
+    before = service.metrics()
+    a.script = chat_backend(calls("Hello."))
+    body = {"model": "priced", "input": "x"}
+    for streamed in (False, True):
+        request_id = f"response-{streamed}-{id(envoy)}"
+        asked = ask(envoy, body | {"stream": streamed}, {"x-request-id": request_id}, path="/v1/responses")
+        assert asked.status == 200 and asked.complete
+        line = service.wait_log(f'request_id="{request_id}"')
+        for part in ("prompt_tokens=10", "completion_tokens=5", "cost=2e-5", 'path="/v1/responses"', 'outcome="ok"'):
+            assert part in line, line
+    cost = 'llm_model_cost_total{model="priced",currency="USD"}'
+    assert service.metrics()[cost] - before.get(cost, 0) == pytest.approx(2 * 0.00002)

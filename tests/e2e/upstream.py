@@ -22,6 +22,7 @@ class Request:
     target: str
     headers: list[tuple[str, str]]
     body: bytes
+    trailers: bytes = b""
 
     def all(self, name: str) -> list[str]:
         return [value for key, value in self.headers if key.lower() == name]
@@ -70,13 +71,23 @@ class Connection:
                     return False
             line, _, self.buffer = self.buffer.partition(b"\r\n")
             size = int(line, 16)
+            if size == 0:
+                return self._read_trailers(request)
             while len(self.buffer) < size + 2:
                 if not self._more():
                     return False
             request.body += self.buffer[:size]
             self.buffer = self.buffer[size + 2 :]
-            if size == 0:
+
+    def _read_trailers(self, request: Request) -> bool:
+        while True:
+            while b"\r\n" not in self.buffer:
+                if not self._more():
+                    return False
+            line, _, self.buffer = self.buffer.partition(b"\r\n")
+            if not line:
                 return True
+            request.trailers += line + b"\n"
 
     def _more(self) -> bytes:
         data = self.sock.recv(1 << 18)

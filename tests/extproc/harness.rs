@@ -85,6 +85,7 @@ impl Exchange for Exchanged {
         let code = match why {
             Refusal::TooLarge { .. } => 413,
             Refusal::TooSlow => 504,
+            Refusal::Silent => 408,
             Refusal::TooMany => 503,
         };
         let immediate = ImmediateResponse { status: Some(HttpStatus { code }), ..ImmediateResponse::default() };

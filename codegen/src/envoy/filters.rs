@@ -47,8 +47,8 @@ pub(super) fn all(router: &ir::Router, listener: &ir::Listener, options: &Option
 fn modes(bodies: Bodies) -> Value {
     let (body, trailers) = match bodies {
         Bodies::Buffered => ("BUFFERED", "SKIP"),
-        Bodies::Streamed => ("STREAMED", "SKIP"),
-        // Envoy insists: without trailers the end of a body could not be told.
+        // Without trailers the end of a body could not be told that has some.
+        Bodies::Streamed => ("STREAMED", "SEND"),
         Bodies::FullDuplex => ("FULL_DUPLEX_STREAMED", "SEND"),
     };
     json!({

@@ -1,19 +1,23 @@
 //! An answer on its way back: its head changed, its body passed on as it comes or held until it is whole.
 
-use super::delivery::{self, Delivery};
+use super::delivery::{self, Delivery, MAX_PIECES, PAUSE};
 use super::exchange::{Conversation, End, Phase, Stop};
 use super::heads;
+use super::passage::{Passage, gathered};
 use super::replies::{self, Side};
-use crate::dispatch::{self, Answering, ApiError, Ending, Handling, MAX_WHOLE, Passing, Whole};
+use crate::dispatch::{self, Answering, ApiError, Ending, Handling, MAX_WHOLE, Whole};
 use crate::extproc::wire::{HeaderMutation, HttpBody, HttpHeaders, Mutation, ProcessingResponse};
+use crate::protocol::json::Scanner;
 use crate::protocol::out::Out;
 use crate::protocol::splice::Chunks;
+use crate::responding::Behind;
 use crate::telemetry::metrics::{AttemptOutcome, ErrorReason};
 use crate::upstream::{self, Pending};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, response};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response};
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Marks an answer that Envoy itself gives, and says which.
 const ENVOYS_OWN: &str = "x-hardwire-reply";
@@ -22,6 +26,8 @@ const ENVOYS_OWN: &str = "x-hardwire-reply";
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) answering: Answering,
+    /// What is done behind it, where a response is asked for.
+    pub(super) behind: Option<Behind>,
     pub(super) pending: Pending,
 }
 
@@ -37,7 +43,7 @@ pub(super) struct Answer {
 /// What becomes of it.
 #[derive(Debug)]
 enum Body {
-    Passes(Passing),
+    Passes(Passage),
     IsHeld(Held),
 }
 
@@ -50,22 +56,56 @@ struct Held {
     headers: HeaderMap,
     body: Chunks,
     pieces: usize,
+    /// Looks for its end, where it comes in pieces.
+    end: Option<FindsEnd>,
+}
+
+/// Where trailers come that Envoy does not send, an answer tells its end by itself alone.
+#[derive(Debug)]
+struct FindsEnd {
+    /// Bytes that are announced and have not come.
+    length: Option<usize>,
+    /// Until it is no JSON.
+    scanner: Option<Box<Scanner>>,
 }
 
 #[derive(Debug)]
 enum Becomes {
     /// What the core makes of head and body.
-    Made(Box<Whole>, Box<response::Parts>),
+    Made(Box<Whole>, Box<response::Parts>, Option<Behind>),
     /// This.
     Other(Response<Bytes>),
 }
 
+impl Answer {
+    /// How long the next piece may take, where the end may have come.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        match &self.body {
+            Body::IsHeld(Held { end: Some(end), .. }) if end.is_there() => Some(PAUSE),
+            _ => None,
+        }
+    }
+
+    /// Envoy has nothing more to say. A stream whose end has come by was delivered: its trailers may not have been sent.
+    pub(super) fn close(self, exchange: &mut dispatch::Exchange) {
+        if let Body::Passes(passage) = self.body
+            && passage.close(exchange)
+        {
+            exchange.complete();
+        }
+    }
+}
+
 impl Conversation {
-    pub(super) fn response_head(&mut self, head: HttpHeaders, out: &mut Vec<ProcessingResponse>) -> Result<(), Stop> {
+    pub(super) async fn response_head(
+        &mut self,
+        head: HttpHeaders,
+        out: &mut Vec<ProcessingResponse>,
+    ) -> Result<(), Stop> {
         let is_all = head.end_of_stream;
         let (status, headers) = heads::response(head)?;
         match std::mem::replace(&mut self.phase, Phase::Over) {
-            Phase::Asked(asked) => self.answer(*asked, status, headers, is_all, out),
+            Phase::Asked(asked) => self.answer(*asked, status, headers, is_all, out).await,
             // Envoy answers a request that it cannot take in.
             Phase::Asking(_) | Phase::New => {
                 let error = match status {
@@ -93,7 +133,7 @@ impl Conversation {
         Ok(())
     }
 
-    fn answer(
+    async fn answer(
         &mut self,
         asked: Asked,
         status: StatusCode,
@@ -101,7 +141,7 @@ impl Conversation {
         is_all: bool,
         out: &mut Vec<ProcessingResponse>,
     ) -> Result<(), Stop> {
-        let Asked { answering, mut pending } = asked;
+        let Asked { answering, behind, mut pending } = asked;
         if let Some((error, outcome)) = headers.get(ENVOYS_OWN).and_then(envoys_own) {
             pending.failed(outcome);
             return self.replace(error.into(), status, headers, Some(pending), is_all, out);
@@ -113,10 +153,11 @@ impl Conversation {
         let configured = self.modes.response;
         let exchange = self.noted()?;
         match answering.head(&face.dispatch, &mut parts, exchange) {
-            Handling::Pass(mut passing) => {
+            Handling::Pass(passing) => {
+                let mut passage = Passage::new(passing, behind);
                 if is_all {
                     let mut rest = Out::default();
-                    passing.finish(None, exchange, &mut rest);
+                    passage.finish(&face, exchange, &mut rest).await;
                     if !rest.is_empty() {
                         return Err(Stop::own(Response::from_parts(parts, gathered(None, &mut rest))));
                     }
@@ -124,7 +165,7 @@ impl Conversation {
                 let reply = replies::head(Side::Response, heads::changes(&headers, &parts.headers), false);
                 // A stream must not wait for its end, and usage must be seen.
                 let in_pieces = match configured {
-                    Delivery::Whole => passing.is_event_stream(),
+                    Delivery::Whole => passage.is_event_stream(),
                     Delivery::Unusable(_) => true,
                     Delivery::Pieces | Delivery::Duplex => false,
                 };
@@ -137,16 +178,16 @@ impl Conversation {
                 if is_all {
                     self.complete();
                 } else {
-                    let body = Body::Passes(passing);
+                    let body = Body::Passes(passage);
                     self.phase = Phase::Answering(Box::new(Answer { delivery, body, _pending: Some(pending) }));
                 }
                 Ok(())
             }
             Handling::Whole(whole) => {
                 if is_all {
-                    return Err(Stop::own(whole.finish(parts, &Bytes::new(), exchange)));
+                    return Err(Stop::own(face.whole(*whole, parts, &Bytes::new(), behind, exchange).await?));
                 }
-                let becomes = Becomes::Made(whole, Box::new(parts));
+                let becomes = Becomes::Made(whole, Box::new(parts), behind);
                 self.hold(becomes, status, headers, Some(pending), out);
                 Ok(())
             }
@@ -203,27 +244,43 @@ impl Conversation {
             // What is said of the head depends on the body.
             later @ (Delivery::Pieces | Delivery::Duplex) => later,
         };
-        let body = Body::IsHeld(Held { becomes, status, headers, body: Chunks::default(), pieces: 0 });
+        let end = (delivery == Delivery::Pieces).then(|| FindsEnd::new(&headers));
+        let body = Body::IsHeld(Held { becomes, status, headers, body: Chunks::default(), pieces: 0, end });
         self.phase = Phase::Answering(Box::new(Answer { delivery, body, _pending: pending }));
     }
 
-    pub(super) fn response_body(&mut self, piece: HttpBody, out: &mut Vec<ProcessingResponse>) -> Result<(), Stop> {
-        let Phase::Answering(mut answer) = std::mem::replace(&mut self.phase, Phase::Over) else {
-            out.push(replies::body(Side::Response, None, None, false));
-            return Ok(());
+    pub(super) async fn response_body(
+        &mut self,
+        piece: HttpBody,
+        out: &mut Vec<ProcessingResponse>,
+    ) -> Result<(), Stop> {
+        let mut answer = match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Answering(answer) => answer,
+            Phase::Replaced => {
+                self.phase = Phase::Replaced;
+                out.push(replies::piece(Side::Response, Bytes::new()));
+                return Ok(());
+            }
+            _ => {
+                out.push(replies::body(Side::Response, None, None, false));
+                return Ok(());
+            }
         };
         let is_last = piece.end_of_stream || answer.delivery == Delivery::Whole;
         match &mut answer.body {
-            Body::Passes(passing) => self.pass(passing, answer.delivery, piece.body, is_last, out)?,
+            Body::Passes(passage) => self.pass(passage, answer.delivery, piece.body, is_last, out).await?,
             Body::IsHeld(held) => {
                 held.pieces += 1;
+                if let Some(end) = &mut held.end {
+                    end.push(&piece.body);
+                }
                 held.body.push(piece.body);
-                if held.body.len() > MAX_WHOLE {
+                if held.body.len() > MAX_WHOLE || (held.end.is_some() && held.pieces > MAX_PIECES) {
                     return Err(ApiError::answer_too_large().into());
                 }
                 if is_last {
                     let Body::IsHeld(held) = answer.body else { unreachable!("it was just looked at") };
-                    return self.release(held, answer.delivery, End::Piece, out);
+                    return self.release(held, answer.delivery, End::Piece, out).await;
                 }
             }
         }
@@ -235,19 +292,20 @@ impl Conversation {
         Ok(())
     }
 
-    fn pass(
+    async fn pass(
         &mut self,
-        passing: &mut Passing,
+        passage: &mut Passage,
         delivery: Delivery,
         piece: Bytes,
         is_last: bool,
         out: &mut Vec<ProcessingResponse>,
     ) -> Result<(), Stop> {
+        let face = Rc::clone(&self.face);
         let exchange = self.noted()?;
-        exchange.came(&piece, passing.is_event_stream());
+        exchange.came(&piece, passage.is_event_stream());
         let mut rest = Out::default();
-        let by = passing.push(piece, &mut rest);
-        if is_last && passing.finish(None, exchange, &mut rest) == Ending::Cut {
+        let by = passage.push(&face, piece, exchange, &mut rest).await;
+        if is_last && passage.finish(&face, exchange, &mut rest).await == Ending::Cut {
             // Envoy cuts off what has begun: only that tells that it is incomplete.
             return Err(ApiError::truncated_stream().into());
         }
@@ -268,14 +326,27 @@ impl Conversation {
         Ok(())
     }
 
-    pub(super) fn response_trailers(&mut self, out: &mut Vec<ProcessingResponse>) -> Result<(), Stop> {
+    /// No piece came for as long as it may take.
+    pub(super) async fn no_more_answer(
+        &mut self,
+        answer: Answer,
+        out: &mut Vec<ProcessingResponse>,
+    ) -> Result<(), Stop> {
+        match answer.body {
+            Body::IsHeld(held) => self.release(held, answer.delivery, End::Piece, out).await,
+            Body::Passes(_) => Err(Stop::out_of_order()),
+        }
+    }
+
+    pub(super) async fn response_trailers(&mut self, out: &mut Vec<ProcessingResponse>) -> Result<(), Stop> {
         if let Phase::Answering(answer) = std::mem::replace(&mut self.phase, Phase::Over) {
             match answer.body {
-                Body::IsHeld(held) => return self.release(held, answer.delivery, End::Trailers, out),
-                Body::Passes(mut passing) => {
+                Body::IsHeld(held) => return self.release(held, answer.delivery, End::Trailers, out).await,
+                Body::Passes(mut passage) => {
+                    let face = Rc::clone(&self.face);
                     let exchange = self.noted()?;
                     let mut rest = Out::default();
-                    let ending = passing.finish(None, exchange, &mut rest);
+                    let ending = passage.finish(&face, exchange, &mut rest).await;
                     let bytes = gathered(None, &mut rest);
                     // Trailers leave no room for what is still to be said.
                     if ending == Ending::Cut || (!bytes.is_empty() && answer.delivery != Delivery::Duplex) {
@@ -294,16 +365,19 @@ impl Conversation {
     }
 
     /// All of an answer is there that was held.
-    fn release(
+    async fn release(
         &mut self,
         held: Held,
         delivery: Delivery,
         end: End,
         out: &mut Vec<ProcessingResponse>,
     ) -> Result<(), Stop> {
+        let face = Rc::clone(&self.face);
         let exchange = self.noted()?;
         let response = match held.becomes {
-            Becomes::Made(whole, head) => whole.finish(*head, &held.body.to_bytes(), exchange),
+            Becomes::Made(whole, head, behind) => {
+                face.whole(*whole, *head, &held.body.to_bytes(), behind, exchange).await?
+            }
             Becomes::Other(response) => response,
         };
         if held.pieces == 0 {
@@ -329,7 +403,28 @@ impl Conversation {
         }
         out.extend(end.trailers(Side::Response));
         self.complete();
+        self.phase = Phase::Replaced;
         Ok(())
+    }
+}
+
+impl FindsEnd {
+    fn new(headers: &HeaderMap) -> FindsEnd {
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        FindsEnd { length, scanner: Some(Box::default()) }
+    }
+
+    fn push(&mut self, piece: &[u8]) {
+        self.length = self.length.map(|length| length.saturating_sub(piece.len()));
+        if let Some(scanner) = &mut self.scanner
+            && scanner.push(piece).is_err()
+        {
+            self.scanner = None;
+        }
+    }
+
+    fn is_there(&self) -> bool {
+        self.length == Some(0) || self.scanner.as_ref().is_some_and(|scanner| scanner.is_complete())
     }
 }
 
@@ -338,13 +433,6 @@ fn set_frame(changes: &mut HeaderMutation, status: Option<StatusCode>, length: u
         changes.set(Bytes::from_static(b":status"), heads::bytes(status.as_str()));
     }
     changes.set(Bytes::from_static(b"content-length"), length.to_string().into());
-}
-
-/// In one piece: without a copy where it is one.
-fn gathered(by: Option<Bytes>, rest: &mut Out) -> Bytes {
-    let mut all = Chunks::default();
-    by.into_iter().chain(std::iter::from_fn(|| rest.take())).for_each(|piece| all.push(piece));
-    all.to_bytes()
 }
 
 /// Why Envoy answers itself, in the router's terms.

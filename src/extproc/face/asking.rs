@@ -1,22 +1,28 @@
 //! A request on its way in: taken, settled, and handed to Envoy, which sends it.
 
+use super::Inner;
 use super::answering::Asked;
-use super::delivery::{self, Delivery};
+use super::delivery::{self, Delivery, MAX_PIECES, PAUSE};
 use super::exchange::{Conversation, End, Phase, Stop};
 use super::heads::{self, RequestHead};
+use super::passage::{Passage, gathered};
 use super::replies::{self, Side};
 use crate::dispatch::{
-    self, Admission, Answering, ApiError, Endpoint, Exchange, Found, Handling, Intake, MAX_WHOLE, Settled,
+    self, Admission, Answering, ApiError, Endpoint, Exchange, Found, Handling, Intake, MAX_WHOLE, ReceiveError, Settled,
 };
 use crate::extproc::wire::{HeaderMutation, HttpBody, HttpHeaders, Mutation, ProcessingResponse};
 use crate::protocol::out::Out;
+use crate::responding::{Begun, Behind};
+use crate::responses::store::Scope;
 use crate::routing::catalog::decode_id;
+use crate::table::Limits;
 use crate::telemetry::metrics::ErrorReason;
 use crate::upstream::{self, Handed, Outbound, Sender};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Which model was chosen: what routes of Envoy are matched by.
 const SELECTED_MODEL: &str = "x-selected-model";
@@ -29,6 +35,8 @@ const DESTINATION: &str = "x-vsr-destination-endpoint";
 #[derive(Debug)]
 pub(super) struct Asking {
     endpoint: Endpoint,
+    /// Whose key opened the door.
+    caller: Option<Scope>,
     /// As it came.
     came: HeaderMap,
     /// Without the keys that opened the door.
@@ -39,6 +47,17 @@ pub(super) struct Asking {
     is_overridden: bool,
     /// In how many pieces it came.
     pieces: usize,
+}
+
+impl Asking {
+    /// How long the next piece may take, where it is the router that waits for it.
+    pub(super) fn patience(&self, limits: &Limits) -> Option<Duration> {
+        match self.delivery {
+            Delivery::Whole | Delivery::Unusable(_) => None,
+            Delivery::Pieces if self.intake.is_complete() => Some(PAUSE),
+            Delivery::Pieces | Delivery::Duplex => Some(limits.body_timeout),
+        }
+    }
 }
 
 impl Conversation {
@@ -57,14 +76,17 @@ impl Conversation {
         self.exchange = Some(Box::new(exchange));
         self.client = dispatch::client_at(&head.path);
         let mut headers = head.headers.clone();
-        if self.door().keys.admit(&mut headers) == Admission::Refused {
-            return Err(ApiError::unauthorized().into());
-        }
-        let endpoint = self.endpoint(&head)?;
+        let caller = match self.door().keys.admit(&mut headers) {
+            Admission::Refused => return Err(ApiError::unauthorized().into()),
+            Admission::Open => None,
+            Admission::Key(scope) => Some(scope),
+        };
+        let endpoint = self.endpoint(&head, caller).await?;
         let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let intake = Intake::new(&headers, length.unwrap_or(0), self.face.tables.limits.max_body_bytes)?;
         let mut asking = Asking {
             endpoint,
+            caller,
             came: head.headers,
             headers,
             intake,
@@ -90,15 +112,15 @@ impl Conversation {
     }
 
     /// The endpoint that takes the body of a request. Others are answered.
-    fn endpoint(&self, head: &RequestHead) -> Result<Endpoint, Stop> {
-        let json = |body: Bytes| {
-            let mut response = Response::new(body);
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            Stop::own(response)
-        };
+    async fn endpoint(&self, head: &RequestHead, caller: Option<Scope>) -> Result<Endpoint, Stop> {
+        let json = |body| Stop::own(dispatch::json_response(body));
         let path = head.path.as_str();
         match dispatch::find(&head.method, path) {
             Found::Endpoint(endpoint @ (Endpoint::Chat | Endpoint::Messages | Endpoint::CountTokens), _) => {
+                Ok(endpoint)
+            }
+            Found::Endpoint(endpoint @ (Endpoint::Respond | Endpoint::Compact | Endpoint::InputTokens), _) => {
+                self.face.responding(caller)?;
                 Ok(endpoint)
             }
             Found::Endpoint(Endpoint::Models, _) => Err(json(self.face.catalog.list.clone())),
@@ -107,26 +129,60 @@ impl Conversation {
                 let found = name.as_ref().and_then(|name| self.face.catalog.get(name));
                 Err(found.map_or_else(|| ApiError::no_model(&name.unwrap_or_default()).into(), json))
             }
-            // Responses are made and stored by the HTTP face alone.
-            Found::Endpoint(..) => Err(not_behind_envoy().into()),
+            Found::Endpoint(stored, _) => {
+                let responding = self.face.responding(caller)?;
+                let response = self.face.wait(responding.stored(stored, path, head.query.as_deref())).await?;
+                Err(Stop::own(response))
+            }
             Found::Methods(methods) => Err(ApiError::wrong_method(methods).into()),
             Found::Nothing => Err(ApiError::no_endpoint(&head.method, path.strip_suffix('/').unwrap_or(path)).into()),
         }
     }
 
     pub(super) async fn request_body(&mut self, body: HttpBody, out: &mut Vec<ProcessingResponse>) -> Result<(), Stop> {
-        let Phase::Asking(mut asking) = std::mem::replace(&mut self.phase, Phase::Over) else {
-            return Err(Stop::out_of_order());
+        let mut asking = match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Asking(asking) => asking,
+            phase => {
+                self.phase = phase;
+                return self.behind_the_request(&body, out);
+            }
         };
         if asking.is_overridden && !body.end_of_stream {
             return Err(unroutable().into());
         }
         asking.intake.push(body.body)?;
         asking.pieces += 1;
+        if asking.delivery == Delivery::Pieces && asking.pieces > MAX_PIECES {
+            return Err(ReceiveError::TooManyPieces.into());
+        }
         if body.end_of_stream || asking.delivery == Delivery::Whole {
             return self.ask(*asking, End::Piece, out).await;
         }
         self.phase = Phase::Asking(asking);
+        Ok(())
+    }
+
+    /// No piece came for as long as it may take.
+    pub(super) async fn no_more_request(
+        &mut self,
+        asking: Asking,
+        out: &mut Vec<ProcessingResponse>,
+    ) -> Result<(), Stop> {
+        if asking.delivery == Delivery::Pieces && asking.intake.is_complete() {
+            return self.ask(asking, End::Piece, out).await;
+        }
+        Err(ReceiveError::Timeout.into())
+    }
+
+    /// A piece behind the end of the request: white space, which does not go on, or nothing at all.
+    fn behind_the_request(&self, piece: &HttpBody, out: &mut Vec<ProcessingResponse>) -> Result<(), Stop> {
+        if self.modes.request != Delivery::Pieces || matches!(self.phase, Phase::New) {
+            return Err(Stop::out_of_order());
+        }
+        if !piece.body.trim_ascii().is_empty() {
+            return Err(ReceiveError::Trailing.into());
+        }
+        out.push(replies::piece(Side::Request, Bytes::new()));
         Ok(())
     }
 
@@ -147,12 +203,21 @@ impl Conversation {
         let received = asking.intake.finish()?;
         let face = std::rc::Rc::clone(&self.face);
         let exchange = self.noted()?;
-        if asking.endpoint == Endpoint::CountTokens {
-            return Err(Stop::own(face.dispatch.count_tokens(&received, exchange)?));
-        }
-        let ask = match face.dispatch.settle(client, asking.headers, received, exchange)? {
-            Settled::Own(response) => return Err(Stop::own(response)),
-            Settled::Ask(ask) => ask,
+        let (ask, behind) = match asking.endpoint {
+            Endpoint::CountTokens => return Err(Stop::own(face.dispatch.count_tokens(&received, exchange)?)),
+            Endpoint::Chat | Endpoint::Messages => {
+                match face.dispatch.settle(client, asking.headers, received, exchange)? {
+                    Settled::Own(response) => return Err(Stop::own(response)),
+                    Settled::Ask(ask) => (ask, None),
+                }
+            }
+            endpoint => {
+                let begun = face.responding(asking.caller)?.begin(endpoint, asking.headers, received, exchange);
+                match face.wait(begun).await? {
+                    Begun::Own(response) => return Err(Stop::own(response)),
+                    Begun::Ask(ask, behind) => (ask, Some(behind)),
+                }
+            }
         };
         let deadline = tokio::time::Instant::now() + timeout;
         let outbound = Outbound { headers: ask.headers, body: ask.body, rewrite: ask.rewrite, deadline };
@@ -160,7 +225,7 @@ impl Conversation {
             Sender::Proxy(handed) => handed,
             Sender::Nobody(backend, answer) => {
                 exchange.tried(backend, 1);
-                return Err(Stop::own(at_once(&face.dispatch, ask.answering, *answer, exchange).await?));
+                return Err(Stop::own(at_once(&face, ask.answering, behind, *answer, exchange).await?));
             }
         };
         exchange.tried(handed.backend, 1);
@@ -183,7 +248,7 @@ impl Conversation {
             }
         }
         out.extend(end.trailers(Side::Request));
-        self.phase = Phase::Asked(Box::new(Asked { answering: ask.answering, pending: handed.pending }));
+        self.phase = Phase::Asked(Box::new(Asked { answering: ask.answering, behind, pending: handed.pending }));
         Ok(())
     }
 }
@@ -209,31 +274,26 @@ fn changes(came: &HeaderMap, handed: &Handed, model: &'static str, length: usize
 
 /// The answer of a backend in this process.
 async fn at_once(
-    dispatch: &dispatch::Dispatch,
+    face: &Inner,
     answering: Answering,
+    behind: Option<Behind>,
     answer: Response<upstream::Body>,
     exchange: &mut Exchange,
 ) -> Result<Response<Bytes>, ApiError> {
     let (mut head, body) = answer.into_parts();
-    let handling = answering.head(dispatch, &mut head, exchange);
+    let handling = answering.head(&face.dispatch, &mut head, exchange);
     let body = Limited::new(body, MAX_WHOLE).collect().await.map_err(|_| ApiError::answer_too_large())?.to_bytes();
     match handling {
-        Handling::Whole(whole) => Ok(whole.finish(head, &body, exchange)),
-        Handling::Pass(mut passing) => {
+        Handling::Whole(whole) => face.whole(*whole, head, &body, behind, exchange).await,
+        Handling::Pass(passing) => {
+            let mut passage = Passage::new(passing, behind);
             let mut out = Out::default();
-            exchange.came(&body, passing.is_event_stream());
-            let by = passing.push(body, &mut out);
-            passing.finish(None, exchange, &mut out);
-            let body = by.into_iter().chain(std::iter::from_fn(|| out.take())).collect::<Vec<Bytes>>().concat();
-            Ok(Response::from_parts(head, body.into()))
+            exchange.came(&body, passage.is_event_stream());
+            let by = passage.push(face, body, exchange, &mut out).await;
+            passage.finish(face, exchange, &mut out).await;
+            Ok(Response::from_parts(head, gathered(by, &mut out)))
         }
     }
-}
-
-/// The HTTP face has it, this one does not.
-fn not_behind_envoy() -> ApiError {
-    let message = "the Responses API is not served behind Envoy: ask the router itself";
-    ApiError::new(StatusCode::NOT_IMPLEMENTED, ErrorReason::NotFound, message).code("not_behind_envoy")
 }
 
 /// Envoy sends bodies in a way in which they come too late.

@@ -1,6 +1,14 @@
 //! In which ways bodies come, as Envoy is configured, and how to ask for another way.
 
 use crate::extproc::wire::{BodySendMode, HeaderSendMode, ProcessingMode, ProtocolConfiguration};
+use std::time::Duration;
+
+/// A body that comes in pieces and is complete by itself has ended when nothing has come for so long: where it has trailers
+/// that Envoy does not send, nothing else tells.
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
+
+/// Bodies that are held may come in so many pieces: each one is answered, when all are there.
+pub(super) const MAX_PIECES: usize = 1 << 16;
 
 /// How a body comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,9 +54,14 @@ pub(super) fn whole_response() -> ProcessingMode {
     ProcessingMode { response_body_mode: BodySendMode::Buffered as i32, ..sent() }
 }
 
-/// Asks for the body of this response in pieces, as they come.
+/// Asks for the body of this response in pieces, as they come, and for its trailers: where there are any, nothing else tells
+/// its end.
 pub(super) fn response_in_pieces() -> ProcessingMode {
-    ProcessingMode { response_body_mode: BodySendMode::Streamed as i32, ..sent() }
+    ProcessingMode {
+        response_body_mode: BodySendMode::Streamed as i32,
+        response_trailer_mode: HeaderSendMode::Send as i32,
+        ..sent()
+    }
 }
 
 /// What is overridden is overridden as a whole, so what there is needs to be said again.

@@ -13,6 +13,7 @@ use crate::telemetry::metrics::ErrorReason;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// One HTTP request and its answer.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ pub(super) enum Phase {
     Asked(Box<Asked>),
     /// Its body.
     Answering(Box<Answer>),
+    /// Nothing that matters. What may still come of the answer's body does not go on: something else stands in its place.
+    Replaced,
     /// Nothing that matters.
     Over,
 }
@@ -88,9 +91,9 @@ impl Conversation {
             Some(Request::RequestHeaders(head)) => self.request_head(head, out).await,
             Some(Request::RequestBody(body)) => self.request_body(body, out).await,
             Some(Request::RequestTrailers(_)) => self.request_trailers(out).await,
-            Some(Request::ResponseHeaders(head)) => self.response_head(head, out),
-            Some(Request::ResponseBody(body)) => self.response_body(body, out),
-            Some(Request::ResponseTrailers(_)) => self.response_trailers(out),
+            Some(Request::ResponseHeaders(head)) => self.response_head(head, out).await,
+            Some(Request::ResponseBody(body)) => self.response_body(body, out).await,
+            Some(Request::ResponseTrailers(_)) => self.response_trailers(out).await,
             None => Err(Stop::Broken(Status::new(Code::InvalidArgument, "the message tells of no part"))),
         }
     }
@@ -104,6 +107,18 @@ impl Conversation {
         }
         self.complete();
         replies::immediate(response)
+    }
+
+    /// What comes next, and what is said where nothing does.
+    fn flow(&mut self, taken: Result<(), Stop>, replies: &mut Vec<ProcessingResponse>) -> Result<Flow, Status> {
+        let reply = match taken {
+            Ok(()) => return Ok(Flow::Continue),
+            Err(Stop::Own(response)) => self.own(*response),
+            Err(Stop::Error(error)) => self.fail(error),
+            Err(Stop::Broken(status)) => return Err(status),
+        };
+        replies.push(reply);
+        Ok(Flow::End)
     }
 
     fn fail(&mut self, error: ApiError) -> ProcessingResponse {
@@ -120,23 +135,48 @@ impl Conversation {
 
 impl processor::Exchange for Conversation {
     async fn part(&mut self, part: ProcessingRequest, replies: &mut Vec<ProcessingResponse>) -> Result<Flow, Status> {
-        let reply = match self.take(part, replies).await {
-            Ok(()) => return Ok(Flow::Continue),
-            Err(Stop::Own(response)) => self.own(*response),
-            Err(Stop::Error(error)) => self.fail(error),
-            Err(Stop::Broken(status)) => return Err(status),
+        let taken = self.take(part, replies).await;
+        self.flow(taken, replies)
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        let limits = &self.face.tables.limits;
+        match &self.phase {
+            // A stream begins with a head.
+            Phase::New => Some(limits.header_timeout),
+            Phase::Asking(asking) => asking.patience(limits),
+            Phase::Answering(answer) => answer.patience(),
+            Phase::Asked(_) | Phase::Replaced | Phase::Over => None,
+        }
+    }
+
+    async fn silence(&mut self, replies: &mut Vec<ProcessingResponse>) -> Result<Flow, Status> {
+        let taken = match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Asking(asking) => self.no_more_request(*asking, replies).await,
+            Phase::Answering(answer) => self.no_more_answer(*answer, replies).await,
+            _ => Err(ReceiveError::Timeout.into()),
         };
-        replies.push(reply);
-        Ok(Flow::End)
+        self.flow(taken, replies)
     }
 
     fn refuse(&mut self, why: Refusal) -> ProcessingResponse {
         let (status, reason, code) = match why {
+            Refusal::Silent => return self.fail(ReceiveError::Timeout.into()),
             Refusal::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, ErrorReason::BodyTooLarge, "request_too_large"),
             Refusal::TooSlow => (StatusCode::GATEWAY_TIMEOUT, ErrorReason::Timeout, "router_timeout"),
             Refusal::TooMany => (StatusCode::SERVICE_UNAVAILABLE, ErrorReason::Internal, "router_overloaded"),
         };
         self.fail(ApiError::new(status, reason, why.status().message).code(code))
+    }
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        if let (Phase::Answering(answer), Some(exchange)) =
+            (std::mem::replace(&mut self.phase, Phase::Over), self.exchange.as_deref_mut())
+        {
+            answer.close(exchange);
+        }
     }
 }
 

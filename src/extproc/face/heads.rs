@@ -11,6 +11,7 @@ pub(super) struct RequestHead {
     pub(super) method: Method,
     /// Without its query.
     pub(super) path: String,
+    pub(super) query: Option<String>,
     pub(super) headers: HeaderMap,
     /// There is no body.
     pub(super) is_all: bool,
@@ -28,8 +29,9 @@ impl RequestHead {
         let (Some(method), Some(mut path)) = (method, path) else {
             return Err(Status::new(Code::InvalidArgument, "the request has no method or no path"));
         };
-        path.truncate(path.find(['?', '#']).unwrap_or(path.len()));
-        Ok(RequestHead { method, path, headers, is_all })
+        path.truncate(path.find('#').unwrap_or(path.len()));
+        let query = path.find('?').map(|at| path.split_off(at).split_off(1));
+        Ok(RequestHead { method, path, query, headers, is_all })
     }
 }
 

@@ -1,19 +1,22 @@
 //! What the service knows of requests: it drives the core as the HTTP face does, with Envoy's parts in place of sockets.
 //!
-//! Taking a request in and handing it over is in `asking`, what becomes of the answer in `answering`; `heads` and `replies`
+//! Taking a request in and handing it over is in `asking`, what becomes of the answer in `answering` and `passage`; `heads` and `replies`
 //! translate between Envoy's messages and HTTP, `delivery` knows in which ways bodies come. Nothing in here waits for
-//! anything but the echo, which answers in this process.
+//! anything but the store of responses and the echo, which answers in this process.
 
 mod answering;
 mod asking;
 mod delivery;
 mod exchange;
 mod heads;
+mod passage;
 mod replies;
 
 use super::processor::Processor;
-use crate::dispatch::{Dispatch, Keys};
+use crate::dispatch::{ApiError, Dispatch, Keys};
 use crate::env::Env;
+use crate::responding::Responding;
+use crate::responses::store::{Scope, Store, StoreError};
 use crate::routing::Routing;
 use crate::routing::catalog::Catalog;
 use crate::table::{Listener, Tables};
@@ -39,6 +42,10 @@ struct Inner {
     catalog: Arc<Catalog>,
     upstream: Rc<Upstream>,
     recorder: Arc<Recorder>,
+    /// Where responses are stored; `None`: there is no Responses API.
+    store: Option<Store>,
+    /// How long the store may take: shorter than what is said of a message may take, so that the client can be told.
+    patience: Duration,
     /// In the order of the tables.
     doors: Vec<Door>,
     clear_route_cache: bool,
@@ -62,6 +69,7 @@ impl Face {
         env: &Env,
         upstream: Rc<Upstream>,
         recorder: Arc<Recorder>,
+        store: Option<Store>,
     ) -> Self {
         let door = |listener: &Listener| Door {
             name: listener.name,
@@ -74,6 +82,8 @@ impl Face {
             catalog,
             upstream,
             recorder,
+            store,
+            patience: tables.extproc.map_or(Duration::MAX, |service| service.message_timeout * 9 / 10),
             doors: tables.listeners.iter().map(door).collect(),
             clear_route_cache: tables.extproc.is_none_or(|service| service.clear_route_cache),
         }))
@@ -86,6 +96,20 @@ impl Inner {
     fn door(&self, metadata: &HeaderMap) -> usize {
         let named = metadata.get(LISTENER).and_then(|name| self.doors.iter().position(|door| name == door.name));
         named.or_else(|| self.doors.iter().position(|door| door.keys.are_asked_for())).unwrap_or_default()
+    }
+}
+
+impl Inner {
+    /// Serves the Responses API, where there is one.
+    fn responding(&self, caller: Option<Scope>) -> Result<Responding<'_>, ApiError> {
+        let store = self.store.as_ref().ok_or_else(ApiError::no_responses)?;
+        Ok(Responding { dispatch: &self.dispatch, store, caller })
+    }
+
+    /// Waits for what the store has a part in, as long as the client can still be told.
+    async fn wait<T, E: From<StoreError>>(&self, stored: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let late = || StoreError::Unavailable(format!("it has not answered within {:?}", self.patience));
+        tokio::time::timeout(self.patience, stored).await.unwrap_or_else(|_| Err(late().into()))
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// The messages of a caller.
 #[derive(Debug)]
@@ -49,6 +49,14 @@ impl Requests {
     pub async fn next<M: prost::Message + Default>(&mut self) -> Result<Option<M>, Broken> {
         let message = self.next_bytes().await?;
         Ok(message.map(M::decode).transpose()?)
+    }
+
+    /// The one message of a caller who has but one, and should have it ready.
+    ///
+    /// # Errors
+    /// It does not come, or cannot be read.
+    pub async fn only<M: prost::Message + Default>(&mut self) -> Result<Option<M>, Broken> {
+        timeout(self.patience, self.next()).await.map_err(|_| Broken::Slow)?
     }
 
     async fn next_bytes(&mut self) -> Result<Option<Bytes>, Broken> {
