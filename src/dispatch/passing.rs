@@ -106,6 +106,25 @@ impl Passing {
         }
     }
 
+    /// The client has left before the end: the tokens that are known of by now are paid for. Tells whether it has everything that
+    /// matters all the same.
+    pub fn abandon(&self, exchange: &mut Exchange) -> bool {
+        match self {
+            Passing::Plain(tap) | Passing::Stream(Stream { tap, .. }) => exchange.used(tap.usage()),
+            Passing::Translate(translator) => exchange.used(translator.usage()),
+        }
+        self.is_complete()
+    }
+
+    /// Whether this is a stream whose end has come by, and which told of no error.
+    pub(crate) fn is_complete(&self) -> bool {
+        match self {
+            Passing::Plain(_) => false,
+            Passing::Stream(stream) => stream.tap.is_done() && !stream.lost,
+            Passing::Translate(translator) => translator.is_done() && translator.failure().is_none(),
+        }
+    }
+
     /// Whether this is a stream of events.
     #[must_use]
     pub fn is_event_stream(&self) -> bool {

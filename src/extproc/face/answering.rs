@@ -60,6 +60,16 @@ enum Becomes {
     Other(Response<Bytes>),
 }
 
+impl Answer {
+    /// The client has left. Tells whether it has everything that matters.
+    pub(super) fn abandon(&self, exchange: &mut dispatch::Exchange) -> bool {
+        match &self.body {
+            Body::Passes(passing) => passing.abandon(exchange),
+            Body::IsHeld(_) => false,
+        }
+    }
+}
+
 impl Conversation {
     pub(super) fn response_head(&mut self, head: HttpHeaders, out: &mut Vec<ProcessingResponse>) -> Result<(), Stop> {
         let is_all = head.end_of_stream;

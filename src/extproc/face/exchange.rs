@@ -118,6 +118,17 @@ impl Conversation {
     }
 }
 
+impl Drop for Conversation {
+    /// Envoy has left, and so the client has.
+    fn drop(&mut self) {
+        if let (Phase::Answering(answer), Some(exchange)) = (&self.phase, &mut self.exchange)
+            && answer.abandon(exchange)
+        {
+            exchange.complete();
+        }
+    }
+}
+
 impl processor::Exchange for Conversation {
     async fn part(&mut self, part: ProcessingRequest, replies: &mut Vec<ProcessingResponse>) -> Result<Flow, Status> {
         let reply = match self.take(part, replies).await {
