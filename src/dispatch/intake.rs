@@ -125,7 +125,7 @@ mod tests {
     fn taken(body: &[u8], piece: usize) -> Vec<Bytes> {
         let mut intake = Intake::new(&HeaderMap::new(), 0, 1 << 20).unwrap();
         for piece in body.chunks(piece) {
-            intake.push(Bytes::copy_from_slice(piece)).unwrap();
+            intake.push(piece.to_vec().into()).unwrap();
         }
         let pieces = intake.finish().unwrap().body.into_inner();
         assert_eq!(pieces.concat(), body);
@@ -146,7 +146,7 @@ mod tests {
         let mut intake = Intake::new(&HeaderMap::new(), 0, 1 << 20).unwrap();
         let large = vec![b'x'; SMALL];
         for piece in [&b"{\"a\""[..], b":", b"\"", &large, b"\"", b",\"b\":\"", &large, &large, b"\"}"] {
-            intake.push(Bytes::copy_from_slice(piece)).unwrap();
+            intake.push(piece.to_vec().into()).unwrap();
         }
         let x = "x".repeat(SMALL);
         let expected = format!(r#"{{"a":"{x}","b":"{x}{x}"}}"#);

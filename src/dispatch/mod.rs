@@ -17,8 +17,8 @@ mod respond;
 mod routes;
 mod translate;
 
-pub(crate) use answer::MAX_WHOLE;
 pub use answer::{Answering, Handling, Whole};
+pub(crate) use answer::{MAX_WHOLE, event_stream_response};
 pub use client::Client;
 pub use error::ApiError;
 pub use exchange::Exchange;
@@ -39,7 +39,7 @@ use crate::protocol::splice::Chunks;
 use crate::routing::{self, Plan, Routing};
 use crate::table::{ModelId, Protocol, Tables};
 use crate::telemetry::metrics::Recorder;
-use crate::upstream::strip_request;
+use crate::upstream::{strip_description, strip_request};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use labels::Labels;
@@ -56,6 +56,13 @@ pub(crate) fn request_id(headers: &HeaderMap) -> HeaderValue {
         Some(id) if !id.is_empty() && id.len() <= LONGEST => id.clone(),
         _ => HeaderValue::from_str(&format!("req_{:032x}", fastrand::u128(..))).expect("hexadecimal digits"),
     }
+}
+
+/// An answer of the router's own that is JSON.
+pub(crate) fn json_response(body: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(body);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// What settles requests: one in each worker.
@@ -149,6 +156,11 @@ impl Dispatch {
             changes.bound_completion(&received.body);
         }
         headers.insert(REQUEST_ID, exchange.request_id.clone());
+        if client == Client::Responses || client.protocol() != model.protocol {
+            // What is sent is not what the client has described.
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            strip_description(&mut headers);
+        }
         let mut answering = Answering::new(client, model, plan, &received, debug, exchange);
         let name = name.start..name.end;
         let (body, rewrite) = if answering.translates() {
@@ -177,9 +189,7 @@ impl Dispatch {
         request::read(received, exchange)?;
         self.routing.knows(&exchange.requested_model)?;
         let tokens = messages::count::count(&received.body.to_bytes())?;
-        let mut response = Response::new(Bytes::from(messages::count::body(tokens)));
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Ok(response)
+        Ok(json_response(messages::count::body(tokens).into()))
     }
 
     /// Chooses the model, and counts the choice. Metadata may stand elsewhere than in the body.

@@ -3,7 +3,7 @@
 
 use super::answer::ResponseBody;
 use super::respond::{Heard, To, hear, read, take_in};
-use crate::dispatch::{ApiError, Asked, Client, Exchange};
+use crate::dispatch::{ApiError, Asked, Client, Exchange, json_response};
 use crate::protocol::responses::{compaction, list};
 use crate::responses::turn::{Turn, Want};
 use bytes::Bytes;
@@ -78,5 +78,5 @@ async fn estimate(
     wanted.store = false;
     let turn = Turn::begin(to.store, &wanted, to.caller, Want::Response).await?;
     let tokens = to.ingress.dispatch.count_chat(turn.chat.body, exchange)?;
-    Ok(super::own_json(list::input_tokens(tokens).into()))
+    Ok(json_response(list::input_tokens(tokens).into()))
 }

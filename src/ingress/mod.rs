@@ -26,7 +26,7 @@ use crate::table::{Listener, Tables};
 use crate::telemetry::metrics::Recorder;
 use crate::upstream::Upstream;
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -147,13 +147,7 @@ impl Ingress {
 }
 
 fn json(body: Bytes, exchange: Box<Exchange>) -> Response<ResponseBody> {
-    own(own_json(body), exchange)
-}
-
-fn own_json(body: Bytes) -> Response<Bytes> {
-    let mut response = Response::new(body);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    own(dispatch::json_response(body), exchange)
 }
 
 /// The router's own answer ends the exchange.

@@ -71,7 +71,7 @@ async fn answer(to: To<'_>, request: Request<Incoming>, exchange: &mut Exchange)
         Heard::Failed(response) => Ok(Answer::Own(response)),
         Heard::Told(mut told) => {
             if let Some(keep) = keep {
-                keep.store(told.encoder()).await?;
+                keep.store(told.encoder()).await.map_err(ApiError::unstored)?;
             }
             Ok(Answer::Own(told.finish(now())))
         }
@@ -85,7 +85,7 @@ pub(super) async fn take_in(
     incoming: Incoming,
     exchange: &mut Exchange,
 ) -> Result<Bytes, ApiError> {
-    let received = receive(headers, incoming, &to.ingress.tables.limits).await?;
+    let received = receive(headers, incoming, to.ingress).await?;
     exchange.bytes_in = received.body.len() as u64;
     Ok(received.body.to_bytes())
 }

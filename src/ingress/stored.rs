@@ -4,12 +4,12 @@ use super::answer::ResponseBody;
 use super::query::pairs;
 use super::respond::To;
 use crate::dispatch::Endpoint;
-use crate::dispatch::{ApiError, Client, Exchange};
+use crate::dispatch::{ApiError, Client, Exchange, event_stream_response, json_response};
 use crate::protocol::responses::list::{self, Page};
 use crate::protocol::responses::replay;
 use crate::responses::store::{Id, Record};
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header};
+use http::{Request, Response};
 use hyper::body::Incoming;
 
 /// Serves the endpoints of one stored response.
@@ -33,22 +33,18 @@ async fn answer(to: To<'_>, endpoint: Endpoint, request: &Request<Incoming>) -> 
     let query = pairs(request.uri().query());
     let query = || query.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     match endpoint {
-        Endpoint::InputItems => Ok(super::own_json(Page::read(query())?.of(&record.input_items)?)),
+        Endpoint::InputItems => Ok(json_response(Page::read(query())?.of(&record.input_items)?)),
         Endpoint::Cancel => Err(ApiError::not_in_background()),
         Endpoint::Delete => match to.store.delete(id).await? {
-            true => Ok(super::own_json(list::deleted(shown).into())),
+            true => Ok(json_response(list::deleted(shown).into())),
             // Somebody else was faster.
             false => Err(ApiError::no_response(shown)),
         },
         _ => match replay::Wanted::read(query())? {
-            None => Ok(super::own_json(record.response)),
+            None => Ok(json_response(record.response)),
             Some(wanted) => {
                 let events = replay::replay(&record.response, wanted).ok_or_else(|| ApiError::no_response(shown))?;
-                let mut response = Response::new(events);
-                let headers = response.headers_mut();
-                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-                headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-                Ok(response)
+                Ok(event_stream_response(events))
             }
         },
     }
