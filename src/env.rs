@@ -45,6 +45,12 @@ impl Env {
         if missing.is_empty() { Ok(Env(values)) } else { Err(Missing(missing)) }
     }
 
+    /// These values, by slot.
+    #[cfg(test)]
+    pub(crate) fn of(values: &[&str]) -> Env {
+        Env(values.iter().map(|value| (*value).to_owned()).collect())
+    }
+
     /// Puts a text together.
     #[must_use]
     pub fn text(&self, text: &Text) -> Cow<'static, str> {

@@ -18,7 +18,7 @@ use crate::protocol::{chat, error_body, messages, responses};
 use crate::routing::Plan;
 use crate::table::{Model, Protocol};
 use crate::telemetry::metrics::ErrorReason;
-use crate::upstream::strip_response;
+use crate::upstream::{strip_description, strip_response};
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header, response};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -121,14 +121,19 @@ impl Answering {
         let is_event_stream = status.is_success() && is_media_type(content_type, b"text/event-stream");
         // What is no JSON is no error that a client can read.
         let is_foreign = status_reason(status).is_some() && !is_media_type(content_type, b"application/json");
-        if is_foreign || (self.retells() && !(is_event_stream && self.stream)) {
-            return Handling::Whole(Box::new(Whole { answering: self, is_event_stream }));
+        // The request asked for none.
+        let coding = headers.get(header::CONTENT_ENCODING).filter(|coding| *coding != "identity").cloned();
+        if is_foreign || (self.retells() && (!(is_event_stream && self.stream) || coding.is_some())) {
+            return Handling::Whole(Box::new(Whole { answering: self, is_event_stream, coding }));
         }
         let tap = Tap::new(self.backend);
         if !is_event_stream {
             return Handling::Pass(Passing::Plain(tap));
         }
         // It becomes another, or an error event may have to be added.
+        if self.retells() || self.hides_usage {
+            strip_description(headers);
+        }
         headers.remove(header::CONTENT_LENGTH);
         set_stream_headers(headers);
         if self.retells() {
@@ -162,6 +167,14 @@ impl Answering {
     }
 }
 
+/// An event stream of the router's own.
+pub(crate) fn event_stream_response(body: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(body);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    set_stream_headers(response.headers_mut());
+    response
+}
+
 pub(super) fn set_stream_headers(headers: &mut http::HeaderMap) {
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
     headers.entry("x-accel-buffering").or_insert(HeaderValue::from_static("no"));
@@ -179,14 +192,15 @@ pub(crate) const MAX_WHOLE: usize = 256 << 20;
 pub struct Whole {
     answering: Answering,
     is_event_stream: bool,
+    /// How the body is compressed, though that was not asked for: it cannot be read.
+    coding: Option<HeaderValue>,
 }
 
 impl Whole {
     /// Makes the client's answer of the backend's.
     pub fn finish(mut self, mut head: response::Parts, body: &Bytes, exchange: &mut Exchange) -> Response<Bytes> {
-        head.headers.remove(header::CONTENT_LENGTH);
-        if status_reason(head.status).is_some() {
-            let failure = error_body::read(head.status, body);
+        strip_description(&mut head.headers);
+        if let Some(failure) = self.failure(head.status, body) {
             return self.fail(head, &failure, exchange);
         }
         let answer = self.read(body);
@@ -214,15 +228,28 @@ impl Whole {
         body: &Bytes,
         exchange: &mut Exchange,
     ) -> Result<Told, Box<Response<Bytes>>> {
-        head.headers.remove(header::CONTENT_LENGTH);
-        if status_reason(head.status).is_some() {
-            let failure = error_body::read(head.status, body);
+        strip_description(&mut head.headers);
+        if let Some(failure) = self.failure(head.status, body) {
             return Err(Box::new(self.fail(head, &failure, exchange)));
         }
         let Answering { response, stream, backend, .. } = &mut self.answering;
         let Some(context) = response.take() else { return Err(Box::new(self.finish(head, body, exchange))) };
         Told::hear(head, *backend, body, self.is_event_stream, (*context, *stream), exchange)
             .map_err(|failed| Box::new(self.fail(failed.0, &failed.1, exchange)))
+    }
+
+    /// Why there is no answer in this body.
+    fn failure(&self, status: StatusCode, body: &Bytes) -> Option<Failure> {
+        match (status_reason(status), &self.coding) {
+            (None, None) => None,
+            (Some(_), None) => Some(error_body::read(status, body)),
+            (Some(_), Some(_)) => Some(error_body::read(status, &[])),
+            (None, Some(coding)) => {
+                let coding = String::from_utf8_lossy(coding.as_bytes());
+                let message = format!("the backend's answer is compressed (`{coding}`), though that was not asked for");
+                Some(Failure::of_backend(&message))
+            }
+        }
     }
 
     fn read(&self, body: &Bytes) -> Answer {

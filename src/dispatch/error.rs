@@ -29,11 +29,22 @@ pub struct ApiError {
     pub(crate) allow: Option<&'static str>,
     /// The request body was not read to its end, so the connection cannot go on.
     pub(crate) close: bool,
+    /// A model has answered, and would be paid again: SDKs, which retry such a status, are told not to.
+    pub(crate) paid: bool,
 }
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, reason: ErrorReason, message: impl Into<Cow<'static, str>>) -> Self {
-        ApiError { status, message: message.into(), param: None, code: None, reason, allow: None, close: false }
+        ApiError {
+            status,
+            message: message.into(),
+            param: None,
+            code: None,
+            reason,
+            allow: None,
+            close: false,
+            paid: false,
+        }
     }
 
     pub(crate) fn code(self, code: &'static str) -> Self {
@@ -139,6 +150,9 @@ impl ApiError {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        if self.paid {
+            headers.insert("x-should-retry", HeaderValue::from_static("false"));
+        }
         if self.close {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -159,7 +173,8 @@ impl From<StoreError> for ApiError {
             }
             StoreError::TooLarge => {
                 let message = "the response is too large to be stored: send `store: false`";
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorReason::StoreUnavailable, message)
+                // "Insufficient Storage": must not be repeated as it is.
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, ErrorReason::StoreUnavailable, message)
                     .code("response_too_large")
             }
             StoreError::Damaged(_) => {
@@ -267,16 +282,22 @@ impl From<upstream::Error> for ApiError {
 impl From<&upstream::BodyError> for ApiError {
     fn from(error: &upstream::BodyError) -> Self {
         use upstream::BodyError;
-        let reason = match error {
-            BodyError::Broken(_) => ErrorReason::UpstreamBroken,
-            BodyError::Idle | BodyError::Deadline => ErrorReason::Timeout,
+        let (status, reason, code) = match error {
+            BodyError::Broken(_) => (StatusCode::BAD_GATEWAY, ErrorReason::UpstreamBroken, "upstream_reset"),
+            BodyError::Idle | BodyError::Deadline => {
+                (StatusCode::GATEWAY_TIMEOUT, ErrorReason::Timeout, "upstream_timeout")
+            }
         };
-        let code = if reason == ErrorReason::Timeout { "upstream_timeout" } else { "upstream_reset" };
-        Self::new(StatusCode::BAD_GATEWAY, reason, error.to_string()).code(code)
+        Self::new(status, reason, error.to_string()).code(code)
     }
 }
 
 impl ApiError {
+    /// The answer of a model is there, and could not be stored.
+    pub(crate) fn unstored(error: StoreError) -> Self {
+        ApiError { paid: true, ..error.into() }
+    }
+
     /// What was written for a backend cannot be read.
     pub(crate) fn unreadable(error: &json::Error) -> Self {
         Self::new(StatusCode::BAD_REQUEST, ErrorReason::ParseError, error.to_string())

@@ -109,6 +109,11 @@ impl Exchange {
         self.attempts = attempts;
     }
 
+    /// The answer has no body, whatever its head says.
+    pub(crate) fn is_head(&self) -> bool {
+        self.method == Method::HEAD
+    }
+
     /// The head of the answer goes out.
     pub(crate) fn answered(&mut self, status: u16) {
         self.status = Some(status);

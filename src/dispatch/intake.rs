@@ -1,23 +1,31 @@
 //! Takes in a request body piece by piece, whichever way it comes: bounded in size, checked as JSON while it arrives, and
-//! kept in the pieces it came in.
+//! kept in the pieces it came in, but for small ones, which are put together.
 
 use super::error::ApiError;
 use super::request::Received;
 use crate::protocol::json::{self, Scanner};
 use crate::protocol::splice::Chunks;
 use crate::telemetry::metrics::ErrorReason;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header};
 
 /// A body that arrives.
 #[derive(Debug)]
 pub(crate) struct Intake {
     body: Chunks,
+    /// Small pieces, put together: a body that comes byte by byte must not be one of a million pieces.
+    small: BytesMut,
     taken: u64,
     limit: u64,
     scanner: Scanner,
     scanned: Result<(), json::Error>,
 }
+
+/// Pieces below this are small.
+const SMALL: usize = 4096;
+
+/// So much is put together at most.
+const TOGETHER: usize = 64 * 1024;
 
 /// Why a request body was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +57,8 @@ impl Intake {
         if announced > limit {
             return Err(ReceiveError::TooLarge { limit });
         }
-        Ok(Intake { body: Chunks::default(), taken: 0, limit, scanner: Scanner::new(), scanned: Ok(()) })
+        let (body, small) = (Chunks::default(), BytesMut::new());
+        Ok(Intake { body, small, taken: 0, limit, scanner: Scanner::new(), scanned: Ok(()) })
     }
 
     /// Takes a piece.
@@ -62,7 +71,7 @@ impl Intake {
         // usable.
         if self.scanned.is_ok() {
             self.scanned = self.scanner.push(&piece);
-            self.body.push(piece);
+            self.keep(piece);
         }
         Ok(())
     }
@@ -73,9 +82,23 @@ impl Intake {
         self.scanned.is_ok() && self.scanner.is_complete()
     }
 
+    fn keep(&mut self, piece: Bytes) {
+        // Most bodies are one small piece.
+        if piece.len() >= SMALL || self.body.is_empty() {
+            self.body.push(self.small.split().freeze());
+            self.body.push(piece);
+            return;
+        }
+        self.small.extend_from_slice(&piece);
+        if self.small.len() >= TOGETHER {
+            self.body.push(self.small.split().freeze());
+        }
+    }
+
     /// That was all.
-    pub(crate) fn finish(self) -> Result<Received, ReceiveError> {
+    pub(crate) fn finish(mut self) -> Result<Received, ReceiveError> {
         self.scanned?;
+        self.body.push(self.small.freeze());
         Ok(Received { fields: self.scanner.finish()?, body: self.body })
     }
 }
@@ -111,5 +134,41 @@ impl From<ReceiveError> for ApiError {
                 ..ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorReason::ParseError, message)
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(body: &[u8], piece: usize) -> Vec<Bytes> {
+        let mut intake = Intake::new(&HeaderMap::new(), 0, 1 << 20).unwrap();
+        for piece in body.chunks(piece) {
+            intake.push(piece.to_vec().into()).unwrap();
+        }
+        let pieces = intake.finish().unwrap().body.into_inner();
+        assert_eq!(pieces.concat(), body);
+        pieces
+    }
+
+    #[test]
+    fn small_pieces_are_put_together() {
+        let body = format!(r#"{{"model":"m","x":"{}"}}"#, "x".repeat(500_000)).into_bytes();
+        for piece in [1, 7, 100, 4095] {
+            assert!(taken(&body, piece).len() < 20, "{piece}");
+        }
+        assert_eq!(taken(&body, SMALL).len(), body.len().div_ceil(SMALL), "large ones stay as they are");
+    }
+
+    #[test]
+    fn small_pieces_stay_in_their_place() {
+        let mut intake = Intake::new(&HeaderMap::new(), 0, 1 << 20).unwrap();
+        let large = vec![b'x'; SMALL];
+        for piece in [&b"{\"a\""[..], b":", b"\"", &large, b"\"", b",\"b\":\"", &large, &large, b"\"}"] {
+            intake.push(piece.to_vec().into()).unwrap();
+        }
+        let x = "x".repeat(SMALL);
+        let expected = format!(r#"{{"a":"{x}","b":"{x}{x}"}}"#);
+        assert_eq!(*intake.finish().unwrap().body.to_bytes(), *expected.as_bytes());
     }
 }

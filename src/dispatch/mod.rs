@@ -17,8 +17,8 @@ mod respond;
 mod routes;
 mod translate;
 
-pub(crate) use answer::MAX_WHOLE;
 pub use answer::{Answering, Handling, Whole};
+pub(crate) use answer::{MAX_WHOLE, event_stream_response};
 pub use client::Client;
 pub use error::ApiError;
 pub use exchange::Exchange;
@@ -39,7 +39,7 @@ use crate::protocol::splice::Chunks;
 use crate::routing::{self, Plan, Routing};
 use crate::table::{ModelId, Protocol, Tables};
 use crate::telemetry::metrics::Recorder;
-use crate::upstream::strip_request;
+use crate::upstream::{strip_description, strip_request};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use labels::Labels;
@@ -156,6 +156,11 @@ impl Dispatch {
             changes.bound_completion(&received.body);
         }
         headers.insert(REQUEST_ID, exchange.request_id.clone());
+        if client == Client::Responses || client.protocol() != model.protocol {
+            // What is sent is not what the client has described.
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            strip_description(&mut headers);
+        }
         let mut answering = Answering::new(client, model, plan, &received, debug, exchange);
         let name = name.start..name.end;
         let (body, rewrite) = if answering.translates() {

@@ -106,8 +106,17 @@ impl Passing {
         }
     }
 
+    /// The client has left before the end: the tokens that are known of by now are paid for. Tells whether it has everything that
+    /// matters all the same.
+    pub fn abandon(&self, exchange: &mut Exchange) -> bool {
+        match self {
+            Passing::Plain(tap) | Passing::Stream(Stream { tap, .. }) => exchange.used(tap.usage()),
+            Passing::Translate(translator) => exchange.used(translator.usage()),
+        }
+        self.is_complete()
+    }
+
     /// Whether this is a stream whose end has come by, and which told of no error.
-    #[cfg(feature = "extproc")]
     pub(crate) fn is_complete(&self) -> bool {
         match self {
             Passing::Plain(_) => false,

@@ -1,8 +1,9 @@
 //! What the decision that won does to a request: its plugins, and how its model is told to reason.
 
-use super::Dispatch;
+use super::answer::event_stream_response;
 use super::client::Client;
 use super::request::Received;
+use super::{Dispatch, json_response};
 use crate::protocol::draft::Draft;
 use crate::protocol::messages::said::Said;
 use crate::protocol::openai::Reply;
@@ -12,7 +13,7 @@ use crate::routing::plugins::{self, Effect, NoTools};
 use crate::table::{BodyChange, DecisionId, HeaderChange, PluginKind, Protocol};
 use crate::telemetry::metrics::Limit;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The router's own answer, where the decision has one.
@@ -34,13 +35,7 @@ pub(super) fn reply(
         (Protocol::Messages, false) => said.message(message).into(),
         (Protocol::Messages, true) => said.stream([message].into_iter()).concat().into(),
     };
-    let content_type = if stream { "text/event-stream" } else { "application/json" };
-    let mut response = Response::new(body);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    if stream {
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    }
-    Some(response)
+    Some(if stream { event_stream_response(body) } else { json_response(body) })
 }
 
 /// What the decision that won says in place of a model, if it does: a JSON string.

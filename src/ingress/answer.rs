@@ -6,11 +6,14 @@ use crate::protocol::out::Out;
 use crate::responding;
 use crate::responses::store::StoreError;
 use crate::responses::turn::Keep;
+use crate::telemetry::metrics::ErrorReason;
 use crate::upstream;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// From so many bytes on, what was written goes out before more is read.
 const TOGETHER: usize = 8 * 1024;
@@ -76,7 +79,11 @@ pub struct Cut;
 
 impl ResponseBody {
     /// The router's own answer, and the exchange that ends with it.
-    pub(super) fn full(bytes: Bytes, exchange: Box<Exchange>) -> Self {
+    pub(super) fn full(bytes: Bytes, mut exchange: Box<Exchange>) -> Self {
+        // hyper does not ask an empty body for anything, nor that of an answer to HEAD.
+        if bytes.is_empty() || exchange.is_head() {
+            exchange.complete();
+        }
         ResponseBody { inner: Inner::Full { bytes, exchange: Some(exchange) }, _busy: None }
     }
 
@@ -103,8 +110,12 @@ impl ResponseBody {
         ResponseBody { inner: Inner::Relay(Box::new(relay)), _busy: None }
     }
 
-    /// Keeps the connection busy until this body is gone.
-    pub(super) fn hold(self, busy: Busy) -> Self {
+    /// Keeps the connection busy until this body is gone. What the router says itself is to be taken within `timeout`.
+    pub(super) fn hold(self, busy: Busy, timeout: Duration) -> Self {
+        busy.until(match &self.inner {
+            Inner::Full { .. } => Instant::now() + timeout,
+            Inner::Relay(relay) => relay.body.deadline(),
+        });
         ResponseBody { _busy: Some(busy), ..self }
     }
 }
@@ -207,6 +218,22 @@ impl Relay {
 
     fn is_over(&self) -> bool {
         self.state == State::Ended && self.out.is_empty() && self.response.is_none()
+    }
+}
+
+impl Drop for Relay {
+    /// The client has left, or is cut off for it does not read.
+    fn drop(&mut self) {
+        if self.state != State::Running {
+            return;
+        }
+        if Instant::now() >= self.body.deadline() {
+            self.exchange.failed(ErrorReason::Timeout);
+        }
+        let is_told = self.out.is_empty() && self.response.is_none();
+        if self.passing.abandon(&mut self.exchange) && is_told {
+            self.exchange.complete();
+        }
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) async fn count(
     mut exchange: Box<Exchange>,
 ) -> Response<ResponseBody> {
     let (head, incoming) = request.into_parts();
-    let received = receive(&head.headers, incoming, &ingress.tables.limits).await.map_err(ApiError::from);
+    let received = receive(&head.headers, incoming, ingress).await.map_err(ApiError::from);
     match received.and_then(|received| ingress.dispatch.count_tokens(&received, &mut exchange)) {
         Ok(response) => super::own(response, exchange),
         Err(error) => ingress.refuse(error, client, exchange),
@@ -56,7 +56,7 @@ async fn answer(
     exchange: &mut Exchange,
 ) -> Result<Answer, ApiError> {
     let (head, incoming) = request.into_parts();
-    let received = receive(&head.headers, incoming, &ingress.tables.limits).await?;
+    let received = receive(&head.headers, incoming, ingress).await?;
     let deadline = Instant::now() + ingress.timeout;
     let ask = match ingress.dispatch.settle(client, head.headers, received, exchange)? {
         Settled::Own(response) => return Ok(Answer::Own(response)),

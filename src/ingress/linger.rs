@@ -99,7 +99,12 @@ impl AsyncWrite for Lent {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream().poll_flush(cx)
+        let patience = Rc::clone(&self.patience);
+        let flushed = self.stream().poll_flush(cx);
+        if flushed.is_ready() {
+            patience.flushed();
+        }
+        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

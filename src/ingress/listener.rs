@@ -1,7 +1,7 @@
 //! Accepts connections, and lets the running requests finish when the router stops.
 
 use super::linger::{Home, Lent, linger};
-use super::patience::Patience;
+use super::patience::{Exhausted, Patience};
 use super::{Cut, Ingress};
 use http::{Request, Version};
 use hyper::body::Incoming;
@@ -63,9 +63,15 @@ async fn connection(
     let patience = Patience::new(ingress.tables.limits.header_timeout);
     let end = tokio::select! {
         end = converse(Lent::new(stream, &home, &patience), &patience, ingress, stopping.clone()) => end,
-        () = patience.exhausted() => {
-            tracing::debug!("the client took too long for a request");
-            End::Orderly
+        exhausted = patience.exhausted() => match exhausted {
+            Exhausted::Request => {
+                tracing::debug!("the client took too long for a request");
+                End::Orderly
+            }
+            Exhausted::Answer => {
+                tracing::debug!("the client took too long for an answer");
+                End::Reset
+            }
         }
     };
     let Some(stream) = home.take() else { return };
@@ -85,7 +91,8 @@ async fn connection(
 enum End {
     /// As usual.
     Orderly,
-    /// An answer was cut whose end is that of the connection, as HTTP/1.0 has it: closed as usual, it would look complete.
+    /// An answer was cut whose end is that of the connection, as HTTP/1.0 has it: closed as usual, it would look complete. Or one
+    /// that the client does not read: closed as usual, what was written would be kept for it.
     Reset,
 }
 
@@ -100,7 +107,7 @@ async fn converse(
     let service = service_fn(|request: Request<Incoming>| {
         is_old.set(request.version() == Version::HTTP_10);
         let (ingress, busy) = (Rc::clone(&ingress), patience.begin());
-        async move { Ok::<_, Infallible>(ingress.handle(request).await.map(|body| body.hold(busy))) }
+        async move { Ok::<_, Infallible>(ingress.handle(request).await.map(|body| body.hold(busy, ingress.timeout))) }
     });
     let connection = http1::Builder::new()
         .header_read_timeout(None)

@@ -1,4 +1,5 @@
-//! How long a client may take with the head of a request, and how long it may keep a connection without one.
+//! How long a client may take with the head of a request, how long with an answer that it does not read, and how long it may
+//! keep a connection without either.
 //!
 //! They must differ: a client that begins a head and does not end it is broken or hostile, while one that keeps an idle
 //! connection does what HTTP/1.1 is for, and load balancers do so for a minute. There is one timer for a connection, and it is
@@ -14,6 +15,10 @@ use tokio::time::{Instant, sleep_until};
 /// that closes under a request.
 const IDLE: Duration = Duration::from_secs(75);
 
+/// A client that still listens when its request has taken too long is told so. Behind that, so much later at least, its connection
+/// goes.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy)]
 enum State {
@@ -21,8 +26,22 @@ enum State {
     Idle(Instant),
     /// The first byte of a head came in then. So it is with a new connection, too: who connects has something to say.
     Head(Instant),
-    /// A request is being answered; other bounds hold.
+    /// A request is being read, or a backend asked; other bounds hold.
     Busy,
+    /// The answer goes out, and must be over by then. The client may have stopped to read: nothing else is asked for then, and no
+    /// other bound is looked at.
+    Answering(Instant),
+    /// The same, and all of it has been handed over. What the client does not take keeps it from being written.
+    Writing(Instant),
+}
+
+/// What has taken too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exhausted {
+    /// A request that does not come.
+    Request,
+    /// An answer that the client does not take.
+    Answer,
 }
 
 /// What is going on at one connection.
@@ -50,6 +69,13 @@ impl Patience {
         }
     }
 
+    /// All that was handed over is written.
+    pub(super) fn flushed(&self) {
+        if let State::Writing(_) = self.state.get() {
+            self.state.set(State::Idle(Instant::now()));
+        }
+    }
+
     /// A head is complete.
     pub(super) fn begin(self: &Rc<Self>) -> Busy {
         self.state.set(State::Busy);
@@ -57,15 +83,17 @@ impl Patience {
     }
 
     /// Ends when the client has taken too long.
-    pub(super) async fn exhausted(&self) {
+    pub(super) async fn exhausted(&self) -> Exhausted {
         loop {
             let now = Instant::now();
             let check = now + self.head;
             sleep_until(match self.state.get() {
-                State::Idle(since) if since + IDLE <= now => return,
-                State::Head(since) if since + self.head <= now => return,
+                State::Idle(since) if since + IDLE <= now => return Exhausted::Request,
+                State::Head(since) if since + self.head <= now => return Exhausted::Request,
+                State::Answering(until) | State::Writing(until) if until + GRACE <= now => return Exhausted::Answer,
                 State::Idle(since) => check.min(since + IDLE),
                 State::Head(since) => since + self.head,
+                State::Answering(until) | State::Writing(until) => check.min(until + GRACE),
                 State::Busy => check,
             })
             .await;
@@ -73,9 +101,19 @@ impl Patience {
     }
 }
 
+impl Busy {
+    /// The answer begins, and must be over by then.
+    pub(super) fn until(&self, deadline: Instant) {
+        self.0.state.set(State::Answering(deadline));
+    }
+}
+
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.state.set(State::Idle(Instant::now()));
+        self.0.state.set(match self.0.state.get() {
+            State::Answering(until) => State::Writing(until),
+            _ => State::Idle(Instant::now()),
+        });
     }
 }
 
@@ -125,7 +163,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_takes_as_long_as_it_takes() {
+    async fn a_request_is_bounded_elsewhere() {
         let patience = idle();
         patience.received();
         let busy = patience.begin();
@@ -133,5 +171,44 @@ mod tests {
         assert!(long.await.is_err());
         drop(busy);
         assert_eq!(exhausted(&patience).await, IDLE.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_must_be_over_in_time() {
+        let patience = idle();
+        let busy = patience.begin();
+        busy.until(Instant::now() + Duration::from_secs(300));
+        // That one was written says nothing about the next.
+        patience.flushed();
+        let until = Instant::now() + Duration::from_secs(301);
+        assert_eq!(patience.exhausted().await, Exhausted::Answer);
+        assert_eq!(Instant::now(), until);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_not_over_before_it_is_written() {
+        let patience = idle();
+        let busy = patience.begin();
+        busy.until(Instant::now() + Duration::from_secs(300));
+        drop(busy);
+        let early = tokio::time::timeout(2 * IDLE, patience.exhausted());
+        assert!(early.await.is_err(), "an idle connection would be closed by now");
+        patience.flushed();
+        assert_eq!(exhausted(&patience).await, IDLE.as_secs());
+
+        patience.begin().until(Instant::now() + Duration::from_secs(300));
+        assert_eq!(patience.exhausted().await, Exhausted::Answer);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_that_was_set_before_the_answer_began() {
+        let patience = idle();
+        let busy = patience.begin();
+        let began = Instant::now();
+        let (end, ()) = tokio::join!(patience.exhausted(), async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            busy.until(began + Duration::from_secs(2));
+        });
+        assert_eq!((end, began.elapsed()), (Exhausted::Answer, HEAD));
     }
 }

@@ -53,7 +53,7 @@ async fn answer(
     exchange: &mut Exchange,
 ) -> Result<Answer, ApiError> {
     let (head, incoming) = request.into_parts();
-    let received = receive(&head.headers, incoming, &ingress.tables.limits).await?;
+    let received = receive(&head.headers, incoming, ingress).await?;
     let deadline = Instant::now() + ingress.timeout;
     let (ask, behind) = match to.begin(endpoint, head.headers, received, exchange).await? {
         Begun::Own(response) => return Ok(Answer::Own(response)),

@@ -12,6 +12,13 @@ use std::fmt;
 /// Arrays and objects may nest this deep.
 pub const MAX_DEPTH: u8 = 127;
 
+/// An array or object may have this many items. Bodies with far fewer bytes than they may have could otherwise have so many that
+/// noting them would take many times the memory of the body.
+pub const MAX_ITEMS: u32 = 100_000;
+
+/// Below this depth nothing is ever noted item by item, so it is not counted either.
+const COUNTED_DEPTH: usize = 8;
+
 /// Top-level fields whose place is noted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
@@ -154,6 +161,12 @@ pub enum Error {
         /// Offset of the bracket.
         at: usize,
     },
+    /// An array or object has too many items.
+    #[error("malformed JSON body: more than {MAX_ITEMS} items in one array or object at byte {at}")]
+    TooMany {
+        /// Offset of the comma behind the last one that may be there.
+        at: usize,
+    },
     /// A noted field stands twice: two readers could see two different values.
     #[error("field `{}` stands twice", .field.key())]
     Duplicate {
@@ -173,6 +186,8 @@ pub struct Scanner {
     depth: u8,
     /// Bit `d` tells whether the container at depth `d + 1` is an object.
     objects: u128,
+    /// At each depth, the commas of the container that is open there.
+    commas: [u32; COUNTED_DEPTH],
     key: Key,
     /// The top-level field whose value is being read.
     open: Option<(Field, usize, Kind)>,
@@ -265,6 +280,7 @@ impl Scanner {
             offset: 0,
             depth: 0,
             objects: 0,
+            commas: [0; COUNTED_DEPTH],
             key: Key::EMPTY,
             open: None,
             fields: Fields([None; Field::COUNT]),
@@ -417,6 +433,9 @@ impl Scanner {
             } else {
                 self.objects &= !bit;
             }
+            if let Some(commas) = self.commas.get_mut(usize::from(self.depth)) {
+                *commas = 0;
+            }
             self.depth += 1;
         }
         self.state = state;
@@ -429,8 +448,15 @@ impl Scanner {
 
     fn after_value(&mut self, byte: u8, at: usize) -> Result<(), Error> {
         match (byte, self.in_object()) {
-            (b',', true) => self.state = State::Key,
-            (b',', false) => self.state = State::Value,
+            (b',', in_object) => {
+                if let Some(commas) = self.commas.get_mut(usize::from(self.depth) - 1) {
+                    *commas += 1;
+                    if *commas >= MAX_ITEMS {
+                        return Err(Error::TooMany { at });
+                    }
+                }
+                self.state = if in_object { State::Key } else { State::Value };
+            }
             (b'}', true) | (b']', false) => return self.close(at),
             (_, true) => return Err(Error::Syntax { at, expected: "`,` or `}`" }),
             (_, false) => return Err(Error::Syntax { at, expected: "`,` or `]`" }),

@@ -27,12 +27,20 @@ impl Edit {
 pub struct Chunks {
     chunks: Vec<Bytes>,
     len: usize,
+    /// Where every [`STRIDE`]-th piece begins, but the first. Most bodies have so few pieces that nothing is noted.
+    marks: Vec<usize>,
 }
+
+/// A range is found without a walk over all pieces before it, however many they are.
+const STRIDE: usize = 16;
 
 impl Chunks {
     /// Appends a piece.
     pub fn push(&mut self, chunk: Bytes) {
         if !chunk.is_empty() {
+            if !self.chunks.is_empty() && self.chunks.len().is_multiple_of(STRIDE) {
+                self.marks.push(self.len);
+            }
             self.len += chunk.len();
             self.chunks.push(chunk);
         }
@@ -59,31 +67,31 @@ impl Chunks {
     /// The bytes of a range: borrowed where they stand in one piece. The range must lie within the body.
     #[must_use]
     pub fn range(&self, range: Range<usize>) -> Cow<'_, [u8]> {
-        let mut before = 0;
-        let mut copied = Vec::new();
-        for chunk in &self.chunks {
-            let start = range.start.saturating_sub(before).min(chunk.len());
-            let end = range.end.saturating_sub(before).min(chunk.len());
-            if range.start >= before && end - start == range.len() {
-                return Cow::Borrowed(&chunk[start..end]);
-            }
-            copied.extend_from_slice(&chunk[start..end]);
-            before += chunk.len();
+        let len = range.len();
+        let mut pieces = self.pieces(range);
+        let first = pieces.next().unwrap_or_default();
+        if first.len() == len {
+            return Cow::Borrowed(first);
         }
+        let mut copied = Vec::with_capacity(len);
+        copied.extend_from_slice(first);
+        pieces.for_each(|piece| copied.extend_from_slice(piece));
         Cow::Owned(copied)
     }
 
     /// The bytes of a range in the pieces in which they stand. The range must lie within the body.
     pub fn pieces(&self, range: Range<usize>) -> impl Iterator<Item = &[u8]> {
-        self.chunks
-            .iter()
-            .scan(0, move |before, chunk| {
-                let start = range.start.saturating_sub(*before).min(chunk.len());
-                let end = range.end.saturating_sub(*before).min(chunk.len());
-                *before += chunk.len();
-                Some(&chunk[start..end.max(start)])
-            })
-            .filter(|piece| !piece.is_empty())
+        let marks = self.marks.partition_point(|mark| *mark <= range.start);
+        let mut before = marks.checked_sub(1).map_or(0, |last| self.marks[last]);
+        let mut chunks = self.chunks[marks * STRIDE..].iter();
+        std::iter::from_fn(move || {
+            let chunk = (before < range.end).then(|| chunks.next()).flatten()?;
+            let start = range.start.saturating_sub(before).min(chunk.len());
+            let end = (range.end - before).min(chunk.len());
+            before += chunk.len();
+            Some(&chunk[start..end.max(start)])
+        })
+        .filter(|piece| !piece.is_empty())
     }
 
     /// All of it in one piece: without a copy where it is one.
@@ -119,7 +127,7 @@ impl Chunks {
     /// do not overlap; of several insertions at one place the first one given comes first.
     #[must_use]
     pub fn edited(&self, edits: &[Edit]) -> Chunks {
-        let mut out = Chunks { chunks: Vec::with_capacity(self.chunks.len() + 2 * edits.len()), len: 0 };
+        let mut out = Chunks { chunks: Vec::with_capacity(self.chunks.len() + 2 * edits.len()), ..Chunks::default() };
         let mut rest = Rest { chunks: &self.chunks, taken: 0, at: 0 };
         for edit in edits {
             debug_assert!(rest.at <= edit.range.start && edit.range.start <= edit.range.end, "edits are in order");

@@ -116,7 +116,7 @@ impl Behind {
         match self {
             Behind::Store(keep) => {
                 if let Some(keep) = keep {
-                    keep.store(told.encoder()).await?;
+                    keep.store(told.encoder()).await.map_err(ApiError::unstored)?;
                 }
                 Ok(told.finish(now()))
             }

@@ -2,12 +2,12 @@
 
 use super::Responding;
 use super::query::pairs;
-use crate::dispatch::{ApiError, Endpoint, json_response};
+use crate::dispatch::{ApiError, Endpoint, event_stream_response, json_response};
 use crate::protocol::responses::list::{self, Page};
 use crate::protocol::responses::replay;
 use crate::responses::store::{Id, Record};
 use bytes::Bytes;
-use http::{HeaderValue, Response, header};
+use http::Response;
 
 impl Responding<'_> {
     /// Serves the endpoints of one stored response.
@@ -36,11 +36,7 @@ impl Responding<'_> {
                 Some(wanted) => {
                     let events =
                         replay::replay(&record.response, wanted).ok_or_else(|| ApiError::no_response(shown))?;
-                    let mut response = Response::new(events);
-                    let headers = response.headers_mut();
-                    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-                    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-                    Ok(response)
+                    Ok(event_stream_response(events))
                 }
             },
         }

@@ -77,6 +77,12 @@ impl Source {
 }
 
 impl Body {
+    /// When the whole exchange must be over.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
     /// The response is over: its connection can serve another.
     fn release(&mut self) {
         let source = std::mem::replace(&mut self.source, Source::Over);

@@ -6,7 +6,7 @@ use super::health::Health;
 use super::outside::Clusters;
 use super::tls::Tls;
 use crate::env::Env;
-use crate::table::{Backend, BackendId, Endpoint, Http, Tables, Url};
+use crate::table::{Backend, BackendId, Endpoint, EnvVar, Http, Piece, Tables, Text, Url};
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
@@ -69,7 +69,7 @@ impl Fleet {
             let place = match &backend.endpoint {
                 Endpoint::Echo { token_delay } => Place::Echo { token_delay: *token_delay },
                 Endpoint::Http(http) => Place::Http(
-                    server(http, env, || Tls::shared(&mut tls, ca_file))
+                    server(http, (env, tables.env), || Tls::shared(&mut tls, ca_file))
                         .map_err(|problem| FleetError { backend: backend.name, problem })?,
                 ),
             };
@@ -110,11 +110,15 @@ impl Tls {
     }
 }
 
-fn server(http: &Http, env: &Env, tls: impl FnOnce() -> Result<Tls, String>) -> Result<Server, String> {
-    let place = Location::of(&http.url, env)?;
+fn server(
+    http: &Http,
+    (env, vars): (&Env, &[EnvVar]),
+    tls: impl FnOnce() -> Result<Tls, String>,
+) -> Result<Server, String> {
+    let place = Location::of(&http.url, env, vars)?;
     let mut headers = Vec::with_capacity(http.headers.len());
     for (name, value) in http.headers {
-        headers.push((header_name(name)?, header_value(name, &env.text(value), false)?));
+        headers.push((header_name(name)?, header_value(name, &env.text(value), true)?));
     }
     let auth = match &http.auth {
         None => None,
@@ -156,7 +160,7 @@ struct Location {
 }
 
 impl Location {
-    fn of(url: &Url, env: &Env) -> Result<Self, String> {
+    fn of(url: &Url, env: &Env, vars: &[EnvVar]) -> Result<Self, String> {
         match url {
             Url::Baked { tls, host, port, authority, path } => Ok(Location {
                 tls: *tls,
@@ -166,37 +170,43 @@ impl Location {
                 path: (*path).to_owned(),
             }),
             Url::Env { base, tls, suffix, replace_path, query } => {
+                // What the environment says may hold credentials.
                 Location::join(&env.text(base), *tls, suffix, *replace_path, *query)
+                    .map_err(|problem| format!("`{}`, as the environment has it, {problem}", as_written(base, vars)))
             }
         }
     }
 
     /// `base` + `suffix` + `query`. The same rules hold at build time for URLs without environment references.
-    fn join(base: &str, tls: bool, suffix: &str, replace_path: bool, query: Option<&str>) -> Result<Self, String> {
+    fn join(
+        base: &str,
+        tls: bool,
+        suffix: &str,
+        replace_path: bool,
+        query: Option<&str>,
+    ) -> Result<Self, &'static str> {
         let (scheme, rest) =
             base.trim().split_once("://").unwrap_or_else(|| (if tls { "https" } else { "http" }, base.trim()));
         let tls = match scheme.to_ascii_lowercase().as_str() {
             "https" => true,
             "http" => false,
-            _ => return Err(format!("`{scheme}` is no scheme for a backend: http or https")),
+            _ => return Err("has another scheme than http or https"),
         };
-        let uri: http::Uri = format!("http://{rest}").parse().map_err(|e| format!("`{base}` is no URL: {e}"))?;
+        let uri: http::Uri = format!("http://{rest}").parse().map_err(|_| "is no URL")?;
         if uri.query().is_some() {
-            return Err("a base URL must not have a query".to_owned());
+            return Err("has a query, which a base URL must not");
         }
         let authority = uri.authority().filter(|authority| !authority.host().is_empty());
-        let authority = authority.ok_or_else(|| format!("`{base}` names no host"))?;
+        let authority = authority.ok_or("names no host")?;
         if authority.as_str().contains('@') {
-            return Err("a base URL must not hold credentials".to_owned());
+            return Err("holds credentials, which a base URL must not");
         }
         let default_port = if tls { 443 } else { 80 };
         let host = authority.host();
         // Not `port_u16()`: it takes a port that is none, such as 99999, for one that is not there.
         let port = match authority.as_str().strip_prefix(host).and_then(|rest| rest.strip_prefix(':')) {
             None => default_port,
-            Some(port) => {
-                port.parse().ok().filter(|port| *port > 0).ok_or_else(|| format!("`{port}` is no TCP port"))?
-            }
+            Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or("has a port that is no TCP port")?,
         };
         let prefix = if replace_path { "" } else { under(uri.path(), suffix) };
         let query = query.map_or_else(String::new, |query| format!("?{query}"));
@@ -207,6 +217,20 @@ impl Location {
             authority: if port == default_port { host.to_owned() } else { format!("{host}:{port}") },
             path: format!("{prefix}{suffix}{query}"),
         })
+    }
+}
+
+/// A text as the configuration has it, with the names of its variables.
+fn as_written(text: &Text, vars: &[EnvVar]) -> String {
+    match text {
+        Text::Baked(text) => (*text).to_owned(),
+        Text::Env(pieces) => pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Literal(literal) => (*literal).to_owned(),
+                Piece::Var(slot) => format!("${{{}}}", vars[usize::from(slot.0)].name),
+            })
+            .collect(),
     }
 }
 
@@ -225,7 +249,8 @@ fn under<'p>(path: &'p str, suffix: &str) -> &'p str {
 
 #[cfg(test)]
 mod tests {
-    use super::Location;
+    use super::*;
+    use crate::table::EnvSlot;
 
     #[track_caller]
     fn check(base: &str, suffix: &str, replace_path: bool, query: Option<&str>, expected: Result<&str, &str>) {
@@ -249,8 +274,8 @@ mod tests {
             check(base, "/v1/messages", false, None, Ok("tls a:443 a /v1/messages"));
         }
         check("h/anthropic/v1/", "/v1/messages", false, None, Ok("tcp h:80 h /anthropic/v1/messages"));
-        check("ftp://h", chat, false, None, Err("no scheme"));
-        check("http://h:99999/v1", chat, false, None, Err("`99999` is no TCP port"));
+        check("ftp://h", chat, false, None, Err("scheme"));
+        check("http://h:99999/v1", chat, false, None, Err("no TCP port"));
         check("h:port", chat, false, None, Err("no TCP port"));
         check("[::1]:0", chat, false, None, Err("no TCP port"));
         check("http://h:/v1", chat, false, None, Err("no TCP port"));
@@ -258,5 +283,21 @@ mod tests {
         check("http://h/v1?x=1", chat, false, None, Err("query"));
         check("http://user:pass@h/v1", chat, false, None, Err("credentials"));
         check("", chat, false, None, Err("URL"));
+    }
+
+    /// Nothing of what the environment says is shown: it may hold a password.
+    #[test]
+    fn a_wrong_url_is_named_and_not_shown() {
+        const VARS: &[EnvVar] =
+            &[EnvVar { name: "BASE", default: None, empty_is_unset: true, secret: false, wanted_by: &[] }];
+        let base = Text::Env(&[Piece::Literal("http://"), Piece::Var(EnvSlot(0)), Piece::Literal("/v1")]);
+        let url = Url::Env { base, tls: false, suffix: "/x", replace_path: false, query: None };
+        for value in ["me:hunter2@h", "me:hunter2@", "h:hunter2", "h?hunter2", "h hunter2", ""] {
+            let problem = Location::of(&url, &Env::of(&[value]), VARS).unwrap_err();
+            assert!(
+                problem.starts_with("`http://${BASE}/v1`, as the environment has it, ") && !problem.contains("ter2"),
+                "{problem}"
+            );
+        }
     }
 }

@@ -48,6 +48,24 @@ pub fn strip_response(headers: &mut HeaderMap) {
     strip_internal(headers, |name| name.starts_with("x-vsr-"));
 }
 
+/// Tell of the bytes of a body, and not of what it says.
+const DESCRIPTION: [HeaderName; 7] = [
+    header::CONTENT_LENGTH,
+    header::CONTENT_ENCODING,
+    header::ETAG,
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("digest"),
+];
+
+/// Removes from a head what is not true any more when another body takes the place of its own.
+pub fn strip_description(headers: &mut HeaderMap) {
+    for name in &DESCRIPTION {
+        headers.remove(name);
+    }
+}
+
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if let Some(listed) = listed_in_connection(headers) {
         for name in listed {
@@ -130,6 +148,25 @@ mod tests {
                 ("x-stainless-lang", "python"),
             ],
             &["content-type", "authorization", "x-user-agent-key-id", "traceparent", "x-stainless-lang"],
+        );
+    }
+
+    #[test]
+    fn other_bodies() {
+        check(
+            strip_description,
+            &[
+                ("content-type", "application/json"),
+                ("content-length", "1"),
+                ("content-encoding", "gzip"),
+                ("etag", "\"e\""),
+                ("content-md5", "x"),
+                ("digest", "x"),
+                ("content-digest", "x"),
+                ("repr-digest", "x"),
+                ("retry-after", "1"),
+            ],
+            &["content-type", "retry-after"],
         );
     }
 

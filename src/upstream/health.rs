@@ -12,6 +12,7 @@ use http::{HeaderValue, Method, Request, header};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
+use tokio::time::timeout;
 
 /// The health of one backend.
 #[derive(Debug)]
@@ -57,7 +58,7 @@ impl Health {
 
     pub(super) fn succeeded(&self) {
         // A load first: a store would take the cache line from the other workers on every request.
-        if self.failures.load(Relaxed) != 0 {
+        if self.failures.load(Relaxed) != 0 || self.ejections.load(Relaxed) != 0 {
             self.failures.store(0, Relaxed);
             self.ejections.store(0, Relaxed);
         }
@@ -106,7 +107,7 @@ async fn check_one(fleet: &Fleet, backend: &crate::table::Backend, check: Health
     let member = fleet.member(backend.id);
     let Place::Http(server) = &member.place else { return };
     loop {
-        let answers = matches!(tokio::time::timeout(check.timeout, ask(server, check.path)).await, Ok(true));
+        let answers = matches!(timeout(check.timeout, ask(server, check)).await, Ok(true));
         if member.health.answers.swap(answers, Relaxed) != answers {
             let state = if answers { "healthy" } else { "unhealthy" };
             tracing::warn!(backend = backend.name, state, "health check changed its mind");
@@ -115,9 +116,9 @@ async fn check_one(fleet: &Fleet, backend: &crate::table::Backend, check: Health
     }
 }
 
-/// Whether `GET path` is answered with a 2xx.
-async fn ask(server: &Server, path: &'static str) -> bool {
-    let Some(mut connection) = open(&server.address).await else { return false };
+/// Whether a `GET` is answered with a 2xx.
+async fn ask(server: &Server, HealthCheck { path, timeout, .. }: HealthCheck) -> bool {
+    let Some(mut connection) = open(&server.address, tokio::time::Instant::now() + timeout).await else { return false };
     let request = Request::builder()
         .method(Method::GET)
         .uri(path)
@@ -128,8 +129,8 @@ async fn ask(server: &Server, path: &'static str) -> bool {
     connection.send(&request).await.is_ok_and(|response| response.status().is_success())
 }
 
-async fn open(address: &Address) -> Option<Connection> {
-    Some(Connection::new(address.connect().await.ok()?))
+async fn open(address: &Address, until: tokio::time::Instant) -> Option<Connection> {
+    Some(Connection::new(address.connect(until).await.ok()?))
 }
 
 #[cfg(test)]
@@ -148,6 +149,18 @@ mod tests {
         assert!(health.is_ejected() && !health.is_available());
         assert!(!health.failed(&ejection), "an ejected backend is not ejected again");
         assert_eq!(health.eject(&ejection), Duration::from_secs(120));
+    }
+
+    #[test]
+    fn a_success_makes_the_next_ejection_a_short_one() {
+        let ejection = Ejection { consecutive_5xx: 1, base_time: Duration::from_millis(5), max_percent: 100 };
+        let health = Health::new();
+        for _ in 0..3 {
+            assert!(health.failed(&ejection));
+            assert_eq!(health.eject(&ejection), Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(20));
+            health.succeeded();
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod tls;
 
 pub use body::{Body, BodyError};
 pub use fleet::{Fleet, FleetError};
-pub use head::{CREDENTIALS, strip_request, strip_response};
+pub use head::{CREDENTIALS, strip_description, strip_request, strip_response};
 pub use health::check_forever;
 #[cfg(feature = "extproc")]
 pub use outside::{Handed, Pending, Sender};
@@ -39,7 +39,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 /// Which version of Anthropic's protocol a request is written in.
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
@@ -180,9 +180,7 @@ impl Upstream {
                 let first_byte = self.tables.limits.first_byte_timeout.map(|bound| Instant::now() + bound);
                 let until = first_byte.map_or(outbound.deadline, |bound| bound.min(outbound.deadline));
                 let request = server.request(model.protocol, headers, body);
-                timeout_at(until, self.exchange(backend.id, server, &request))
-                    .await
-                    .unwrap_or(Err(Error::FirstByteTimeout))
+                self.exchange(backend.id, server, &request, until).await
             }
         };
         let outcome = match &answer {
@@ -204,27 +202,30 @@ impl Upstream {
         outbound.rewrite.apply(&outbound.body, nth, &name)
     }
 
-    /// Sends a request on an idle connection, or a new one.
+    /// Sends a request on an idle connection, or a new one. The head of the answer must be there at `until`.
     async fn exchange(
         &self,
         id: BackendId,
         server: &Server,
         request: &Request<Chunks>,
+        until: Instant,
     ) -> Result<Response<body::Source>, Error> {
         while let Some(mut connection) = poll_fn(|cx| Poll::Ready(self.pool.take(id, cx))).await {
             // An idle connection may be closed by the backend at the very moment that it is used: that is no failure of
             // the backend, and a new connection tells.
-            match connection.send(request).await {
+            match timeout_at(until, connection.send(request)).await.map_err(|_| Error::FirstByteTimeout)? {
                 Ok(response) => return Ok(response.map(|()| body::Source::Http(connection))),
                 Err(SendError::Unsent) => continue,
                 Err(SendError::Broken(error)) if error.closed_before_answer() => break,
                 Err(SendError::Broken(error)) => return Err(Error::Reset(Some(error))),
             }
         }
-        let connecting = timeout(self.tables.limits.connect_timeout, server.address.connect());
+        // As long as there is no connection, the backend cannot be at work, whichever bound comes first.
+        let connected = until.min(Instant::now() + self.tables.limits.connect_timeout);
+        let connecting = timeout_at(connected, server.address.connect(connected));
         let stream = connecting.await.map_err(|_| Error::ConnectTimeout)?.map_err(Error::Connect)?;
         let mut connection = Connection::new(stream);
-        match connection.send(request).await {
+        match timeout_at(until, connection.send(request)).await.map_err(|_| Error::FirstByteTimeout)? {
             Ok(response) => Ok(response.map(|()| body::Source::Http(connection))),
             Err(SendError::Unsent) => Err(Error::Reset(None)),
             Err(SendError::Broken(error)) => Err(Error::Reset(Some(error))),

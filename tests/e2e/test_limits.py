@@ -1,5 +1,6 @@
 """Bounds in size and time: every one of them ends in an answer that says so."""
 
+import json
 import socket
 import time
 
@@ -7,7 +8,7 @@ import openai
 import pytest
 from conftest import sdk
 from raw import Raw, address, ask, chat, eventually, request
-from upstream import answer, completion
+from upstream import END, answer, completion, piece, stream
 
 POST = b"POST /v1/chat/completions HTTP/1.1\r\nhost: r\r\n"
 LARGE = chat("alpha", "x" * (2 << 20))
@@ -93,6 +94,28 @@ def test_a_body_of_just_the_limit(router, a):
     assert ask(router, body).status == 200
     assert ask(router, body + b" ").status == 413
     assert len(a.requests) == 1
+
+
+@pytest.mark.parametrize("frame", [1, 100, 5000])
+def test_a_body_in_many_pieces(router, a, frame):
+    """However a client cuts it, finding the members of an object takes about as long as reading them."""
+    body = json.dumps(chat("alpha", stream=True, stream_options={f"x{i}": 0 for i in range(60_000)})).encode()
+    assert 600_000 < len(body) < 1 << 20
+    pieces = (body[at : at + frame] for at in range(0, len(body), frame))
+    a.script = stream("x")
+    with Raw(router, timeout=20) as raw:
+        raw.send(POST + b"transfer-encoding: chunked\r\n\r\n" + b"".join(map(piece, pieces)) + END)
+        started = time.monotonic()
+        assert raw.response().status == 200
+        assert time.monotonic() - started < 3
+    assert a.last.json() == json.loads(body) | {"model": "vendor/alpha-2025"}
+
+
+def test_a_body_of_too_many_items(router, a):
+    body = b'{"model":"alpha","messages":[' + b"0," * 100_000 + b"0]}"
+    response = ask(router, body)
+    assert response.status == 400 and "more than 100000 items" in response.json()["error"]["message"]
+    assert not a.requests
 
 
 def test_a_body_that_does_not_come(router, a):

@@ -171,6 +171,7 @@ impl processor::Exchange for Conversation {
 }
 
 impl Drop for Conversation {
+    /// Envoy has said everything, or has left, and so the client has.
     fn drop(&mut self) {
         if let (Phase::Answering(answer), Some(exchange)) =
             (std::mem::replace(&mut self.phase, Phase::Over), self.exchange.as_deref_mut())

@@ -59,6 +59,8 @@ impl Passage {
         let is_complete = self.passing.is_complete() && self.response.is_none();
         if is_complete || !self.passing.is_event_stream() {
             self.passing.finish(None, exchange, &mut Out::default());
+        } else {
+            self.passing.abandon(exchange);
         }
         is_complete
     }

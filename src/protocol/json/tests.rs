@@ -88,6 +88,27 @@ fn bounds_the_depth() {
     check_error(&nested(usize::from(MAX_DEPTH) + 1), Error::TooDeep { at: 131 });
 }
 
+#[test]
+fn bounds_the_items_of_one_container() {
+    let (most, members) = (MAX_ITEMS as usize, |count| vec!["\"\":0"; count].join(","));
+    let elements = |count| vec!["0"; count].join(",");
+    for (before, items, after) in [
+        ("{", members(most), "}"),
+        ("{\"a\":[1,2,3],\"b\":[", elements(most), "],\"c\":[1]}"),
+        ("{\"a\":{\"b\":[{", members(most), "},{}]}}"),
+    ] {
+        assert!(scan(&[before.as_bytes(), items.as_bytes(), after.as_bytes()]).is_ok(), "{before}");
+        let at = before.len() + items.len();
+        let one_more = [before, &items, ",", after].concat();
+        assert_eq!(scan(&[one_more.as_bytes()]), Err(Error::TooMany { at }), "{before}");
+    }
+    // Items of several containers do not add up.
+    let half = elements(most / 2);
+    assert!(scan(&[format!("{{\"a\":[[{half}],[{half}],[{half}]]}}").as_bytes()]).is_ok());
+    let row = [&half[..]; 3].join("],[");
+    assert!(scan(&[format!("{{\"a\":[[{row}]]}}").as_bytes()]).is_ok());
+}
+
 fn json_value() -> impl Strategy<Value = serde_json::Value> {
     let leaf = prop_oneof![
         Just(serde_json::Value::Null),

@@ -32,6 +32,25 @@ fn a_range_in_one_piece_is_borrowed() {
     assert_eq!(&*chunks.range(0..6), b"abcdef");
 }
 
+/// Every range of a body in more pieces than are walked over, and all of them together.
+#[test]
+fn ranges_of_many_pieces() {
+    let body: Vec<u8> = (0..150).collect();
+    for step in [1, 2, 7] {
+        let cuts: Vec<usize> = (0..body.len()).step_by(step).collect();
+        let chunks = chunked(&body, &cuts);
+        for start in 0..=body.len() {
+            for end in start..=body.len() {
+                assert_eq!(*chunks.range(start..end), body[start..end], "{step}: {start}..{end}");
+                assert_eq!(chunks.pieces(start..end).collect::<Vec<_>>().concat(), body[start..end]);
+            }
+        }
+        let longer = chunks.edited(&[Edit::insert(3, "abc"), Edit { range: 90..140, with: Bytes::new() }]);
+        assert_eq!(*longer.range(60..70), body[57..67]);
+        assert_eq!(*longer.range(93..103), body[140..150]);
+    }
+}
+
 proptest! {
     /// Any JSON around the model, any white space, any spelling of key and value, any cut: only the value changes.
     #[test]
