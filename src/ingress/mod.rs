@@ -13,6 +13,7 @@ mod patience;
 mod query;
 mod respond;
 mod stored;
+mod websocket;
 
 pub use answer::{Cut, ResponseBody};
 pub use listener::serve;
@@ -123,8 +124,9 @@ impl Ingress {
         let Some(store) = &self.store else {
             return self.refuse(ApiError::no_responses(), Client::Responses, exchange);
         };
-        let to = respond::To { ingress: self, store, caller };
+        let to = respond::To { ingress: self, store, recent: None, caller };
         match endpoint {
+            Endpoint::Converse => websocket::open(self, &request, caller, exchange),
             Endpoint::Respond => respond::respond(to, request, exchange).await,
             Endpoint::Compact => compact::compact(to, request, exchange).await,
             Endpoint::InputTokens => compact::count(to, request, exchange).await,

@@ -8,8 +8,9 @@ use super::body::receive;
 use crate::dispatch::{ApiError, Asked, Client, Exchange, Handling, Passing, SettledResponse, Told};
 use crate::protocol::responses::request::Request as Wanted;
 use crate::protocol::splice::Chunks;
+use crate::responses::recent::Recent;
 use crate::responses::store::{Scope, Store, now};
-use crate::responses::turn::{Keep, Turn, Want};
+use crate::responses::turn::{Keep, Memory, Turn, Want};
 use crate::upstream;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -21,7 +22,16 @@ use tokio::time::Instant;
 pub(super) struct To<'a> {
     pub(super) ingress: &'a Ingress,
     pub(super) store: &'a Store,
+    /// What the connection remembers, where that is any use.
+    pub(super) recent: Option<&'a Recent>,
     pub(super) caller: Option<Scope>,
+}
+
+impl<'a> To<'a> {
+    /// Where conversations are.
+    pub(super) fn memory(self) -> Memory<'a> {
+        Memory { store: self.store, recent: self.recent }
+    }
 }
 
 /// Who answers.
@@ -44,13 +54,42 @@ pub(super) enum Heard {
     Failed(Response<Bytes>),
 }
 
+/// What is done with a request for a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// It is answered.
+    Answer,
+    /// It only becomes something to go on from.
+    Prepare,
+}
+
 /// Answers a request for a response.
 pub(super) async fn respond(
     to: To<'_>,
     request: Request<Incoming>,
     mut exchange: Box<Exchange>,
 ) -> Response<ResponseBody> {
-    match answer(to, request, &mut exchange).await {
+    let (head, incoming) = request.into_parts();
+    let body = match take_in(to, &head.headers, incoming, &mut exchange).await {
+        Ok(body) => body,
+        Err(error) => return to.ingress.refuse(error, Client::Responses, exchange),
+    };
+    match Wanted::read(&body) {
+        Ok(wanted) => create(to, head.headers, &wanted, Deed::Answer, exchange).await,
+        Err(error) => to.ingress.refuse(error.into(), Client::Responses, exchange),
+    }
+}
+
+/// Makes the response that is wanted.
+pub(super) async fn create(
+    to: To<'_>,
+    headers: HeaderMap,
+    wanted: &Wanted<'_>,
+    deed: Deed,
+    mut exchange: Box<Exchange>,
+) -> Response<ResponseBody> {
+    note(wanted, &mut exchange);
+    match answer(to, headers, wanted, deed, &mut exchange).await {
         Ok(Answer::Own(response)) => super::own(response, exchange),
         Ok(Answer::Backend(response, passing, keep)) => {
             response.map(|body| ResponseBody::respond(body, passing, keep, exchange))
@@ -59,14 +98,21 @@ pub(super) async fn respond(
     }
 }
 
-async fn answer(to: To<'_>, request: Request<Incoming>, exchange: &mut Exchange) -> Result<Answer, ApiError> {
-    let (head, incoming) = request.into_parts();
-    let body = take_in(to, &head.headers, incoming, exchange).await?;
+async fn answer(
+    to: To<'_>,
+    headers: HeaderMap,
+    wanted: &Wanted<'_>,
+    deed: Deed,
+    exchange: &mut Exchange,
+) -> Result<Answer, ApiError> {
     let deadline = Instant::now() + to.ingress.timeout;
-    let wanted = read(&body, exchange)?;
-    let Turn { chat, context, keep } = Turn::begin(to.store, &wanted, to.caller, Want::Response).await?;
+    let Turn { chat, context, keep } = Turn::begin(to.memory(), wanted, to.caller, Want::Response).await?;
     let asked = Asked { context, metadata: wanted.metadata(), warnings: chat.warnings };
-    match hear(to, head.headers, chat.body, asked, deadline, exchange).await? {
+    let heard = match deed {
+        Deed::Answer => hear(to, headers, chat.body, asked, deadline, exchange).await?,
+        Deed::Prepare => Heard::Told(to.ingress.dispatch.prepare(chat.body, asked, exchange)?),
+    };
+    match heard {
         Heard::Passing(response, passing) => Ok(Answer::Backend(response, passing, keep)),
         Heard::Failed(response) => Ok(Answer::Own(response)),
         Heard::Told(mut told) => {
@@ -93,9 +139,13 @@ pub(super) async fn take_in(
 /// Reads it, and notes what is told of every request.
 pub(super) fn read<'b>(body: &'b Bytes, exchange: &mut Exchange) -> Result<Wanted<'b>, ApiError> {
     let wanted = Wanted::read(body)?;
+    note(&wanted, exchange);
+    Ok(wanted)
+}
+
+fn note(wanted: &Wanted<'_>, exchange: &mut Exchange) {
     exchange.requested_model = wanted.model.as_deref().unwrap_or_default().trim().to_owned();
     exchange.stream = wanted.stream;
-    Ok(wanted)
 }
 
 /// Has a request answered that was made into one for a chat completion.

@@ -2,6 +2,7 @@
 //!
 //! It knows what a request and an answer say, and no HTTP.
 
+use super::recent::Recent;
 use super::store::{ChainError, Id, Record, Scope, Store, StoreError, now};
 use crate::protocol::out::Out;
 use crate::protocol::responses::encode::Encoder;
@@ -43,13 +44,35 @@ pub enum Want {
 /// What is known of a turn that will be stored.
 #[derive(Debug)]
 pub struct Keep {
-    store: Store,
+    /// Where it is stored for all connections, if it is.
+    store: Option<Store>,
+    /// Where its connection remembers it, and what it goes on from.
+    recent: Option<(Recent, Vec<Bytes>)>,
     id: Id,
     scope: Option<Scope>,
     previous_response_id: Option<Id>,
     created_at: u64,
     input_items: Bytes,
     turn: Vec<Bytes>,
+}
+
+/// What is asked for conversations.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory<'a> {
+    /// What all connections share.
+    pub store: &'a Store,
+    /// What the connection remembers, where that is any use.
+    pub recent: Option<&'a Recent>,
+}
+
+/// What a turn goes on from.
+#[derive(Debug, Default)]
+struct Past {
+    /// Oldest first.
+    turns: Vec<Bytes>,
+    last: Option<Id>,
+    /// The store has told.
+    is_stored: bool,
 }
 
 /// Why a turn cannot begin.
@@ -81,26 +104,27 @@ impl Turn {
     /// Prepares what a request asks for. The store is asked only for what the request needs of it: a request that is not
     /// stored and goes on from nothing never waits for it.
     pub async fn begin(
-        store: &Store,
+        memory: Memory<'_>,
         request: &Request<'_>,
         caller: Option<Scope>,
         want: Want,
     ) -> Result<Turn, TurnError> {
+        let Memory { store, recent } = memory;
         let id = Id::random().map_err(TurnError::NoRandom)?;
         let created_at = now();
-        let chain = match &request.previous_response_id {
-            Some(previous) => chain(store, previous, caller).await?,
-            None => Vec::new(),
+        let past = match &request.previous_response_id {
+            Some(previous) => past(memory, previous, caller).await?,
+            None => Past::default(),
         };
-        let is_kept = request.store && want == Want::Response;
-        if is_kept && chain.is_empty() {
+        let is_stored = request.store && want == Want::Response;
+        let is_kept = is_stored || (recent.is_some() && want == Want::Response);
+        if is_stored && !past.is_stored {
             // A store that is down is found out before a model has worked for nothing.
             store.get(id).await?;
         }
         let items = referenced(store, request, caller).await?;
         let lookup = |id: &str| items.get(id).cloned();
-        let turns: Vec<Bytes> = chain.iter().map(|record| record.turn.clone()).collect();
-        let history = History { turns: &turns, items: &lookup };
+        let history = History { turns: &past.turns, items: &lookup };
         let chat = match want {
             Want::Response => request.to_chat(history)?,
             Want::Summary => request.to_summary(history)?,
@@ -116,12 +140,16 @@ impl Turn {
         };
         let keep = if is_kept {
             Some(Keep {
-                store: store.clone(),
+                store: is_stored.then(|| store.clone()),
+                recent: recent.map(|recent| (recent.clone(), past.turns)),
                 id,
                 scope: caller,
-                previous_response_id: chain.last().map(|record| record.id),
+                previous_response_id: past.last,
                 created_at,
-                input_items: request.input_items(&context.id, &lookup)?,
+                input_items: match is_stored {
+                    true => request.input_items(&context.id, &lookup)?,
+                    false => Bytes::new(),
+                },
                 turn: chat.turn.clone(),
             })
         } else {
@@ -135,8 +163,6 @@ impl Keep {
     /// Stores what came of the turn. Once this has answered, whoever may have it gets it, and can go on from it.
     pub fn store(self, encoder: &mut Encoder) -> impl Future<Output = Result<(), StoreError>> + use<> {
         encoder.completed(now());
-        let mut response = Out::default();
-        encoder.write_response(&mut response);
         let mut turn = self.turn.concat();
         let mut said = Out::default();
         // What broke off is no part of the conversation: the next request may ask for it anew.
@@ -147,19 +173,49 @@ impl Keep {
             }
             turn.extend_from_slice(&said.into_vec());
         }
-        let Keep { store, id, scope, previous_response_id, created_at, input_items, .. } = self;
-        let record = Record {
-            id,
-            scope,
-            previous_response_id,
-            created_at,
-            expires_at: store.expiry(created_at),
-            response: response.into_vec().into(),
-            input_items,
-            turn: turn.into(),
-        };
-        async move { store.put(&record).await }
+        let turn: Bytes = turn.into();
+        let Keep { store, recent, id, scope, previous_response_id, created_at, input_items, .. } = self;
+        let record = store.map(|store| {
+            let mut response = Out::default();
+            encoder.write_response(&mut response);
+            let record = Record {
+                id,
+                scope,
+                previous_response_id,
+                created_at,
+                expires_at: store.expiry(created_at),
+                response: response.into_vec().into(),
+                input_items,
+                turn: turn.clone(),
+            };
+            (store, record)
+        });
+        async move {
+            if let Some((store, record)) = record {
+                store.put(&record).await?;
+            }
+            if let (Some((recent, mut turns)), true) = (recent, is_whole) {
+                turns.push(turn);
+                recent.put(id, turns);
+            }
+            Ok(())
+        }
     }
+}
+
+/// What a request goes on from, as the connection remembers it or as it is stored.
+async fn past(memory: Memory<'_>, previous: &str, caller: Option<Scope>) -> Result<Past, TurnError> {
+    if let (Some(recent), Ok(id)) = (memory.recent, previous.parse::<Id>())
+        && let Some(turns) = recent.find(id)
+    {
+        return match turns.len() > MAX_TURNS {
+            true => Err(TurnError::TooLong(MAX_TURNS)),
+            false => Ok(Past { turns, last: Some(id), is_stored: false }),
+        };
+    }
+    let chain = chain(memory.store, previous, caller).await?;
+    let last = chain.last().map(|record| record.id);
+    Ok(Past { turns: chain.into_iter().map(|record| record.turn).collect(), last, is_stored: true })
 }
 
 /// The responses that a request goes on from, oldest first.

@@ -8,7 +8,9 @@ import openai
 import pytest
 from envoy import MODES, Envoy
 from katan import KEY, Katan
+from protocols import message, messages_backend, tool_use
 from raw import address
+from responses import call, chat, chat_backend
 from router import Router
 from upstream import Upstream
 
@@ -270,6 +272,16 @@ def responses(_shared_responses):
     """The router of the Responses API: Chat models are at `a`, `claude` is at `b`."""
     yield _shared_responses
     _shared_responses.check()
+
+
+@pytest.fixture
+def everything(a, b):
+    """Backends whose answers have thinking, text and a call."""
+    a.script = chat_backend(chat("Look: ä", call("c1", "weather", '{"city": "Bonn"}'), reasoning="Hm, so."))
+    thinking = {"type": "thinking", "thinking": "Hm, so.", "signature": "sig=="}
+    b.script = messages_backend(
+        message(thinking, "Look: ä", tool_use("c1", "weather", city="Bonn"), stop_reason="tool_use")
+    )
 
 
 @pytest.fixture
