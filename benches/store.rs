@@ -9,7 +9,7 @@ use hardwire::env::Env;
 use hardwire::protocol::responses::request::Request;
 use hardwire::protocol::responses::to_chat::History;
 use hardwire::responses::store::{FURTHER, Id, Most, Place, Record, Store, Stores, file, memory, now, redis};
-use hardwire::responses::turn::{Turn, Want};
+use hardwire::responses::turn::{Memory, Turn, Want};
 use hardwire::table::{FileStore, MemoryStore, RedisStore, StoreBounds, Text};
 use hardwire_baked::models_8;
 use std::hint::black_box;
@@ -175,7 +175,7 @@ fn chain(c: &mut Criterion) {
             group.bench_function(format!("{name}/store and text/{turns}"), |b| {
                 b.iter(|| {
                     let request = read();
-                    let turn = Turn::begin(&store, &request, None, Want::Response);
+                    let turn = Turn::begin(Memory { store: &store, recent: None }, &request, None, Want::Response);
                     black_box(runtime.block_on(turn).expect("all are there"));
                 });
             });

@@ -52,6 +52,8 @@ pub enum Answer {
     Text(&'static str),
     /// Never anything but this error.
     Refusal(u16),
+    /// A WebSocket.
+    Upgrade,
 }
 
 /// The operations of one port.
@@ -140,6 +142,9 @@ fn describe(operation: &Operation, face: &Face) -> Value {
         }
         Answer::Refusal(status) => {
             responses.insert(status.to_string(), error.clone());
+        }
+        Answer::Upgrade => {
+            responses.insert("101".into(), json!({ "description": "The connection is a WebSocket" }));
         }
     }
     responses.insert("default".into(), error);

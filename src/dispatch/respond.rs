@@ -79,6 +79,15 @@ impl Dispatch {
 }
 
 impl Dispatch {
+    /// A request that was made into this body is not answered, but as good as one that is: its response says nothing.
+    pub fn prepare(&self, body: Chunks, asked: Asked, exchange: &mut Exchange) -> Result<Told, ApiError> {
+        let received = Received::written(body).map_err(|error| ApiError::unreadable(&error))?;
+        request::read(&received, exchange)?;
+        self.routing.knows(&exchange.requested_model)?;
+        let model = exchange.requested_model.clone();
+        Ok(Told::own(&model, None, asked, exchange.stream))
+    }
+
     /// How many tokens a request has that was made into this body, by estimate.
     pub fn count_chat(&self, body: Chunks, exchange: &mut Exchange) -> Result<u64, ApiError> {
         let received = Received::written(body).map_err(|error| ApiError::unreadable(&error))?;
@@ -140,13 +149,19 @@ impl Told {
 
     /// The router says this itself, a JSON string.
     fn say(message: &'static str, asked: Asked, stream: bool) -> Told {
+        let text = JsonText::raw(&message.as_bytes()[1..message.len() - 1]);
+        Told::own("router", Some(text), asked, stream)
+    }
+
+    /// No backend was asked.
+    fn own(model: &str, text: Option<JsonText<'_>>, asked: Asked, stream: bool) -> Told {
         let mut context = asked.context;
-        context.set_model("router");
+        context.set_model(model);
         let (head, ()) = Response::new(()).into_parts();
         let mut told = Told::new(head, Box::new(Encoder::new(context, stream)), stream);
-        let text = JsonText::raw(&message.as_bytes()[1..message.len() - 1]);
         let none = Usage { input: Some(0), output: Some(0), ..Usage::default() };
-        for event in [Event::Text(text), Event::Usage(none), Event::Stop(Stop::EndTurn), Event::End] {
+        let end = [Event::Usage(none), Event::Stop(Stop::EndTurn), Event::End];
+        for event in text.map(Event::Text).into_iter().chain(end) {
             told.encoder.event(event, &mut told.out);
         }
         told

@@ -19,6 +19,8 @@ pub(crate) enum Endpoint {
     Model,
     /// A response.
     Respond,
+    /// Responses over a WebSocket.
+    Converse,
     /// A summary of a conversation of responses.
     Compact,
     /// The tokens of a request for a response.
@@ -38,7 +40,7 @@ struct Route {
     operation: Operation,
 }
 
-static ROUTES: [Route; 12] = [
+static ROUTES: [Route; 13] = [
     Route {
         endpoint: Endpoint::Chat,
         operation: Operation {
@@ -79,6 +81,16 @@ static ROUTES: [Route; 12] = [
             summary: "A response, plain or streamed, as OpenAI's Responses API has it",
             body: Some(Body::Response),
             answer: Answer::JsonOrEvents,
+        },
+    },
+    Route {
+        endpoint: Endpoint::Converse,
+        operation: Operation {
+            answer: Answer::Upgrade,
+            ..get(
+                "/v1/responses",
+                "Opens a WebSocket: a `response.create` each for responses, their events as messages",
+            )
         },
     },
     Route {
@@ -149,7 +161,8 @@ pub(crate) fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
         (true, false, false) => Found::Methods("GET, HEAD"),
         (true, false, true) => Found::Methods("GET, HEAD, DELETE"),
         (false, true, _) => Found::Methods("POST"),
-        (true, true, _) => Found::Methods("GET, HEAD, POST, DELETE"),
+        (true, true, false) => Found::Methods("GET, HEAD, POST"),
+        (true, true, true) => Found::Methods("GET, HEAD, POST, DELETE"),
     }
 }
 
@@ -208,7 +221,8 @@ mod tests {
             (Method::GET, "/v1/models/vllm-sr/auto", found(Endpoint::Model, "vllm-sr/auto")),
             (Method::DELETE, "/v1/models/x", Found::Methods("GET, HEAD")),
             (Method::POST, "/v1/responses", found(Endpoint::Respond, "")),
-            (Method::GET, "/v1/responses", Found::Methods("POST")),
+            (Method::GET, "/v1/responses", found(Endpoint::Converse, "")),
+            (Method::PUT, "/v1/responses", Found::Methods("GET, HEAD, POST")),
             (Method::POST, "/v1/responses/compact", found(Endpoint::Compact, "")),
             (Method::GET, "/v1/responses/resp_1", found(Endpoint::Stored, "resp_1")),
             (Method::DELETE, "/v1/responses/resp_1/", found(Endpoint::Delete, "resp_1")),

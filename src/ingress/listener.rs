@@ -2,15 +2,15 @@
 
 use super::linger::{Home, Lent, linger};
 use super::patience::{Exhausted, Patience};
-use super::{Cut, Ingress};
+use super::{Cut, Ingress, websocket};
 use http::{Request, Version};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::http1::{self, Parts};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -104,24 +104,39 @@ async fn converse(
     mut stopping: watch::Receiver<bool>,
 ) -> End {
     let is_old = Cell::new(false);
+    let opened = Cell::new(None);
     let service = service_fn(|request: Request<Incoming>| {
         is_old.set(request.version() == Version::HTTP_10);
-        let (ingress, busy) = (Rc::clone(&ingress), patience.begin());
-        async move { Ok::<_, Infallible>(ingress.handle(request).await.map(|body| body.hold(busy, ingress.timeout))) }
+        let (ingress, busy, opened) = (Rc::clone(&ingress), patience.begin(), &opened);
+        async move {
+            let mut response = ingress.handle(request).await;
+            opened.set(response.extensions_mut().remove::<websocket::Opened>());
+            Ok::<_, Infallible>(response.map(|body| body.hold(busy, ingress.timeout)))
+        }
     });
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .header_read_timeout(None)
         .max_buf_size(READ_BUFFER)
         .serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
     let served = tokio::select! {
-        served = connection.as_mut() => served,
-        _ = stopping.wait_for(|stopping| *stopping) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+        served = &mut connection => Some(served),
+        _ = stopping.wait_for(|stopping| *stopping) => None,
+    };
+    let served = match served {
+        Some(served) => served,
+        None => {
+            Pin::new(&mut connection).graceful_shutdown();
+            (&mut connection).await
         }
     };
-    let Err(error) = served else { return End::Orderly };
+    let Err(error) = served else {
+        if let Some(opened) = opened.take() {
+            let _busy = patience.begin();
+            let Parts { io, read_buf, .. } = connection.into_parts();
+            websocket::converse(io.into_inner(), read_buf, ingress, opened, stopping).await;
+        }
+        return End::Orderly;
+    };
     // Clients that leave, heads that do not come, answers that had to be cut: the access log has the last.
     tracing::debug!(%error, "connection ended");
     let is_cut = std::error::Error::source(&error).is_some_and(|source| source.is::<Cut>());

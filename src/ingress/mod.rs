@@ -10,6 +10,7 @@ mod linger;
 mod listener;
 mod patience;
 mod respond;
+mod websocket;
 
 pub use answer::{Cut, ResponseBody};
 pub use listener::serve;
@@ -121,8 +122,11 @@ impl Ingress {
         let Some(store) = &self.store else {
             return self.refuse(ApiError::no_responses(), Client::Responses, exchange);
         };
-        let to = Responding { dispatch: &self.dispatch, store, caller };
-        respond::respond(self, to, endpoint, request, exchange).await
+        let to = Responding { dispatch: &self.dispatch, store, recent: None, caller };
+        match endpoint {
+            Endpoint::Converse => websocket::open(self, &request, caller, exchange),
+            _ => respond::respond(self, to, endpoint, request, exchange).await,
+        }
     }
 
     fn model(&self, id: &str, exchange: Box<Exchange>) -> Response<ResponseBody> {

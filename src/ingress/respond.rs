@@ -5,11 +5,12 @@ use super::answer::ResponseBody;
 use super::ask::{collect, send};
 use super::body::receive;
 use crate::dispatch::{ApiError, Client, Endpoint, Exchange, Handling, Passing};
-use crate::responding::{Begun, Responding};
+use crate::protocol::responses::request::Request as Wanted;
+use crate::responding::{Begun, Deed, Responding};
 use crate::responses::turn::Keep;
 use crate::upstream;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -32,10 +33,31 @@ pub(super) async fn respond(
 ) -> Response<ResponseBody> {
     let answer = match endpoint {
         Endpoint::Respond | Endpoint::Compact | Endpoint::InputTokens => {
-            answer(ingress, to, endpoint, request, &mut exchange).await
+            posted(ingress, to, endpoint, request, &mut exchange).await
         }
         _ => to.stored(endpoint, request.uri().path(), request.uri().query()).await.map(Answer::Own),
     };
+    told(ingress, answer, exchange)
+}
+
+/// Makes the response that a message wants.
+pub(super) async fn create(
+    ingress: &Ingress,
+    to: Responding<'_>,
+    deed: Deed,
+    headers: HeaderMap,
+    wanted: &Wanted<'_>,
+    mut exchange: Box<Exchange>,
+) -> Response<ResponseBody> {
+    let deadline = Instant::now() + ingress.timeout;
+    let answer = match to.take_up(deed, headers, wanted, &mut exchange).await {
+        Ok(begun) => answer(ingress, begun, deadline, &mut exchange).await,
+        Err(error) => Err(error),
+    };
+    told(ingress, answer, exchange)
+}
+
+fn told(ingress: &Ingress, answer: Result<Answer, ApiError>, exchange: Box<Exchange>) -> Response<ResponseBody> {
     match answer {
         Ok(Answer::Own(response)) => super::own(response, exchange),
         Ok(Answer::Backend(response, passing, keep)) => {
@@ -45,7 +67,7 @@ pub(super) async fn respond(
     }
 }
 
-async fn answer(
+async fn posted(
     ingress: &Ingress,
     to: Responding<'_>,
     endpoint: Endpoint,
@@ -55,7 +77,17 @@ async fn answer(
     let (head, incoming) = request.into_parts();
     let received = receive(&head.headers, incoming, ingress).await?;
     let deadline = Instant::now() + ingress.timeout;
-    let (ask, behind) = match to.begin(endpoint, head.headers, received, exchange).await? {
+    let begun = to.begin(endpoint, head.headers, received, exchange).await?;
+    answer(ingress, begun, deadline, exchange).await
+}
+
+async fn answer(
+    ingress: &Ingress,
+    begun: Begun,
+    deadline: Instant,
+    exchange: &mut Exchange,
+) -> Result<Answer, ApiError> {
+    let (ask, behind) = match begun {
         Begun::Own(response) => return Ok(Answer::Own(response)),
         Begun::Ask(ask, behind) => (ask, behind),
     };

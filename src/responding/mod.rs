@@ -14,8 +14,9 @@ use crate::protocol::out::Out;
 use crate::protocol::responses::encode::Encoder;
 use crate::protocol::responses::request::Request as Wanted;
 use crate::protocol::responses::{compaction, list};
+use crate::responses::recent::Recent;
 use crate::responses::store::{Scope, Store, StoreError, now};
-use crate::responses::turn::{Keep, Turn, Want};
+use crate::responses::turn::{Keep, Memory, Turn, Want};
 use bytes::Bytes;
 use http::{HeaderMap, Response, response};
 
@@ -24,7 +25,22 @@ use http::{HeaderMap, Response, response};
 pub(crate) struct Responding<'a> {
     pub(crate) dispatch: &'a Dispatch,
     pub(crate) store: &'a Store,
+    /// What the connection remembers, where that is any use.
+    pub(crate) recent: Option<&'a Recent>,
     pub(crate) caller: Option<Scope>,
+}
+
+/// What is done with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// It is answered.
+    Answer,
+    /// It only becomes something to go on from.
+    Prepare,
+    /// The conversation is summarised.
+    Summarise,
+    /// Its tokens are counted.
+    Count,
 }
 
 /// What becomes of a request.
@@ -54,26 +70,38 @@ impl Responding<'_> {
         received: Received,
         exchange: &mut Exchange,
     ) -> Result<Begun, ApiError> {
-        let Responding { dispatch, store, caller } = self;
         exchange.bytes_in = received.body.len() as u64;
         let body = received.body.to_bytes();
         let mut wanted = Wanted::read(&body)?;
-        exchange.requested_model = wanted.model.as_deref().unwrap_or_default().trim().to_owned();
-        exchange.stream = wanted.stream;
-        let want = match endpoint {
+        let deed = match endpoint {
             Endpoint::Compact => {
                 // There is no stream of a summary.
                 wanted.stream = false;
-                Want::Summary
+                Deed::Summarise
             }
             Endpoint::InputTokens => {
                 wanted.store = false;
-                Want::Response
+                Deed::Count
             }
-            _ => Want::Response,
+            _ => Deed::Answer,
         };
-        let Turn { chat, context, keep } = Turn::begin(store, &wanted, caller, want).await?;
-        if endpoint == Endpoint::InputTokens {
+        self.take_up(deed, headers, &wanted, exchange).await
+    }
+
+    /// Begins what is wanted.
+    pub(crate) async fn take_up(
+        self,
+        deed: Deed,
+        headers: HeaderMap,
+        wanted: &Wanted<'_>,
+        exchange: &mut Exchange,
+    ) -> Result<Begun, ApiError> {
+        let Responding { dispatch, store, recent, caller } = self;
+        exchange.requested_model = wanted.model.as_deref().unwrap_or_default().trim().to_owned();
+        exchange.stream = wanted.stream;
+        let want = if deed == Deed::Summarise { Want::Summary } else { Want::Response };
+        let Turn { chat, context, keep } = Turn::begin(Memory { store, recent }, wanted, caller, want).await?;
+        if deed == Deed::Count {
             let tokens = dispatch.count_chat(chat.body, exchange)?;
             return Ok(Begun::Own(json_response(list::input_tokens(tokens).into())));
         }
@@ -82,7 +110,11 @@ impl Responding<'_> {
             Want::Response => Behind::Store(keep.map(Box::new)),
         };
         let asked = Asked { context, metadata: wanted.metadata(), warnings: chat.warnings };
-        match dispatch.settle_response(headers, chat.body, asked, exchange)? {
+        let settled = match deed {
+            Deed::Prepare => SettledResponse::Own(dispatch.prepare(chat.body, asked, exchange)?),
+            _ => dispatch.settle_response(headers, chat.body, asked, exchange)?,
+        };
+        match settled {
             SettledResponse::Own(told) => behind.tell(told).await.map(Begun::Own),
             SettledResponse::Ask(ask) => Ok(Begun::Ask(ask, behind)),
         }

@@ -2,5 +2,6 @@
 //!
 //! Knows nothing of HTTP, and nothing of what a response says.
 
+pub mod recent;
 pub mod store;
 pub mod turn;

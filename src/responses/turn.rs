@@ -2,6 +2,7 @@
 //!
 //! It knows what a request and an answer say, and no HTTP.
 
+use super::recent::{Past, Recent};
 use super::store::{ChainError, FURTHER, Id, Most, Record, Scope, Store, StoreError, now};
 use crate::protocol::out::Out;
 use crate::protocol::responses::encode::Encoder;
@@ -46,7 +47,10 @@ pub enum Want {
 /// What is known of a turn that will be stored.
 #[derive(Debug)]
 pub struct Keep {
-    store: Store,
+    /// Where it is stored for all connections, if it is.
+    store: Option<Store>,
+    /// Where its connection remembers it, and what it goes on from.
+    recent: Option<(Recent, Vec<Bytes>)>,
     id: Id,
     scope: Option<Scope>,
     /// The responses that it goes on from, newest first, as many as are told of.
@@ -54,6 +58,15 @@ pub struct Keep {
     created_at: u64,
     input_items: Bytes,
     turn: Vec<Bytes>,
+}
+
+/// What is asked for conversations.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory<'a> {
+    /// What all connections share.
+    pub store: &'a Store,
+    /// What the connection remembers, where that is any use.
+    pub recent: Option<&'a Recent>,
 }
 
 /// Why a turn cannot begin.
@@ -88,26 +101,27 @@ impl Turn {
     /// Prepares what a request asks for. The store is asked only for what the request needs of it: a request that is not
     /// stored and goes on from nothing never waits for it.
     pub async fn begin(
-        store: &Store,
+        memory: Memory<'_>,
         request: &Request<'_>,
         caller: Option<Scope>,
         want: Want,
     ) -> Result<Turn, TurnError> {
+        let Memory { store, recent } = memory;
         let id = Id::random().map_err(TurnError::NoRandom)?;
         let created_at = now();
-        let chain = match &request.previous_response_id {
-            Some(previous) => chain(store, previous, caller).await?,
-            None => Vec::new(),
+        let (past, store_has_told) = match &request.previous_response_id {
+            Some(previous) => past(memory, previous, caller).await?,
+            None => (Past::default(), false),
         };
-        let is_kept = request.store && want == Want::Response;
-        if is_kept && chain.is_empty() {
+        let is_stored = request.store && want == Want::Response;
+        let is_kept = is_stored || (recent.is_some() && want == Want::Response);
+        if is_stored && !store_has_told {
             // A store that is down is found out before a model has worked for nothing.
             store.get(id).await?;
         }
         let items = referenced(store, request, caller).await?;
         let lookup = |id: &str| items.get(id).cloned();
-        let turns: Vec<Bytes> = chain.iter().map(|record| record.turn.clone()).collect();
-        let history = History { turns: &turns, items: &lookup };
+        let history = History { turns: &past.turns, items: &lookup };
         let chat = match want {
             Want::Response => request.to_chat(history)?,
             Want::Summary => request.to_summary(history)?,
@@ -123,12 +137,16 @@ impl Turn {
         };
         let keep = if is_kept {
             Some(Keep {
-                store: store.clone(),
+                store: is_stored.then(|| store.clone()),
+                recent: recent.map(|recent| (recent.clone(), past.turns)),
                 id,
                 scope: caller,
-                before: chain.iter().rev().map(|record| record.id).take(1 + FURTHER).collect(),
+                before: past.before,
                 created_at,
-                input_items: request.input_items(&context.id, &lookup)?,
+                input_items: match is_stored {
+                    true => request.input_items(&context.id, &lookup)?,
+                    false => Bytes::new(),
+                },
                 turn: chat.turn.clone(),
             })
         } else {
@@ -152,22 +170,52 @@ impl Keep {
             }
             turn.extend_from_slice(&said.into_bytes());
         }
-        let Keep { store, id, scope, before, created_at, input_items, .. } = self;
-        let mut before = before.into_iter();
-        let record = Record {
-            id,
-            scope,
-            previous_response_id: before.next(),
-            further: before.collect(),
-            created_at,
-            // From now on it is kept, however long the answer took.
-            expires_at: store.expiry(now()),
-            response,
-            input_items,
-            turn: turn.into(),
-        };
-        async move { store.put(&record).await }
+        let turn: Bytes = turn.into();
+        let Keep { store, recent, id, scope, before, created_at, input_items, .. } = self;
+        let record = store.map(|store| {
+            let mut before = before.iter().copied();
+            let record = Record {
+                id,
+                scope,
+                previous_response_id: before.next(),
+                further: before.collect(),
+                created_at,
+                // From now on it is kept, however long the answer took.
+                expires_at: store.expiry(now()),
+                response,
+                input_items,
+                turn: turn.clone(),
+            };
+            (store, record)
+        });
+        async move {
+            if let Some((store, record)) = record {
+                store.put(&record).await?;
+            }
+            if let (Some((recent, mut turns)), true) = (recent, is_whole) {
+                turns.push(turn);
+                recent.put(id, Past { turns, before });
+            }
+            Ok(())
+        }
     }
+}
+
+/// What a request goes on from, as the connection remembers it or as it is stored; and whether the store has told.
+async fn past(memory: Memory<'_>, previous: &str, caller: Option<Scope>) -> Result<(Past, bool), TurnError> {
+    if let (Some(recent), Ok(id)) = (memory.recent, previous.parse::<Id>())
+        && let Some(Past { turns, mut before }) = recent.find(id)
+    {
+        if turns.len() > MAX_TURNS {
+            return Err(TurnError::TooLong(MAX_TURNS));
+        }
+        before.insert(0, id);
+        before.truncate(1 + FURTHER);
+        return Ok((Past { turns, before }, false));
+    }
+    let chain = chain(memory.store, previous, caller).await?;
+    let before = chain.iter().rev().map(|record| record.id).take(1 + FURTHER).collect();
+    Ok((Past { turns: chain.into_iter().map(|record| record.turn).collect(), before }, true))
 }
 
 /// The responses that a request goes on from, oldest first.

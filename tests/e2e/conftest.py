@@ -9,7 +9,9 @@ import openai
 import pytest
 from envoy import MODES, Envoy
 from katan import KEY, Katan
+from protocols import message, messages_backend, tool_use
 from raw import address
+from responses import call, chat, chat_backend
 from router import Router
 from upstream import Upstream
 
@@ -291,6 +293,16 @@ def responses(responses_alone, _responses_envoys, request, a, b):
     envoy = _responses_envoys(request.param)
     a.takes_chunks = b.takes_chunks = envoy.in_pieces
     return envoy
+
+
+@pytest.fixture
+def everything(a, b):
+    """Backends whose answers have thinking, text and a call."""
+    a.script = chat_backend(chat("Look: ä", call("c1", "weather", '{"city": "Bonn"}'), reasoning="Hm, so."))
+    thinking = {"type": "thinking", "thinking": "Hm, so.", "signature": "sig=="}
+    b.script = messages_backend(
+        message(thinking, "Look: ä", tool_use("c1", "weather", city="Bonn"), stop_reason="tool_use")
+    )
 
 
 @pytest.fixture

@@ -25,16 +25,6 @@ TOOLS = [
 ]
 
 
-@pytest.fixture
-def everything(a, b):
-    """Backends whose answers have thinking, text and a call."""
-    a.script = chat_backend(chat("Look: ä", call("c1", "weather", '{"city": "Bonn"}'), reasoning="Hm, so."))
-    thinking = {"type": "thinking", "thinking": "Hm, so.", "signature": "sig=="}
-    b.script = messages_backend(
-        message(thinking, "Look: ä", tool_use("c1", "weather", city="Bonn"), stop_reason="tool_use")
-    )
-
-
 @pytest.mark.parametrize("model", ["gpt", "claude"])
 def test_the_accumulator(openai_client, everything, model):
     with openai_client.responses.stream(model=model, input="Hi", tools=TOOLS) as events:

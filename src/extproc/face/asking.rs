@@ -129,6 +129,8 @@ impl Conversation {
                 let found = name.as_ref().and_then(|name| self.face.catalog.get(name));
                 Err(found.map_or_else(|| ApiError::no_model(&name.unwrap_or_default()).into(), json))
             }
+            // A WebSocket is no exchange of one request and one answer.
+            Found::Endpoint(Endpoint::Converse, _) => Err(ApiError::wrong_method("POST").into()),
             Found::Endpoint(stored, _) => {
                 let responding = self.face.responding(caller)?;
                 let response = self.face.wait(responding.stored(stored, path, head.query.as_deref())).await?;

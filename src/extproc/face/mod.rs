@@ -103,7 +103,7 @@ impl Inner {
     /// Serves the Responses API, where there is one.
     fn responding(&self, caller: Option<Scope>) -> Result<Responding<'_>, ApiError> {
         let store = self.store.as_ref().ok_or_else(ApiError::no_responses)?;
-        Ok(Responding { dispatch: &self.dispatch, store, caller })
+        Ok(Responding { dispatch: &self.dispatch, store, recent: None, caller })
     }
 
     /// Waits for what the store has a part in, as long as the client can still be told.

@@ -54,7 +54,7 @@ impl Request<'_> {
         }
         out.write(br#"},"tools":"#);
         self.tools.write_echo(&mut out);
-        gather(&mut out)
+        in_one_line(gather(&mut out))
     }
 
     fn write_format(&self, out: &mut Out) {
@@ -89,6 +89,14 @@ fn write_member(view: Option<View<'_>>, key: &str, otherwise: &str, out: &mut Ou
     }
 }
 
+/// Without line ends, which would end the line of an event. In JSON they stand between values alone.
+fn in_one_line(json: Bytes) -> Bytes {
+    if memchr::memchr2(b'\n', b'\r', &json).is_none() {
+        return json;
+    }
+    json.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect()
+}
+
 /// All that was written, in one piece.
 pub(super) fn gather(out: &mut Out) -> Bytes {
     let Some(first) = out.take() else { return Bytes::new() };
@@ -100,4 +108,20 @@ pub(super) fn gather(out: &mut Out) -> Bytes {
         all.extend_from_slice(&piece);
     }
     all.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_in_lines_is_told_in_one() {
+        let body = Bytes::from_static(
+            b"{\n\n \"input\": \"x\", \"metadata\": {\r\n\r\n \"a\": \"b\\n\" \n},\n \"tools\": [\n{\"type\":\n\"custom\", \"name\":\"c\"}]}",
+        );
+        let echo = Request::read(&body).unwrap().echo();
+        let text = std::str::from_utf8(&echo).unwrap();
+        assert!(!text.contains(['\n', '\r']), "{text}");
+        assert!(text.contains(r#""a": "b\n""#) && text.contains(r#"{"type": "custom", "name":"c"}"#), "{text}");
+    }
 }

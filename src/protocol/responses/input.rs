@@ -12,6 +12,7 @@ use super::tools::Spaced;
 use crate::protocol::out::Out;
 use crate::protocol::view::{Object, Path, RequestError, View};
 use bytes::Bytes;
+use memchr::memmem;
 
 /// How an item that is referred to is looked up: its JSON.
 pub type Lookup<'l> = dyn Fn(&str) -> Option<Bytes> + 'l;
@@ -25,18 +26,24 @@ pub(super) struct Messages<'l> {
     /// Parts of a user message that belongs behind the results of calls.
     shown: Vec<Part>,
     lookup: &'l Lookup<'l>,
+    /// What goes before.
+    history: &'l [Bytes],
+    /// Ids of the calls that stand in the input.
+    calls: Vec<Bytes>,
     /// Whether thinking had to be left out that another provider sealed.
     pub(super) lost_thinking: bool,
 }
 
 impl<'l> Messages<'l> {
-    pub(super) fn new(lookup: &'l Lookup<'l>) -> Self {
+    pub(super) fn new(lookup: &'l Lookup<'l>, history: &'l [Bytes]) -> Self {
         Messages {
             out: Out::default(),
             any: false,
             assistant: Assistant::default(),
             shown: Vec::new(),
             lookup,
+            history,
+            calls: Vec::new(),
             lost_thinking: false,
         }
     }
@@ -124,6 +131,7 @@ impl<'l> Messages<'l> {
         let name = space.as_ref().map_or(name, |space| space.flat.clone());
         let call = Call { id, name, arguments, space };
         self.end_results();
+        self.calls.push(call.id.clone());
         self.assistant.calls.push(call);
         Ok(())
     }
@@ -131,6 +139,11 @@ impl<'l> Messages<'l> {
     /// What a tool gave back.
     fn result(&mut self, item: &mut Object<'_>, path: &Path<'_>) -> Result<(), RequestError> {
         let call_id = need_text(item, "call_id", path)?;
+        if !self.was_called(&call_id) {
+            let id = String::from_utf8_lossy(&call_id).chars().take(100).collect::<String>();
+            let why = format_args!("is `{id}`: no call with this id goes before");
+            return Err(path.key("call_id").refuse(why));
+        }
         let at = path.key("output");
         let output = item.take("output").ok_or_else(|| at.refuse("is required"))?;
         let parts = read_parts(&output, true, &at)?;
@@ -148,6 +161,17 @@ impl<'l> Messages<'l> {
         self.out.write(b"}");
         self.shown.extend(shown);
         Ok(())
+    }
+
+    /// Whether a result may belong to a call. What begins anew is the client's own matter: it may have shortened it.
+    fn was_called(&self, id: &Bytes) -> bool {
+        let is_plain = id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+        if self.history.is_empty() || !is_plain || self.calls.contains(id) {
+            return true;
+        }
+        // Plain ids are written in one way alone.
+        let call = memmem::Finder::new(&[br#""id":""#, &id[..], b"\""].concat()).into_owned();
+        self.history.iter().rev().any(|turn| call.find(turn).is_some())
     }
 
     fn reasoning(&mut self, item: &mut Object<'_>, path: &Path<'_>) -> Result<(), RequestError> {

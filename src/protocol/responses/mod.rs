@@ -17,5 +17,6 @@ mod parts;
 pub mod replay;
 pub mod request;
 pub mod resource;
+pub mod socket;
 pub mod to_chat;
 pub mod tools;

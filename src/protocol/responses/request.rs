@@ -111,8 +111,11 @@ const SEALED: &str = "reasoning.encrypted_content";
 impl<'a> Request<'a> {
     /// Reads a request.
     pub fn read(body: &'a Bytes) -> Result<Request<'a>, RequestError> {
+        Self::of(View::of(body)?.members())
+    }
+
+    pub(super) fn of(mut object: Object<'a>) -> Result<Request<'a>, RequestError> {
         let root = Path::Root;
-        let mut object = View::of(body)?.members();
         for (key, instead) in REFUSED {
             if object.take(key).is_some() {
                 return Err(root.key(key).refuse(instead));

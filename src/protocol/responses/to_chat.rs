@@ -50,7 +50,7 @@ impl Request<'_> {
 
     fn chat(&self, history: History<'_>, ask: Option<&'static [u8]>) -> Result<Translated, RequestError> {
         let mut warnings = self.warnings.clone();
-        let mut messages = Messages::new(history.items);
+        let mut messages = Messages::new(history.items, history.turns);
         let root = Path::Root;
         let at = root.key("input");
         match &self.input {
