@@ -21,12 +21,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-fn tables(port: u16) -> &'static Tables {
+fn tables(port: u16, first_byte_timeout: Option<Duration>) -> &'static Tables {
     const SECOND: Duration = Duration::from_secs(1);
     let url = Url::Baked { tls: false, host: "127.0.0.1", port, authority: "mock", path: "/v1/chat/completions" };
     let endpoint = Endpoint::Http(Http { url, headers: &[], auth: None });
@@ -59,7 +59,7 @@ fn tables(port: u16) -> &'static Tables {
             header_timeout: SECOND,
             body_timeout: SECOND,
             connect_timeout: SECOND,
-            first_byte_timeout: None,
+            first_byte_timeout,
             idle_timeout: Duration::from_millis(100),
             drain_timeout: SECOND,
         },
@@ -135,7 +135,7 @@ async fn play(mut stream: TcpStream, script: Script, log: Log, place: usize) {
 /// Runs a test against a backend that plays one script per connection, in this order; further connections are refused.
 async fn against<F: Future<Output = ()>>(scripts: &[Script], test: impl FnOnce(Rc<Upstream>, Log) -> F) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let tables = tables(listener.local_addr().unwrap().port());
+    let tables = tables(listener.local_addr().unwrap().port(), None);
     let env = Env::read(tables, |_| None).unwrap();
     let fleet = Arc::new(Fleet::new(tables, &env, None).unwrap());
     let upstream = Upstream::new(tables, fleet, Arc::new(Recorder::new(tables)));
@@ -340,4 +340,31 @@ async fn whoever_stops_reading_closes_the_connection() {
         })
         .await;
     }
+}
+
+/// Whichever bound comes first: a backend that is not there yet cannot be at work, so the next one may be asked.
+#[tokio::test]
+async fn a_backend_that_cannot_be_reached_is_not_one_that_does_not_answer() {
+    let full = TcpSocket::new_v4().unwrap();
+    full.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let full = full.listen(0).unwrap();
+    let address = full.local_addr().unwrap();
+    // Its queue is full: it does not even refuse.
+    let mut queue = Vec::new();
+    while let Ok(connected) = timeout(Duration::from_millis(100), TcpStream::connect(address)).await {
+        queue.push(connected.unwrap());
+        assert!(queue.len() < 8);
+    }
+    let began = Instant::now();
+    let tables = tables(address.port(), Some(Duration::from_millis(100)));
+    let fleet = Arc::new(Fleet::new(tables, &Env::read(tables, |_| None).unwrap(), None).unwrap());
+    let upstream = Upstream::new(tables, fleet, Arc::new(Recorder::new(tables)));
+    assert!(matches!(send(&upstream).await.answer, Err(Error::ConnectTimeout)));
+    assert!(began.elapsed() < Duration::from_millis(900));
+
+    let listening = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let tables = self::tables(listening.local_addr().unwrap().port(), Some(Duration::from_millis(100)));
+    let fleet = Arc::new(Fleet::new(tables, &Env::read(tables, |_| None).unwrap(), None).unwrap());
+    let upstream = Upstream::new(tables, fleet, Arc::new(Recorder::new(tables)));
+    assert!(matches!(send(&upstream).await.answer, Err(Error::FirstByteTimeout)));
 }

@@ -345,3 +345,23 @@ impl ApiError {
         Self::new(StatusCode::BAD_GATEWAY, ErrorReason::UpstreamBroken, message).code("upstream_reset")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A request may be repeated that cost nothing; one that was answered must not, or it is paid for again.
+    #[test]
+    fn who_may_try_again() {
+        let request_id = HeaderValue::from_static("r");
+        let told = |error: ApiError| {
+            let response = error.into_response(Client::Responses, &request_id);
+            let header = response.headers().get("x-should-retry").map(|value| value.to_str().unwrap().to_owned());
+            (response.status().as_u16(), header)
+        };
+        let down = || StoreError::Unavailable("down".to_owned());
+        assert_eq!(told(down().into()), (503, None));
+        assert_eq!(told(ApiError::unstored(down())), (503, Some("false".to_owned())));
+        assert_eq!(told(ApiError::unstored(StoreError::TooLarge)), (507, Some("false".to_owned())));
+    }
+}

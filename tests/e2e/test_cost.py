@@ -2,10 +2,11 @@
 
 import json
 import re
+import threading
 
 import pytest
-from protocols import chat_events, message_events, messages_backend, replay, say, message
-from raw import ask, chat, eventually
+from protocols import chat_events, message_events, messages_backend, message, replay, say, streamed
+from raw import Raw, ask, chat, eventually, request
 from upstream import DONE, END, STREAM_HEAD, Connection, Request, answer, chunk, completion, piece
 
 # Of both models, as `translate.yaml` has them: exact, in dollars.
@@ -154,3 +155,33 @@ def test_nothing_is_counted_of_what_fails(translate, a):
     assert "cost=" not in translate.wait_log('request_id="costs-nothing"')
     cost = 'llm_model_cost_total{model="claude",currency="USD"}'
     assert eventually(translate.metrics).get(cost) == before.get(cost)
+
+
+@pytest.mark.parametrize("model", ["claude", "gpt"])
+@pytest.mark.parametrize("client", ["chat", "messages"])
+@pytest.mark.parametrize("is_over", [False, True])
+def test_a_client_that_leaves_pays_for_what_is_known(translate, a, b, model, client, is_over):
+    """And one that leaves behind the end of its stream has not left before it: many do, for nothing else comes."""
+    whole = streamed(message("hello", **MESSAGES_USAGE))
+    begun = whole[: whole.index(b"event: content_block_start")]
+    chunks = chunk({"role": "assistant", "content": "x"}) + usage_chunk()
+    parts = {"claude": whole if is_over else begun, "gpt": chunks + chunk({}, "stop") + DONE if is_over else chunks}
+    left = threading.Event()
+
+    def script(connection: Connection, _: Request) -> None:
+        connection.send(STREAM_HEAD, piece(parts[model]))
+        if connection.wait_closed():
+            left.set()
+
+    a.script = b.script = script
+    body, path = request_of(client, model, True)
+    id = f"left-{model}-{client}-{is_over}"
+    with Raw(translate) as raw:
+        raw.send(request(body, {"x-request-id": id}, path=path))
+        raw.until(b"\r\n\r\n")
+        end = b"[DONE]" if client == "chat" else b"message_stop"
+        raw.until(end if is_over else b"data:")
+    assert left.wait(2)
+    line = translate.wait_log(f'request_id="{id}"')
+    assert f"prompt_tokens={EXPECTED[model]['prompt']} " in line and "cost=" in line
+    assert f'outcome="{"ok" if is_over else "client_closed"}"' in line

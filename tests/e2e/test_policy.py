@@ -69,6 +69,7 @@ def test_a_fast_response_on_the_wire(policy, a):
             assert got.headers["x-vsr-matched-keywords"] == "greet"
             kind = "text/event-stream" if streaming == "true" else "application/json"
             assert got.headers["content-type"] == kind
+            assert (got.headers.get("x-accel-buffering") == "no") == (streaming == "true")
             assert got.body.endswith(b"data: [DONE]\n\n") == (streaming == "true")
     line = policy.wait_log('request_id="req-greet"')
     assert 'decision="greet"' in line and "status=200" in line and 'outcome="ok"' in line and "backend=" not in line

@@ -82,6 +82,7 @@ def test_replay(responses, openai_client, a):
     url = f"{responses.url}/v1/responses/{id}"
     replayed = httpx.get(url, params={"stream": "true"})
     assert replayed.headers["content-type"] == "text/event-stream"
+    assert replayed.headers["cache-control"] == "no-cache" and replayed.headers["x-accel-buffering"] == "no"
     events = events_of(replayed.content)
     assert events[-1]["response"] == got[-1]["response"]
     assert events[0]["response"] == got[0]["response"]

@@ -1,5 +1,8 @@
 """The store of responses at start-up. What it keeps, the tests of the Responses API tell."""
 
+import openai
+import pytest
+from conftest import sdk
 from router import Router, run
 
 PLACES = ("--listen", "127.0.0.1:0", "--management", "127.0.0.1:0")
@@ -32,3 +35,20 @@ def test_a_file_that_cannot_be_used(tmp_path):
     ended = run("stored", *PLACES, env={})
     (line,) = ended.stderr.splitlines()
     assert "STORE (for global.services.response_api.file.path)" in line
+
+
+def test_a_response_that_is_too_large(tmp_path):
+    """A model was paid for it: the SDK does not ask again by itself."""
+    router = Router("stored", {"STORE": str(tmp_path / "responses.redb")})
+    try:
+        with sdk(router, max_retries=2) as client:
+            with pytest.raises(openai.APIStatusError) as error:
+                client.responses.create(model="echo", input="x" * 5_000_000)
+            assert (error.value.status_code, error.value.code) == (507, "response_too_large")
+            assert error.value.response.headers["x-should-retry"] == "false"
+            attempts = {name: value for name, value in router.metrics().items() if "upstream_attempts" in name and value}
+            assert list(attempts.values()) == [1], attempts
+            assert client.responses.create(model="echo", input="x" * 5_000_000, store=False).output_text
+        router.check()
+    finally:
+        router.stop()

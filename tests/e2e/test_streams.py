@@ -289,3 +289,33 @@ def test_a_client_that_does_not_read(router, a):
         time.sleep(1)
         assert sent < 32 << 20
         assert router.resident_kib() - before < 8 << 10
+
+
+def test_a_client_that_does_not_read_for_ever(guarded, a):
+    """Nobody asks the backend for more, so only the bound on the whole request is left."""
+    left = threading.Event()
+
+    def script(connection, _):
+        frame = piece(chunk({"content": "x" * 60_000}))
+        connection.send(STREAM_HEAD)
+        try:
+            while True:
+                connection.send(frame)
+        finally:
+            left.set()
+
+    a.script = script
+    id = {"x-api-key": "first-key", "x-request-id": "does-not-read"}
+    with Raw(guarded) as raw:
+        raw.send(request(chat("gamma", stream=True), id))
+        raw.until(b"\r\n\r\n")
+        started = time.monotonic()
+        # A second behind the bound, and as much as a head may take until it is looked at.
+        assert left.wait(4) and time.monotonic() - started > 1.5
+        assert 'outcome="timeout"' in guarded.wait_log('request_id="does-not-read"')
+        metrics = guarded.metrics()
+        assert metrics['llm_model_inflight_requests{model="gamma"}'] == 0
+        # What it does read then does not look complete.
+        while raw.more():
+            pass
+        assert not raw.buffer.endswith(END)

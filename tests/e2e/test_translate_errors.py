@@ -1,5 +1,7 @@
 """Errors between two protocols: of backends, of streams that break, and of requests that cannot be translated."""
 
+import json
+
 import anthropic
 import openai
 import pytest
@@ -19,7 +21,7 @@ from protocols import (
     tool_use,
     transcript,
 )
-from raw import ask, chat
+from raw import Raw, ask, chat
 from upstream import STREAM_HEAD, answer, completion, frames, piece
 
 HI = [{"role": "user", "content": "hi"}]
@@ -204,7 +206,8 @@ def test_plain_answers_that_break(gpts, claudes, a, b, how):
     assert error.value.type == "server_error"
     with pytest.raises(anthropic.InternalServerError) as error:
         claudes.messages.create(model="gpt", max_tokens=9, messages=HI)
-    assert messages_error(error.value.body)["type"] == "api_error"
+    expected = ("timeout_error", 504) if how == "stalls" else ("api_error", 502)
+    assert (messages_error(error.value.body)["type"], error.value.status_code) == expected
 
 
 def test_an_error_with_a_status_of_success(gpts, claudes, a, b):
@@ -332,3 +335,57 @@ def test_the_sdks_own_retries_work(translate, a, b):
         assert client.chat.completions.create(model="claude", messages=HI).choices[0].message.content == "ok"
     with sdk(translate, anthropic.Anthropic, base_url=translate.url, max_retries=1) as client:
         assert client.messages.create(model="gpt", max_tokens=9, messages=HI).content[0].text == "ok"
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("coded_stream", [False, True])
+def test_a_compressed_answer_is_named(translate, a, streaming, coded_stream):
+    """It was not asked for, and cannot be translated."""
+    headers = {"content-encoding": "gzip", "etag": '"x"', "digest": "sha-256=x"}
+    headers |= {"content-type": "text/event-stream"} if coded_stream else {}
+    a.script = lambda connection, _: connection.send(answer(b"\x1f\x8b\x08\x00nonsense", headers=headers))
+    got = ask(translate, body("claude", stream=streaming))
+    assert got.status == 502 and "`gzip`" in got.json()["error"]["message"]
+    assert not {"content-encoding", "etag", "digest"} & set(got.headers)
+    assert got.headers["content-length"] == str(len(got.body))
+    # An error whose text cannot be read either.
+    a.script = lambda connection, _: connection.send(answer(b"\x1f\x8b", 429, headers))
+    assert (got := ask(translate, body("claude", stream=streaming))).status == 429
+    assert "429" in got.json()["error"]["message"] and "content-encoding" not in got.headers
+
+
+def test_what_describes_the_backends_bytes_goes_with_them(translate, a, b):
+    headers = {"etag": '"x"', "content-md5": "x", "digest": "x", "repr-digest": "x", "x-own": "1"}
+    a.script = say(message("hi"), headers=headers)
+    got = ask(translate, body("claude"))
+    assert got.status == 200 and got.headers["x-own"] == "1"
+    assert not {"etag", "content-md5", "digest", "repr-digest"} & set(got.headers)
+    # Bytes that go by keep it.
+    b.script = say(completion("hi"), headers=headers)
+    assert ask(translate, body("gpt")).headers["etag"] == '"x"'
+
+
+@pytest.mark.parametrize("described", [{}, {"content-type": "text/plain"}])
+def test_a_request_is_described_as_it_is(translate, a, b, described):
+    """Whatever the client says of its own."""
+    a.script, b.script = say(message("hi")), say(completion("hi"))
+    for model, path, up in [("claude", "/v1/chat/completions", a), ("gpt", "/v1/messages", b)]:
+        data = json.dumps(body(model)).encode()
+        lines = {"host": "r", "content-length": str(len(data)), "content-md5": "x", "digest": "x"} | described
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        with Raw(translate) as raw:
+            raw.send(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + data)
+            assert raw.response().status == 200
+        assert up.last.header("content-type") == "application/json"
+        assert up.last.header("content-md5") is up.last.header("digest") is None
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+def test_a_plain_answer_that_stops_is_a_timeout(translate, a, b, path):
+    def script(connection, _):
+        connection.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{")
+        connection.wait_closed(3)
+
+    a.script = b.script = script
+    got = ask(translate, body("claude" if path.endswith("completions") else "gpt"), path=path)
+    assert got.status == 504, got.body
