@@ -21,8 +21,17 @@ use tokio::runtime::{Builder, LocalOptions};
 
 const WHOLE: &[u8] =
     br#"{"model":"sonnet","max_tokens":9,"stream":true,"input":"x","messages":[{"role":"user","content":"x"}]}"#;
-const ANSWER: &[u8] = br#"{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"x"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":1}}"#;
-const EVENTS: &[u8] = b"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"type\":\"message\",\"role\":\"assistant\",\"content\":[],\"model\":\"m\",\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":1,\"output_tokens\":1}}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+const ANSWER: &[u8] = br#"{"id":"msg_1","type":"message","role":"assistant","model":"m",
+"content":[{"type":"text","text":"x"}],"stop_reason":"end_turn","stop_sequence":null,
+"usage":{"input_tokens":1,"output_tokens":1}}"#;
+const EVENTS: &[u8] = br#"event: message_start
+data: {"type":"message_start","message":{"id":"m","type":"message","role":"assistant","model":"m",
+data: "content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":1}}}
+
+event: message_stop
+data: {"type":"message_stop"}
+
+"#;
 
 fn face() -> Face {
     let env = Env::read(&TABLES, |_| Some("http://127.0.0.1:1".to_owned())).unwrap();
@@ -36,7 +45,7 @@ fn face() -> Face {
 }
 
 fn head(headers: &[(&str, &str)], end_of_stream: bool) -> HttpHeaders {
-    let copied = |text: &str| Bytes::copy_from_slice(text.as_bytes());
+    let copied = |text: &str| Bytes::from(text.to_owned());
     let headers = headers.iter().map(|(name, value)| HeaderValue::new(copied(name), copied(value))).collect();
     HttpHeaders { headers: Some(HeaderMap { headers }), end_of_stream }
 }
@@ -155,10 +164,13 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn parts_in_any_order(config in modes(), parts in prop_oneof![conversation(), prop::collection::vec(part(), 0..9)]) {
+    fn parts_in_any_order(
+        config in modes(),
+        parts in prop_oneof![conversation(), prop::collection::vec(part(), 0..9)],
+    ) {
         let came: Vec<usize> = parts.iter().map(kind_of).collect();
         let (said, _) = run(say(config, parts));
         let immediates = said.iter().filter(|one| kind_said(one).is_none()).count();
@@ -167,7 +179,10 @@ proptest! {
         for kind in 0..6 {
             let said = said.iter().filter(|one| kind_said(one) == Some(kind)).count();
             let came = came.iter().filter(|one| **one == kind).count();
-            prop_assert!(said <= came, "{said} answers to {came} parts of kind {kind}");
+            // In full duplex there may be more to say where trailers come.
+            let bodies = [config.request_body_mode, config.response_body_mode];
+            let more = usize::from(kind % 3 == 1 && bodies[kind / 3] == BodySendMode::FullDuplexStreamed as i32);
+            prop_assert!(said <= came + more, "{said} answers to {came} parts of kind {kind}");
         }
     }
 }
