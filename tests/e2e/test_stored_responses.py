@@ -331,7 +331,7 @@ def test_a_store_that_does_not_answer(redis, face, a):
 
 @pytest.mark.parametrize("mode", ["buffered", "streamed", "full-duplex"])
 def test_what_takes_longer_than_it_may(redis, own_envoy, mode):
-    """Behind Envoy the router has a bound of its own for each message. Alone it takes the time that the listener has."""
+    """Behind Envoy there is a bound for each message. Alone the router has the time that the listener gives it."""
     _, router = redis
     envoy = own_envoy(router, *MODES[mode], document=HERE / "replicas.yaml")
     for path, body in [

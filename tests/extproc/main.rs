@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops where it stands")]
 
+mod face;
 mod harness;
 mod service;
 mod wire;
