@@ -51,7 +51,8 @@ async fn summarise(
     wanted.stream = false;
     let Turn { chat, context, .. } = Turn::begin(to.store, &wanted, to.caller, Want::Summary).await?;
     let (id, created_at) = (context.id.clone(), context.created_at);
-    let asked = Asked { context, metadata: wanted.metadata(), warnings: chat.warnings };
+    let metadata = wanted.metadata();
+    let asked = Asked { context, metadata, warnings: chat.warnings, image: None, words_only: true };
     match hear(to, head.headers, chat.body, asked, deadline, exchange).await? {
         Heard::Failed(response) => Ok(response),
         Heard::Passing(..) => Err(ApiError::no_summary()),

@@ -7,6 +7,7 @@ mod answer;
 mod ask;
 mod body;
 mod compact;
+mod draw;
 mod linger;
 mod listener;
 mod patience;

@@ -5,7 +5,8 @@ use super::Ingress;
 use super::answer::ResponseBody;
 use super::ask::{collect, send};
 use super::body::receive;
-use crate::dispatch::{ApiError, Asked, Client, Exchange, Handling, Passing, SettledResponse, Told};
+use super::draw::draw;
+use crate::dispatch::{ApiError, Asked, Client, Drawn, Exchange, Handling, Passing, SettledResponse, Told};
 use crate::protocol::responses::request::Request as Wanted;
 use crate::protocol::splice::Chunks;
 use crate::responses::store::{Scope, Store, now};
@@ -65,7 +66,8 @@ async fn answer(to: To<'_>, request: Request<Incoming>, exchange: &mut Exchange)
     let deadline = Instant::now() + to.ingress.timeout;
     let wanted = read(&body, exchange)?;
     let Turn { chat, context, keep } = Turn::begin(to.store, &wanted, to.caller, Want::Response).await?;
-    let asked = Asked { context, metadata: wanted.metadata(), warnings: chat.warnings };
+    let (metadata, image) = (wanted.metadata(), wanted.image.clone());
+    let asked = Asked { context, metadata, warnings: chat.warnings, image, words_only: false };
     match hear(to, head.headers, chat.body, asked, deadline, exchange).await? {
         Heard::Passing(response, passing) => Ok(Answer::Backend(response, passing, keep)),
         Heard::Failed(response) => Ok(Answer::Own(response)),
@@ -111,6 +113,12 @@ pub(super) async fn hear(
     let ask = match ingress.dispatch.settle_response(headers, body, asked, exchange)? {
         SettledResponse::Own(told) => return Ok(Heard::Told(told)),
         SettledResponse::Ask(ask) => ask,
+        SettledResponse::Draw(wanted) => {
+            return Ok(match draw(ingress, *wanted, deadline, exchange).await? {
+                Drawn::Own(failed) => Heard::Failed(failed),
+                Drawn::Told(told) => Heard::Told(told),
+            });
+        }
     };
     let (answering, response) = send(ingress, ask, deadline, exchange).await?;
     let (mut head, body) = response.into_parts();

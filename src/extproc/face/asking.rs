@@ -153,6 +153,7 @@ impl Conversation {
         let ask = match face.dispatch.settle(client, asking.headers, received, exchange)? {
             Settled::Own(response) => return Err(Stop::own(response)),
             Settled::Ask(ask) => ask,
+            Settled::Draw(_) => return Err(ApiError::no_images_here().into()),
         };
         let deadline = tokio::time::Instant::now() + timeout;
         let outbound = Outbound { headers: ask.headers, body: ask.body, rewrite: ask.rewrite, deadline };
