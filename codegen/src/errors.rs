@@ -251,6 +251,16 @@ errors! {
     UNUSED_RECIPE = Warning "unused-recipe",
         "no entrypoint names the recipe `{0}`", "nobody can ask for it", "it is left out of the binary; add it to `entrypoints`";
 
+    // Images.
+    NOBODY_MAKES_IMAGES = Error "nobody-makes-images",
+        "decision `{0}` asks for images, and nobody makes them", "its rules look at `modality: {1}`",
+        "give it an `omni` model in `modelRefs` (`modality` of the model's card), a `diffusion` one, or the plugin `image_gen`";
+    BOTH_NEEDS_BOTH = Error "both-needs-both",
+        "decision `{0}` asks for text and images, and {1}", "its rules look at `modality: BOTH`",
+        "give it one `omni` model in `modelRefs` (`modality` of the model's card), or an `ar` and a `diffusion` one";
+    MODALITY_PROTOCOL = Error "modality-protocol",
+        "model `{0}` cannot make images", "its backends speak Anthropic's Messages, which has none", "remove it, or write `modality: ar`";
+
     // Plugins and reasoning.
     NEEDED_PARAM = Error "needed-param",
         "`{0}` cannot be blocked", "no request is whole without it", "remove it";

@@ -6,8 +6,9 @@
 mod decision;
 
 pub use decision::{
-    Algorithm, BodyChange, Ceilings, Decision, Factor, HeaderChange, Latency, MultiFactor, Objective, Otherwise,
-    Plugins, Predicate, Reasoning, RequestParams, Retention, Rule, Strategy, SystemPrompt, ToolPolicy,
+    Algorithm, BodyChange, Ceilings, Decision, Factor, Generator, HeaderChange, ImageApi, Images, Latency, Maker,
+    MultiFactor, Objective, Otherwise, Plugins, Predicate, Reasoning, RequestParams, Retention, Rule, Strategy,
+    SystemPrompt, ToolPolicy,
 };
 
 use crate::confidence::Range;
@@ -183,6 +184,7 @@ pub struct Model {
     pub context_window: Option<u64>,
     /// 0 to 1.
     pub quality: Option<f64>,
+    pub makes: Makes,
     pub protocol: Protocol,
     /// In tokens, at least 1.
     pub max_output_tokens: u64,
@@ -190,6 +192,15 @@ pub struct Model {
     pub pricing: Option<Pricing>,
     pub reliability: Reliability,
     pub backends: Vec<Backend>,
+}
+
+/// `hardwire::table::Makes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Makes {
+    Words,
+    Pictures,
+    Both,
+    Plugin,
 }
 
 /// `hardwire::table::Protocol`.

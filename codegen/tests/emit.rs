@@ -33,6 +33,11 @@ fn families_of_signals() {
 }
 
 #[test]
+fn makers_of_images() {
+    expect_file!["emit/images.rs"].assert_eq(&output("images.yaml").rust);
+}
+
+#[test]
 fn keyword_methods() {
     expect_file!["emit/methods.rs"].assert_eq(&output("methods.yaml").rust);
 }

@@ -154,7 +154,7 @@ fn explain(api: &Api, question: &Question<'_>) -> Result<Explanation, Problem> {
         metadata: question.metadata.map(|raw| raw.get().as_bytes()),
         ..Raw::default()
     };
-    let request = Request { body, user: &question.user, groups: &question.groups };
+    let request = Request { body, user: &question.user, groups: &question.groups, wish: None };
     let name = question.model.as_deref().or_else(|| api.tables.auto_names.first().copied()).unwrap_or("auto");
     api.routing.explain(name, request).map_err(|error| match error {
         Error::NoIdentity => Problem::NoIdentity,

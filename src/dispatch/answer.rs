@@ -294,7 +294,7 @@ fn tell(backend: Protocol, body: &Bytes, mut encoder: Encoder) -> Bytes {
 }
 
 /// Why an answer of a backend counts as an error, if it does.
-fn status_reason(status: StatusCode) -> Option<ErrorReason> {
+pub(super) fn status_reason(status: StatusCode) -> Option<ErrorReason> {
     match status.as_u16() {
         400..500 => Some(ErrorReason::Upstream4xx),
         500.. => Some(ErrorReason::Upstream5xx),

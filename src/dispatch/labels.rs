@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use crate::protocol::translated::Warnings;
-use crate::routing::Plan;
+use crate::routing::{Plan, Produce};
 use crate::table::{DecisionId, Protocol, Retention, SignalKind, Tables};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -22,6 +22,9 @@ const RETENTION_DROP: HeaderName = HeaderName::from_static("x-vsr-retention-drop
 const RETENTION_TTL_TURNS: HeaderName = HeaderName::from_static("x-vsr-retention-ttl-turns");
 const RETENTION_KEEP_CURRENT_MODEL: HeaderName = HeaderName::from_static("x-vsr-retention-keep-current-model");
 const RETENTION_PREFER_PREFIX: HeaderName = HeaderName::from_static("x-vsr-retention-prefer-prefix");
+const SELECTED_MODALITY: HeaderName = HeaderName::from_static("x-vsr-selected-modality");
+/// What of an answer is missing.
+pub(super) const RESPONSE_WARNINGS: HeaderName = HeaderName::from_static("x-vsr-response-warnings");
 const FAST_RESPONSE: HeaderName = HeaderName::from_static("x-vsr-fast-response");
 /// The signals that matched, by family.
 const MATCHED: [HeaderName; SignalKind::ALL.len()] = [
@@ -63,7 +66,7 @@ impl Labels {
     pub(crate) fn new(tables: &'static Tables) -> Self {
         Labels {
             tables,
-            models: tables.models.iter().map(|model| value(model.name)).collect(),
+            models: tables.models.iter().map(|model| value(model.shown())).collect(),
             decisions: tables.decisions().map(|decision| value(decision.name)).collect(),
             recipes: tables.policies.iter().map(|policy| value(policy.name)).collect(),
         }
@@ -94,6 +97,12 @@ impl Labels {
             headers.insert(SELECTED_MODEL, self.models[usize::from(model.0)].clone());
         }
         let Some(choice) = &plan.choice else { return };
+        if let Some((produce, said)) = choice.produces {
+            headers.insert(SELECTED_MODALITY, value(&format!("{};{}", produce.word(), said.word())));
+            if produce != Produce::Text {
+                headers.insert(RESPONSE_PATH, HeaderValue::from_static("image_generation"));
+            }
+        }
         headers.insert(SELECTED_RECIPE, self.recipes[usize::from(choice.policy.0)].clone());
         if let Some((decision, confidence)) = choice.decision {
             headers.insert(SELECTED_DECISION, self.decisions[usize::from(decision.0)].clone());

@@ -5,6 +5,7 @@
 
 mod answer;
 mod client;
+mod draw;
 pub mod error;
 pub mod exchange;
 mod intake;
@@ -20,6 +21,7 @@ mod translate;
 pub use answer::{Answering, Handling, Whole};
 pub(crate) use answer::{MAX_WHOLE, event_stream_response};
 pub use client::Client;
+pub use draw::{Came, Draw, Drawn, Picture, Telling};
 pub use error::ApiError;
 pub use exchange::Exchange;
 pub(crate) use intake::{Intake, ReceiveError};
@@ -34,9 +36,10 @@ use crate::protocol::json::Field;
 use crate::protocol::json::Span;
 use crate::protocol::messages;
 use crate::protocol::prompt::Raw;
+use crate::protocol::responses::image_tool::ImageTool;
 use crate::protocol::rewrite::Rewrite;
 use crate::protocol::splice::Chunks;
-use crate::routing::{self, Plan, Routing};
+use crate::routing::{self, Plan, Produce, Routing};
 use crate::table::{ModelId, Protocol, Tables};
 use crate::telemetry::metrics::Recorder;
 use crate::upstream::{strip_description, strip_request};
@@ -82,6 +85,8 @@ pub enum Settled {
     Own(Response<Bytes>),
     /// A backend is asked.
     Ask(Ask),
+    /// An image is made, and perhaps words beside it.
+    Draw(Box<Draw>),
 }
 
 /// A request for a backend of a model.
@@ -125,13 +130,19 @@ impl Dispatch {
     ) -> Result<Settled, ApiError> {
         exchange.bytes_in = received.body.len() as u64;
         let name = request::read(&received, exchange)?;
-        let plan = self.plan(client, &headers, &received, None, exchange)?;
+        let plan = self.plan(client, &headers, &received, None, None, exchange)?;
         let debug = labels::wants_debug(&headers);
         if let Some(mut response) = plugins::reply(self, client, &plan, &received, exchange.stream) {
             self.labels.set_own(response.headers_mut(), &plan, debug);
             return Ok(Settled::Own(response));
         }
-        self.ask(client, Planned { plan, name, debug }, headers, received, exchange).map(Settled::Ask)
+        let generator = self.generator(&plan);
+        let planned = Planned { plan, name, debug };
+        if let Some(generator) = generator {
+            let draw = self.draw(client, planned, generator, headers, received, None, exchange)?;
+            return Ok(Settled::Draw(Box::new(draw)));
+        }
+        self.ask(client, planned, headers, received, None, exchange).map(Settled::Ask)
     }
 
     /// What a backend of the model that was chosen is asked.
@@ -141,25 +152,24 @@ impl Dispatch {
         planned: Planned,
         mut headers: HeaderMap,
         received: Received,
+        image: Option<&ImageTool>,
         exchange: &mut Exchange,
     ) -> Result<Ask, ApiError> {
         let Planned { plan, name, debug } = planned;
         let chosen = plan.model.expect("a plan without a model has an answer of its own");
-        strip_request(&mut headers);
-        if let Some(roles) = self.tables.identity() {
-            headers.remove(roles.user_header);
-            headers.remove(roles.groups_header);
-        }
+        self.prepare(&mut headers, exchange);
         let mut changes = plugins::apply(self, client, &plan, &received, &mut headers)?;
         let model = self.tables.model(chosen);
         if client == Client::Responses && model.takes_effort && model.protocol == Protocol::Chat {
             changes.bound_completion(&received.body);
         }
-        headers.insert(REQUEST_ID, exchange.request_id.clone());
         if client == Client::Responses || client.protocol() != model.protocol {
             // What is sent is not what the client has described.
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             strip_description(&mut headers);
+        }
+        if let Some(image) = image {
+            changes.whole_with_image(&received.body, image.size);
         }
         let mut answering = Answering::new(client, model, plan, &received, debug, exchange);
         let name = name.start..name.end;
@@ -183,6 +193,16 @@ impl Dispatch {
         Ok(Ask { model: chosen, headers, body, rewrite, answering })
     }
 
+    /// Takes out of a head what no backend may see.
+    fn prepare(&self, headers: &mut HeaderMap, exchange: &Exchange) {
+        strip_request(headers);
+        if let Some(roles) = self.tables.identity() {
+            headers.remove(roles.user_header);
+            headers.remove(roles.groups_header);
+        }
+        headers.insert(REQUEST_ID, exchange.request_id.clone());
+    }
+
     /// Answers how many tokens a request for Anthropic's Messages has, by estimate. No backend is asked.
     pub fn count_tokens(&self, received: &Received, exchange: &mut Exchange) -> Result<Response<Bytes>, ApiError> {
         exchange.bytes_in = received.body.len() as u64;
@@ -199,6 +219,7 @@ impl Dispatch {
         headers: &HeaderMap,
         received: &Received,
         metadata: Option<&[u8]>,
+        wish: Option<Produce>,
         exchange: &mut Exchange,
     ) -> Result<Plan, ApiError> {
         let part = |field| received.part(field);
@@ -221,11 +242,12 @@ impl Dispatch {
             let protocol = client.protocol();
             let body = Raw { protocol, system, messages, tools, tool_choice, response_format, max_tokens, metadata };
             match self.tables.identity() {
-                None => routing::Request { body, ..routing::Request::default() },
+                None => routing::Request { body, wish, ..routing::Request::default() },
                 Some(roles) => routing::Request {
                     body,
                     user: text(headers, roles.user_header),
                     groups: text(headers, roles.groups_header),
+                    wish,
                 },
             }
         })?;
@@ -239,7 +261,10 @@ impl Dispatch {
                 if plan.choice.is_some() {
                     self.recorder.routed(&exchange.requested_model, model);
                 }
-                if let Some(decision) = decision {
+                let makes_image = self.tables.model(model).is_no_candidate();
+                if let Some(decision) = decision.filter(|_| makes_image) {
+                    self.recorder.decided_alone(decision);
+                } else if let Some(decision) = decision {
                     self.recorder.decided(decision, model);
                     self.recorder.reasoned(decision, plan.choice.as_ref().map_or(0, |choice| choice.candidate));
                 }

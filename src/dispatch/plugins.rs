@@ -56,6 +56,17 @@ pub(super) struct Changes {
 }
 
 impl Changes {
+    /// An image is to be made by a model that makes words, too: it is of this size, and comes with them as a whole.
+    pub(super) fn whole_with_image(&mut self, body: &Chunks, size: Option<(u32, u32)>) {
+        let Some(mut draft) = self.draft.take().or_else(|| Draft::of(body, 0..body.len())) else { return };
+        draft.remove_key(body, "stream");
+        draft.remove_key(body, "stream_options");
+        if let Some((width, height)) = size {
+            draft.set(body, "extra_body", format!(r#"{{"width":{width},"height":{height}}}"#).into());
+        }
+        self.draft = Some(draft);
+    }
+
     /// The bound of the answer is told under the name that models which reason know it by.
     pub(super) fn bound_completion(&mut self, body: &Chunks) {
         let Some(mut draft) = self.draft.take().or_else(|| Draft::of(body, 0..body.len())) else { return };
@@ -77,10 +88,7 @@ pub(super) fn apply(
     let Some(id) = decision(plan) else { return Ok(Changes::default()) };
     let decision = dispatch.tables.decision(id);
     let plugins = &decision.plugins;
-    if !plugins.headers.is_empty() {
-        change_headers(plugins.headers, headers);
-        dispatch.recorder.plugins.ran(id, PluginKind::HeaderMutation, true);
-    }
+    change_headers(dispatch, plan, headers);
     let candidate = plan.choice.as_ref().map_or(0, |choice| choice.candidate);
     let by_backend = decision.reasoning.get(candidate).and_then(Option::as_ref).map_or(&[][..], |told| told.changes);
     if !plugins.edit_body() {
@@ -103,8 +111,14 @@ fn decision(plan: &Plan) -> Option<DecisionId> {
     Some(plan.choice.as_ref()?.decision?.0)
 }
 
-/// Names and values were checked by the compiler.
-fn change_headers(changes: &[HeaderChange], headers: &mut HeaderMap) {
+/// Changes the headers of the request as the decision says. Names and values were checked by the compiler.
+pub(super) fn change_headers(dispatch: &Dispatch, plan: &Plan, headers: &mut HeaderMap) {
+    let Some(id) = decision(plan) else { return };
+    let changes = dispatch.tables.decision(id).plugins.headers;
+    if changes.is_empty() {
+        return;
+    }
+    dispatch.recorder.plugins.ran(id, PluginKind::HeaderMutation, true);
     let value = HeaderValue::from_static;
     for change in changes {
         match *change {

@@ -6,19 +6,22 @@ use super::client::Client;
 use super::error::ApiError;
 use super::exchange::Exchange;
 use super::request::{self, Received};
-use super::{Ask, Dispatch, Planned, labels, plugins};
+use super::{Ask, Dispatch, Draw, Planned, labels, plugins};
+use crate::protocol::answer::Answer;
 use crate::protocol::event::{Event, Stop, Usage};
 use crate::protocol::failure::Failure;
 use crate::protocol::json::Field;
 use crate::protocol::out::{JsonText, Out};
 use crate::protocol::prompt::{Prompt, Raw};
 use crate::protocol::responses::encode::Encoder;
+use crate::protocol::responses::image_tool::ImageTool;
 use crate::protocol::responses::resource::Context;
 use crate::protocol::splice::Chunks;
 use crate::protocol::stream;
 use crate::protocol::translated::Warnings;
 use crate::protocol::{chat, messages};
-use crate::table::Protocol;
+use crate::routing::{Plan, Produce};
+use crate::table::{Makes, Protocol};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header, response};
 
@@ -31,6 +34,10 @@ pub struct Asked {
     pub metadata: Option<Bytes>,
     /// What the way to a chat completion has dropped.
     pub warnings: Warnings,
+    /// The image that the tools ask for.
+    pub image: Option<ImageTool>,
+    /// Words are wanted and nothing else, whatever the text says.
+    pub words_only: bool,
 }
 
 /// What becomes of a request for a response.
@@ -41,6 +48,8 @@ pub enum SettledResponse {
     Own(Told),
     /// A backend is asked.
     Ask(Ask),
+    /// An image is made, and perhaps words beside it.
+    Draw(Box<Draw>),
 }
 
 /// A response that is there, and of which the client knows nothing yet.
@@ -58,19 +67,26 @@ impl Dispatch {
         &self,
         headers: HeaderMap,
         body: Chunks,
-        asked: Asked,
+        mut asked: Asked,
         exchange: &mut Exchange,
     ) -> Result<SettledResponse, ApiError> {
         let received = Received::written(body).map_err(|error| ApiError::unreadable(&error))?;
         let name = request::read(&received, exchange)?;
-        let plan = self.plan(Client::Responses, &headers, &received, asked.metadata.as_deref(), exchange)?;
+        let plan =
+            self.plan(Client::Responses, &headers, &received, asked.metadata.as_deref(), asked.wish(), exchange)?;
         let debug = labels::wants_debug(&headers);
         if let Some(message) = plugins::said(self, &plan) {
             let mut told = Told::say(message, asked, exchange.stream);
             self.labels.set_own(&mut told.head.headers, &plan, debug);
             return Ok(SettledResponse::Own(told));
         }
-        let mut ask = self.ask(Client::Responses, Planned { plan, name, debug }, headers, received, exchange)?;
+        let planned = Planned { plan, name, debug };
+        if let Some(generator) = self.generator(&planned.plan) {
+            let draw = self.draw(Client::Responses, planned, generator, headers, received, Some(asked), exchange)?;
+            return Ok(SettledResponse::Draw(Box::new(draw)));
+        }
+        let image = self.image_of_all(&planned.plan, &mut asked)?;
+        let mut ask = self.ask(Client::Responses, planned, headers, received, image.as_ref(), exchange)?;
         let warnings = std::mem::take(&mut ask.answering.warnings);
         ask.answering = ask.answering.responding(asked);
         warnings.names().iter().for_each(|name| ask.answering.warnings.dropped(name));
@@ -80,7 +96,7 @@ impl Dispatch {
 
 impl Dispatch {
     /// A request that was made into this body is not answered, but as good as one that is: its response says nothing.
-    pub fn prepare(&self, body: Chunks, asked: Asked, exchange: &mut Exchange) -> Result<Told, ApiError> {
+    pub fn acknowledge(&self, body: Chunks, asked: Asked, exchange: &mut Exchange) -> Result<Told, ApiError> {
         let received = Received::written(body).map_err(|error| ApiError::unreadable(&error))?;
         request::read(&received, exchange)?;
         self.routing.knows(&exchange.requested_model)?;
@@ -88,6 +104,44 @@ impl Dispatch {
         Ok(Told::own(&model, None, asked, exchange.stream))
     }
 
+    /// The image that a model makes which is asked for everything.
+    fn image_of_all(&self, plan: &Plan, asked: &mut Asked) -> Result<Option<ImageTool>, ApiError> {
+        let makes = plan.model.map(|model| self.tables.model(model).makes);
+        let produces = plan.choice.as_ref().and_then(|choice| choice.produces);
+        let is_made = match makes {
+            Some(Makes::Pictures) => true,
+            // One that the client names decides for itself.
+            Some(Makes::Both) => match produces {
+                Some((produce, _)) => produce != Produce::Text,
+                None => asked.image.is_some() && !asked.words_only,
+            },
+            _ => false,
+        };
+        match asked.image.take() {
+            Some(_) if asked.words_only => Ok(None),
+            Some(_) if !is_made => Err(ApiError::nobody_makes_images()),
+            tool => {
+                for (name, _) in tool.iter().flat_map(|tool| &tool.fields) {
+                    asked.warnings.dropped(&format!("tools.image_generation.{name}"));
+                }
+                Ok(is_made.then(|| tool.unwrap_or_default()))
+            }
+        }
+    }
+}
+
+impl Asked {
+    /// What the tools say of what is to come.
+    fn wish(&self) -> Option<Produce> {
+        match &self.image {
+            _ if self.words_only => Some(Produce::Text),
+            Some(tool) => Some(if tool.alone { Produce::Image } else { Produce::Both }),
+            None => None,
+        }
+    }
+}
+
+impl Dispatch {
     /// How many tokens a request has that was made into this body, by estimate.
     pub fn count_chat(&self, body: Chunks, exchange: &mut Exchange) -> Result<u64, ApiError> {
         let received = Received::written(body).map_err(|error| ApiError::unreadable(&error))?;
@@ -135,6 +189,13 @@ impl Told {
             Some(failure) => Err(Box::new((told.head, failure))),
             None => Ok(told),
         }
+    }
+
+    /// Tells an answer that is there.
+    pub(super) fn of_answer(head: response::Parts, answer: &Answer, context: Context, stream: bool) -> Told {
+        let mut told = Told::new(head, Box::new(Encoder::new(context, stream)), stream);
+        answer.tell(&mut |event: Event<'_>| told.encoder.event(event, &mut told.out));
+        told
     }
 
     /// Of an answer with this head.

@@ -3,7 +3,9 @@
 use super::Ingress;
 use super::answer::ResponseBody;
 use super::body::receive;
-use crate::dispatch::{Answering, ApiError, Ask, Client, Exchange, Handling, MAX_WHOLE, Passing, Settled};
+use super::draw::draw;
+use crate::dispatch::{Answering, ApiError, Ask, Client, Drawn, Exchange, Handling, MAX_WHOLE, Passing, Settled};
+use crate::responses::store::now;
 use crate::upstream::{self, Outbound};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -61,6 +63,10 @@ async fn answer(
     let ask = match ingress.dispatch.settle(client, head.headers, received, exchange)? {
         Settled::Own(response) => return Ok(Answer::Own(response)),
         Settled::Ask(ask) => ask,
+        Settled::Draw(wanted) => match draw(ingress, *wanted, deadline, exchange).await? {
+            Drawn::Own(response) => return Ok(Answer::Own(response)),
+            Drawn::Told(told) => return Ok(Answer::Own(told.finish(now()))),
+        },
     };
     let (answering, response) = send(ingress, ask, deadline, exchange).await?;
     let (mut head, body) = response.into_parts();

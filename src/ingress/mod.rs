@@ -6,6 +6,7 @@
 mod answer;
 mod ask;
 mod body;
+mod draw;
 mod linger;
 mod listener;
 mod patience;

@@ -4,7 +4,8 @@ use super::Ingress;
 use super::answer::ResponseBody;
 use super::ask::{collect, send};
 use super::body::receive;
-use crate::dispatch::{ApiError, Client, Endpoint, Exchange, Handling, Passing};
+use super::draw::draw;
+use crate::dispatch::{ApiError, Client, Drawn, Endpoint, Exchange, Handling, Passing};
 use crate::protocol::responses::request::Request as Wanted;
 use crate::responding::{Begun, Deed, Responding};
 use crate::responses::turn::Keep;
@@ -90,6 +91,12 @@ async fn answer(
     let (ask, behind) = match begun {
         Begun::Own(response) => return Ok(Answer::Own(response)),
         Begun::Ask(ask, behind) => (ask, behind),
+        Begun::Draw(wanted, behind) => {
+            return match draw(ingress, *wanted, deadline, exchange).await? {
+                Drawn::Own(failed) => Ok(Answer::Own(failed)),
+                Drawn::Told(told) => behind.tell(told).await.map(Answer::Own),
+            };
+        }
     };
     let (answering, response) = send(ingress, ask, deadline, exchange).await?;
     let (mut head, body) = response.into_parts();

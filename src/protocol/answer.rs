@@ -2,7 +2,7 @@
 //!
 //! Texts are kept as they were written in what came in, escapes and all.
 
-use super::event::{Event, Stop, Usage};
+use super::event::{Delta, Event, Image, Stop, Usage};
 use super::failure::Failure;
 use super::out::JsonText;
 use super::splice::Chunks;
@@ -54,6 +54,10 @@ pub enum Part {
     Thinking(Text, Option<Text>),
     /// What it thinks and nobody else can read.
     RedactedThinking(Text),
+    /// An image that it has made: the beginning of its data URL and base64, or nothing and where it is.
+    Image(Text, Text),
+    /// An image that was asked for and could not be made.
+    NoImage,
     /// A tool that it calls.
     ToolCall {
         /// The backend's id of the call.
@@ -81,6 +85,14 @@ impl Text {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// In one piece: itself, where it is that.
+    fn whole(&self) -> Bytes {
+        match self.0.as_slice() {
+            [piece] => piece.clone(),
+            pieces => pieces.concat().into(),
+        }
     }
 
     /// As it is written between its quotes.
@@ -127,6 +139,47 @@ impl Answer {
         }
     }
 
+    /// Tells it again.
+    pub fn tell(&self, emit: &mut impl FnMut(Event<'_>)) {
+        let id = self.id.0.concat();
+        emit(Event::Start { id: JsonText::raw(&id), model: JsonText::EMPTY, created: self.created });
+        fn each(text: &Text, delta: Delta, emit: &mut impl FnMut(Event<'_>)) {
+            text.0.iter().for_each(|piece| emit(delta.event(JsonText::within(piece, 0..piece.len()))));
+        }
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => each(text, Delta::Text, emit),
+                Part::Thinking(text, signature) => {
+                    each(text, Delta::Thinking, emit);
+                    if let Some(signature) = signature {
+                        emit(Event::Signature(JsonText::raw(&signature.0.concat())));
+                    }
+                }
+                Part::RedactedThinking(data) => emit(Event::RedactedThinking(JsonText::raw(&data.0.concat()))),
+                Part::ToolCall { id, name, input } => {
+                    emit(Event::ToolCall { id: JsonText::raw(&id.0.concat()), name: JsonText::raw(&name.0.concat()) });
+                    each(input, Delta::ToolInput, emit);
+                }
+                Part::Image(data, source) => {
+                    let (data, source) = (data.whole(), source.whole());
+                    let data = JsonText::within(&data, 0..data.len());
+                    emit(Event::Image(Image { data, source: JsonText::within(&source, 0..source.len()) }));
+                }
+                Part::NoImage => emit(Event::NoImage),
+            }
+        }
+        each(&self.refusal, Delta::Refusal, emit);
+        if !self.usage.is_unknown() {
+            emit(Event::Usage(self.usage));
+        }
+        let sequence = self.stop_sequence.as_ref().map(Text::whole);
+        emit(Event::Stop(match (self.end, &sequence) {
+            (End::Sequence, Some(text)) => Stop::Sequence(Some(JsonText::raw(text))),
+            (end, _) => end.into(),
+        }));
+        emit(Event::End);
+    }
+
     /// Takes the next thing that happened.
     pub fn event(&mut self, event: Event<'_>) {
         match event {
@@ -156,6 +209,8 @@ impl Answer {
                     input.push(more);
                 }
             }
+            Event::Image(image) => self.parts.push(Part::Image(image.data.into(), image.source.into())),
+            Event::NoImage => self.parts.push(Part::NoImage),
             Event::Usage(usage) => self.usage.update(usage),
             Event::Stop(stop) => {
                 self.end = End::from(stop);

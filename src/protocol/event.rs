@@ -42,6 +42,10 @@ pub enum Event<'a> {
     /// More of the input of the last tool call: a fragment of a JSON document, as the body of a JSON string. A call without
     /// input has no such event: encoders write `{}`.
     ToolInput(JsonText<'a>),
+    /// An image, whole.
+    Image(Image<'a>),
+    /// An image was asked for beside the rest and could not be made.
+    NoImage,
     /// What is known by now of the tokens. Later counts replace earlier ones; what is `None` stays as it was.
     Usage(Usage),
     /// Why the answer ends.
@@ -51,6 +55,32 @@ pub enum Event<'a> {
     /// The backend reports an error in place of the rest.
     Failure(&'a Failure),
 }
+
+/// An image that a model has made.
+#[derive(Debug, Clone, Copy)]
+pub struct Image<'a> {
+    /// What its data URL begins with, up to the comma; empty where `source` is no data.
+    pub data: JsonText<'a>,
+    /// Base64, or where the image can be fetched.
+    pub source: JsonText<'a>,
+}
+
+impl<'a> Image<'a> {
+    /// The image that a URL stands for, be it one of data.
+    #[must_use]
+    pub fn of_url(url: JsonText<'a>) -> Image<'a> {
+        /// The beginning of a data URL is short: a text of megabytes is not searched.
+        const LONGEST: usize = 256;
+        let raw = url.as_raw();
+        let is_data = raw.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"data:"));
+        let comma = raw.iter().take(LONGEST).position(|byte| *byte == b',').filter(|_| is_data);
+        let (data, source) = url.split_at(comma.map_or(0, |comma| comma + 1));
+        Image { data, source }
+    }
+}
+
+/// What stands for an image where a protocol or a model has none.
+pub const IMAGE_SHOWN: &str = "[an image]";
 
 /// The kinds of text that an answer is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,6 +10,7 @@ pub mod error_body;
 pub mod event;
 pub mod failure;
 pub mod hide;
+pub mod images;
 pub mod json;
 pub mod messages;
 pub mod metadata;

@@ -46,6 +46,13 @@ impl<'a> JsonText<'a> {
         self.raw
     }
 
+    /// Its first bytes, and the others. There must be so many, and no escape may be cut.
+    #[must_use]
+    pub fn split_at(&self, bytes: usize) -> (JsonText<'a>, JsonText<'a>) {
+        let (first, rest) = self.raw.split_at(bytes);
+        (JsonText { raw: first, within: self.within }, JsonText { raw: rest, within: self.within })
+    }
+
     /// Whether there is no text.
     #[must_use]
     pub fn is_empty(&self) -> bool {

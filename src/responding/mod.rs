@@ -8,7 +8,7 @@ mod query;
 mod stored;
 
 use crate::dispatch::{
-    ApiError, Ask, Asked, Dispatch, Endpoint, Exchange, Received, SettledResponse, Told, Whole, json_response,
+    ApiError, Ask, Asked, Dispatch, Draw, Endpoint, Exchange, Received, SettledResponse, Told, Whole, json_response,
 };
 use crate::protocol::out::Out;
 use crate::protocol::responses::encode::Encoder;
@@ -50,6 +50,8 @@ pub(crate) enum Begun {
     Own(Response<Bytes>),
     /// A backend is asked.
     Ask(Ask, Behind),
+    /// An image is made, and perhaps words beside it.
+    Draw(Box<Draw>, Behind),
 }
 
 /// What is done when a backend has answered, before the client is told the end.
@@ -109,14 +111,17 @@ impl Responding<'_> {
             Want::Summary => Behind::Summary { id: context.id.clone(), created_at: context.created_at },
             Want::Response => Behind::Store(keep.map(Box::new)),
         };
-        let asked = Asked { context, metadata: wanted.metadata(), warnings: chat.warnings };
+        let words_only = want == Want::Summary;
+        let image = wanted.image.clone().filter(|_| !words_only);
+        let asked = Asked { context, metadata: wanted.metadata(), warnings: chat.warnings, image, words_only };
         let settled = match deed {
-            Deed::Prepare => SettledResponse::Own(dispatch.prepare(chat.body, asked, exchange)?),
+            Deed::Prepare => SettledResponse::Own(dispatch.acknowledge(chat.body, asked, exchange)?),
             _ => dispatch.settle_response(headers, chat.body, asked, exchange)?,
         };
         match settled {
             SettledResponse::Own(told) => behind.tell(told).await.map(Begun::Own),
             SettledResponse::Ask(ask) => Ok(Begun::Ask(ask, behind)),
+            SettledResponse::Draw(draw) => Ok(Begun::Draw(draw, behind)),
         }
     }
 }
@@ -144,7 +149,8 @@ impl Behind {
         }
     }
 
-    async fn tell(self, mut told: Told) -> Result<Response<Bytes>, ApiError> {
+    /// Makes the client's answer of what the core has told: it is stored first, if it is.
+    pub(crate) async fn tell(self, mut told: Told) -> Result<Response<Bytes>, ApiError> {
         match self {
             Behind::Store(keep) => {
                 if let Some(keep) = keep {

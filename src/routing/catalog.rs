@@ -22,7 +22,7 @@ impl Catalog {
     pub fn new(tables: &'static Tables, started: SystemTime) -> Self {
         let created = started.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let virtuals = tables.virtual_names().map(|(name, policy)| Model::routed(name, tables.policy(policy), created));
-        let served = tables.models.iter().map(|model| Model::served(model.name, model.description, created));
+        let served = tables.public_models().map(|model| Model::served(model.name, model.description, created));
         let models: Vec<Model> = virtuals.chain(served).collect();
         let listed = if tables.list_models { models.len() } else { tables.virtual_names().count() };
         Self {

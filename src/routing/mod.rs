@@ -7,6 +7,7 @@ pub mod explain;
 pub mod live;
 pub mod nearest;
 pub mod plugins;
+mod produce;
 mod select;
 pub mod signals;
 
@@ -14,6 +15,7 @@ use crate::protocol::metadata::MetadataError;
 use crate::protocol::prompt::{Prompt, PromptError, Raw};
 use crate::table::{Algorithm, Decision, DecisionId, ModelId, PolicyId, SignalSet, Tables, Target};
 use live::Live;
+pub use produce::{Produce, Said};
 use signals::Signals;
 use std::cell::LazyCell;
 use std::sync::Arc;
@@ -36,6 +38,8 @@ pub struct Request<'a> {
     pub user: &'a str,
     /// The sender's groups, set apart by commas.
     pub groups: &'a str,
+    /// What is to come of it, where its tools say so: modality signals then say the same.
+    pub wish: Option<Produce>,
 }
 
 /// What routing settled for one request.
@@ -60,6 +64,8 @@ pub struct Choice {
     pub tokens: Option<u64>,
     /// Position of the model among those of the decision.
     pub candidate: usize,
+    /// What comes of the request and who says so, where the decision has somebody who makes images.
+    pub produces: Option<(Produce, Said)>,
 }
 
 /// Why a request cannot be routed.
@@ -141,8 +147,16 @@ impl Routing {
             tokens = self.signals(id).evaluate(&request, &mut matched)?;
         }
         let won = (policy.decide)(&matched);
-        let (model, candidate) = match won.map(|won| policy.decision(won.decision)) {
+        let chosen = won.map(|won| policy.decision(won.decision));
+        let produces = chosen.and_then(|decision| {
+            // A request is read for its tools alone where somebody can make an image of it.
+            decision.plugins.images?;
+            produce::produces(policy, decision, &matched, request.wish, self.tables.default_model.is_some())
+        });
+        let maker = produces.and_then(|(produce, _)| produce::maker(chosen?.plugins.images.as_ref()?, produce));
+        let (model, candidate) = match chosen {
             Some(decision) if decision.plugins.fast_response.is_some() => (None, 0),
+            Some(_) if maker.is_some() => maker.map_or((None, 0), |(model, candidate)| (Some(model), candidate)),
             None | Some(Decision { models: [], .. }) => {
                 (Some(self.tables.default_model.ok_or(Error::NothingSelected)?), 0)
             }
@@ -156,6 +170,6 @@ impl Routing {
             }
         };
         let decision = won.map(|won| (won.decision, won.confidence));
-        Ok(Plan { model, choice: Some(Choice { policy: id, decision, matched, tokens, candidate }) })
+        Ok(Plan { model, choice: Some(Choice { policy: id, decision, matched, tokens, candidate, produces }) })
     }
 }

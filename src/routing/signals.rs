@@ -11,6 +11,7 @@ mod similar;
 mod structure;
 mod words;
 
+use super::Produce;
 use super::Request;
 use crate::protocol::prompt::Prompt;
 use crate::table::{Automaton, KeywordOperator, KeywordSignal, Policy, Ranked, SignalId, SignalSet, Similar};
@@ -71,7 +72,7 @@ impl Signals {
         }
         request::metadata(families.metadata, request.body.metadata, set)?;
         let prompt = Prompt::read(&request.body)?;
-        self.text(&prompt.user_text, set);
+        self.wished(&prompt.user_text, request.wish, set);
         request::conversation(families.conversations, &prompt.conversation, set);
         let tokens = (!self.policy.contexts.is_empty()).then_some(prompt.tokens);
         if let Some(tokens) = tokens {
@@ -85,6 +86,10 @@ impl Signals {
 
     /// Inserts the signals that look at the text of the user.
     pub fn text(&self, text: &str, set: &mut SignalSet) {
+        self.wished(text, None, set);
+    }
+
+    fn wished(&self, text: &str, wish: Option<Produce>, set: &mut SignalSet) {
         let words = self.policy.term_count.div_ceil(64);
         let (mut stack, mut heap) = ([0; STACK_WORDS], Vec::new());
         let mut found = Found(if words <= STACK_WORDS {
@@ -101,7 +106,7 @@ impl Signals {
         structure::structures(families.structures, &self.counters, text, &found, set);
         structure::events(families.events, &found, set);
         if let Some(modality) = &families.modality {
-            structure::modality(modality, &found, set);
+            structure::modality(modality, &found, wish, set);
         }
         if let Some(languages) = &families.languages {
             structure::language(languages, text, set);

@@ -25,7 +25,8 @@ pub(super) fn explain(tables: &'static Tables, question: &Question, out: &mut im
     let body = Raw { messages: messages.as_bytes(), ..Raw::default() };
     let routing = Routing::new(tables)?;
     let began = Instant::now();
-    let explained = routing.explain(name, Request { body, user: &question.user, groups: &question.groups })?;
+    let explained =
+        routing.explain(name, Request { body, user: &question.user, groups: &question.groups, wish: None })?;
     if question.json {
         let evaluation = evaluation(tables, question.model.as_deref(), &explained, true, began.elapsed());
         writeln!(out, "{}", serde_json::to_string_pretty(&evaluation).map_err(io::Error::from)?)?;

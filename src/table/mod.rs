@@ -10,6 +10,7 @@ mod backend;
 mod decision;
 mod evidence;
 mod families;
+mod images;
 mod listener;
 mod model;
 mod plugin;
@@ -28,8 +29,9 @@ pub use families::{
     Conversation, ConversationSignal, EventSignal, Families, Feature, Language, LanguageSignal, Languages,
     MetadataSignal, MetadataTest, Modality, RoleSignal, Roles, StructureSignal, Terms, sure_at, sure_within,
 };
+pub use images::{Generator, ImageApi, Images, Maker};
 pub use listener::{ExtProc, ExtProcTls, Limits, Listener, Management};
-pub use model::{Balance, Ejection, HealthCheck, Model, ModelId, Pricing, Protocol, Reliability, RetryOn};
+pub use model::{Balance, Ejection, HealthCheck, Makes, Model, ModelId, Pricing, Protocol, Reliability, RetryOn};
 pub use plugin::{BodyChange, HeaderChange, PluginKind, Plugins, Reasoning, RequestParams, SystemPrompt, ToolPolicy};
 pub use policy::{Entrypoint, Policy, PolicyId};
 pub use reason::{Bounds, Number, Reasons, Rule};
@@ -129,6 +131,11 @@ impl Tables {
         self.models.iter().filter(|model| model.lora.is_none()).flat_map(|model| model.backends)
     }
 
+    /// The models that clients may ask for.
+    pub fn public_models(&self) -> impl Iterator<Item = &'static Model> + Clone + use<> {
+        self.models.iter().filter(|model| model.makes != Makes::Plugin)
+    }
+
     /// Every name that is routed by signals, in the order of `/v1/models`.
     pub fn virtual_names(&self) -> impl Iterator<Item = (&'static str, PolicyId)> + use<> {
         let auto = self.auto_names.iter().map(|name| (*name, PolicyId(0)));
@@ -137,6 +144,6 @@ impl Tables {
 
     /// Every name that a client may put in `model`.
     pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
-        self.virtual_names().map(|(name, _)| name).chain(self.models.iter().map(|m| m.name))
+        self.virtual_names().map(|(name, _)| name).chain(self.public_models().map(|model| model.name))
     }
 }

@@ -20,6 +20,8 @@ pub struct Model {
     pub context_window: Option<u64>,
     /// How good it is, 0 to 1, where the card says so.
     pub quality: Option<f64>,
+    /// What comes of a request: `modality` of its card.
+    pub makes: Makes,
     /// What its backends speak.
     pub protocol: Protocol,
     /// Most tokens of an answer where the protocol asks for a bound (Messages) and the client has none. At least 1.
@@ -33,6 +35,36 @@ pub struct Model {
     pub reliability: Reliability,
     /// Where it is served, at least one.
     pub backends: &'static [Backend],
+}
+
+impl Model {
+    /// Whether decisions do not choose it among others: it makes nothing but images.
+    #[must_use]
+    pub const fn is_no_candidate(&self) -> bool {
+        matches!(self.makes, Makes::Pictures | Makes::Plugin)
+    }
+
+    /// What clients are told that they were answered by. What is there for a plugin alone has no name that they know.
+    #[must_use]
+    pub fn shown(&self) -> &'static str {
+        match (self.makes, self.backends) {
+            (Makes::Plugin, [backend, ..]) => backend.model_id,
+            _ => self.name,
+        }
+    }
+}
+
+/// What comes of a request to a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Makes {
+    /// `ar`: words.
+    Words,
+    /// `diffusion`: images. Its backends speak vLLM Omni's Chat.
+    Pictures,
+    /// `omni`: either, or both at once.
+    Both,
+    /// Images for the plugin `image_gen` of one decision: clients cannot ask for it, and its backend speaks what the plugin says.
+    Plugin,
 }
 
 /// What a backend speaks, and a client.

@@ -2,6 +2,8 @@
 //!
 //! Text that goes into a body is JSON already: quoted where it says so, escaped everywhere.
 
+use super::images::{Images, Maker};
+
 /// The plugins of a decision, in the order in which they run.
 #[derive(Debug, Clone, Copy)]
 pub struct Plugins {
@@ -15,12 +17,20 @@ pub struct Plugins {
     pub system_prompt: Option<SystemPrompt>,
     /// Changes to the headers of the request.
     pub headers: &'static [HeaderChange],
+    /// Who makes images: a model of the decision, or what its plugin `image_gen` says.
+    pub images: Option<Images>,
 }
 
 impl Plugins {
     /// A decision that only chooses.
-    pub const NONE: Plugins =
-        Plugins { fast_response: None, request_params: None, tools: None, system_prompt: None, headers: &[] };
+    pub const NONE: Plugins = Plugins {
+        fast_response: None,
+        request_params: None,
+        tools: None,
+        system_prompt: None,
+        headers: &[],
+        images: None,
+    };
 
     /// Which of them are there.
     pub fn kinds(&self) -> impl Iterator<Item = PluginKind> + use<> {
@@ -30,6 +40,7 @@ impl Plugins {
             self.tools.is_some(),
             self.system_prompt.is_some(),
             !self.headers.is_empty(),
+            matches!(self.images, Some(Images { by: Maker::Plugin(_), .. })),
         ];
         PluginKind::ALL.into_iter().zip(there).filter_map(|(kind, there)| there.then_some(kind))
     }
@@ -54,16 +65,19 @@ pub enum PluginKind {
     SystemPrompt,
     /// `header_mutation`
     HeaderMutation,
+    /// `image_gen`
+    ImageGen,
 }
 
 impl PluginKind {
     /// Every family, in the order of declaration.
-    pub const ALL: [PluginKind; 5] = [
+    pub const ALL: [PluginKind; 6] = [
         PluginKind::FastResponse,
         PluginKind::RequestParams,
         PluginKind::Tools,
         PluginKind::SystemPrompt,
         PluginKind::HeaderMutation,
+        PluginKind::ImageGen,
     ];
 
     /// As the document writes it.
@@ -75,6 +89,7 @@ impl PluginKind {
             PluginKind::Tools => "tools",
             PluginKind::SystemPrompt => "system_prompt",
             PluginKind::HeaderMutation => "header_mutation",
+            PluginKind::ImageGen => "image_gen",
         }
     }
 }

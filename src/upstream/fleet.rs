@@ -234,16 +234,13 @@ fn as_written(text: &Text, vars: &[EnvVar]) -> String {
     }
 }
 
-/// Path of Anthropic's Messages.
-const MESSAGES_PATH: &str = "/v1/messages";
-
-/// The path before `suffix`: what it says of the path of Messages is not said twice.
+/// The path before `suffix`: what it says of that is not said twice.
 fn under<'p>(path: &'p str, suffix: &str) -> &'p str {
     let path = path.trim_end_matches('/');
-    if suffix != MESSAGES_PATH {
+    if !suffix.starts_with("/v1/") {
         return path;
     }
-    let stripped = path.strip_suffix(MESSAGES_PATH).or_else(|| path.strip_suffix("/v1")).unwrap_or(path);
+    let stripped = path.strip_suffix(suffix).or_else(|| path.strip_suffix("/v1")).unwrap_or(path);
     stripped.trim_end_matches('/')
 }
 

@@ -14,7 +14,7 @@ pub(crate) fn document(routing: &str, recipe: Option<&str>) -> String {
     out.push_str("  defaults: {default_model: m}\n");
     out.push_str("global:\n  services: {authz: {fail_open: true}}\n  model_catalog: {modules: {modality_detector: ");
     out.push_str("{enabled: true, method: keyword, keywords: [draw], both_keywords: [explain]}}}\n");
-    let _ = write!(out, "routing:\n{routing}");
+    let _ = write!(out, "routing:\n  modelCards: [{{name: m, modality: omni}}]\n{routing}");
     if let Some(recipe) = recipe {
         out.push_str("entrypoints: [{model_names: [r], recipe: r}]\nrecipes:\n  - name: r\n    routing:\n");
         for line in recipe.lines() {

@@ -310,3 +310,16 @@ def openai_client(responses):
     """OpenAI's client of that router."""
     with sdk(responses) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def _shared_images(start, backends):
+    a, b = backends
+    return start("images", {"UP_A": a.url, "UP_B": b.url, "IMAGE_KEY": "sk-of-the-images"})
+
+
+@pytest.fixture
+def images(_shared_images):
+    """The router of images: models that make words, and the omni model, are at `a`, makers of images at `b`."""
+    yield _shared_images
+    _shared_images.check()

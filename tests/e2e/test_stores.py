@@ -43,12 +43,12 @@ def test_a_response_that_is_too_large(tmp_path):
     try:
         with sdk(router, max_retries=2) as client:
             with pytest.raises(openai.APIStatusError) as error:
-                client.responses.create(model="echo", input="x" * 5_000_000)
+                client.responses.create(model="echo", input="x" * 17_000_000)
             assert (error.value.status_code, error.value.code) == (507, "response_too_large")
             assert error.value.response.headers["x-should-retry"] == "false"
             attempts = {name: value for name, value in router.metrics().items() if "upstream_attempts" in name and value}
             assert list(attempts.values()) == [1], attempts
-            assert client.responses.create(model="echo", input="x" * 5_000_000, store=False).output_text
+            assert client.responses.create(model="echo", input="x" * 17_000_000, store=False).output_text
         router.check()
     finally:
         router.stop()

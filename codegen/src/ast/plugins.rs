@@ -2,14 +2,14 @@
 
 use super::decode::{Decode, Leaf, List, SectionKeys, section};
 use super::node::Node;
-use super::shape::{FLAG, Form, NAME, TEXT, whole, words};
+use super::shape::{FLAG, Form, NAME, TEXT, number, whole, words};
 use crate::report::Sink;
 
 section! {
     /// Something that a decision does to a request.
     "routing.decisions[].plugins[]" => pub struct Plugin {
         /// Which one. At most one of each in a decision.
-        kind = "type": Leaf as words(&["fast_response", "request_params", "tools", "system_prompt", "header_mutation"]).required(),
+        kind = "type": Leaf as words(&["fast_response", "request_params", "tools", "system_prompt", "header_mutation", "image_gen"]).required(),
         /// What exactly it does; its keys are those of its type.
         configuration: Configuration as TEXT.required(),
     }
@@ -36,6 +36,7 @@ impl Decode for Configuration {
         Tools::sections(out);
         SystemPrompt::sections(out);
         HeaderMutation::sections(out);
+        ImageGen::sections(out);
     }
 }
 
@@ -108,5 +109,49 @@ section! {
         name: Leaf as NAME.required(),
         /// Its value: visible ASCII.
         value: Leaf as TEXT.required(),
+    }
+}
+
+section! {
+    /// Images are made by a backend of their own.
+    "plugins.image_gen" => pub struct ImageGen {
+        /// Whether it does anything. Default: true.
+        enabled: Leaf as FLAG,
+        /// What the backend speaks: `vllm_omni` (Chat with an `extra_body`) or `openai` (`/v1/images/generations`).
+        backend: Leaf as words(&["vllm_omni", "openai"]).required(),
+        /// Where it is, and what it is told.
+        backend_config: ImageBackend as TEXT.required(),
+        /// Pixels, where the client does not say. Default: 1024.
+        default_width: Leaf as whole(64, 8192),
+        /// Pixels, where the client does not say. Default: 1024.
+        default_height: Leaf as whole(64, 8192),
+        /// Bounds `num_inference_steps`. Default: 0, no bound.
+        max_inference_steps: Leaf as whole(0, 1000),
+        /// How long an image may take, in seconds. Default: 120.
+        timeout_seconds: Leaf as whole(1, 3600),
+    }
+}
+
+section! {
+    /// Where images are made.
+    "plugins.image_gen.backend_config" => pub struct ImageBackend {
+        /// With scheme, with or without `/v1`. With `openai`, the default is `https://api.openai.com`.
+        base_url: Leaf as NAME,
+        /// What the backend calls the model. With `openai`, the default is `gpt-image-1`.
+        model: Leaf as NAME,
+        /// The key: a reference to the environment.
+        api_key: Leaf,
+        /// The name of a variable that holds the key.
+        api_key_env: Leaf as NAME,
+        /// With `vllm_omni`: steps of the diffusion. Default: 50.
+        num_inference_steps: Leaf as whole(1, 1000),
+        /// With `vllm_omni`: how closely the prompt is followed. Default: 4.0.
+        cfg_scale: Leaf as number(0.0, 100.0),
+        /// With `vllm_omni`: makes images reproducible.
+        seed: Leaf as whole(0, 4_294_967_295),
+        /// With `openai`: `low`, `medium`, `high`, … as the model has it.
+        quality: Leaf as NAME,
+        /// With `openai`: `vivid` or `natural`, for models that know it.
+        style: Leaf as NAME,
     }
 }

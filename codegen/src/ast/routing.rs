@@ -42,8 +42,8 @@ section! {
         capabilities: List<Leaf>,
         /// 0 to 1. For algorithm `multi_factor`.
         quality_score: Leaf as number(0.0, 1.0),
-        /// `ar`: a language model.
-        modality: Leaf as words(&["ar"]),
+        /// What it makes: `ar` text, `diffusion` images, `omni` both. Default: `ar`.
+        modality: Leaf as words(&["ar", "diffusion", "omni"]),
         /// For people.
         tags: List<Leaf>,
         /// LoRA adapters that its backends have loaded.

@@ -132,7 +132,6 @@ pub const UNSUPPORTED_PLUGINS: &[&str] = &[
     "content-safety",
     "context_compression",
     "hallucination",
-    "image_gen",
     "jailbreak",
     "memory",
     "pii",

@@ -2,9 +2,9 @@
 
 use super::{
     names::Names,
-    tokens::{doc, duration, int, option, text},
+    tokens::{doc, duration, int, option, prose, text},
 };
-use crate::ir::{Auth, Backend, Endpoint, Router, Text, Url};
+use crate::ir::{Auth, Backend, Endpoint, Makes, Router, Text, Url};
 use proc_macro2::TokenStream;
 use quote::quote;
 
@@ -16,7 +16,12 @@ pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
         if model.lora_of.is_some() {
             continue;
         }
-        let doc = doc(&format!("`providers.models[{n}].backend_refs` in {}.", router.source));
+        let doc = doc(&match model.makes {
+            Makes::Plugin => {
+                format!("`backend_config` of the plugin of `{}` in {}.", prose(&model.name), router.source)
+            }
+            _ => format!("`providers.models[{n}].backend_refs` in {}.", router.source),
+        });
         let len = int(model.backends.len() as u64);
         let backends: Vec<_> = model.backends.iter().zip(id..).map(|(b, id)| backend(b, id, names)).collect();
         id += model.backends.len() as u64;

@@ -88,7 +88,8 @@ fn decision(decision: &Decision, names: &Names) -> TokenStream {
     let (priority, tier) = (int(decision.priority), int(decision.tier));
     let models = decision.models.iter().map(|m| &names.models[*m]);
     let algorithm = algorithm::algorithm(&decision.algorithm);
-    let (reasoning, plugins) = (plugins::reasoning(&decision.reasoning), plugins::plugins(&decision.plugins));
+    let (reasoning, plugins) =
+        (plugins::reasoning(&decision.reasoning), plugins::plugins(&decision.plugins, &names.models));
     let retention = option(decision.retention, |retention| {
         let flag = |flag: Option<bool>| option(flag, |flag| quote!(#flag));
         let [drop, keep, prefix] = [retention.drop, retention.keep_current_model, retention.prefer_prefix].map(flag);

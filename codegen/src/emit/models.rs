@@ -6,14 +6,17 @@ use super::{
     plugins,
     tokens::{doc, duration, int, option, prose},
 };
-use crate::ir::{Balance, Ejection, HealthCheck, Model, Pricing, Protocol, Reliability, Router};
+use crate::ir::{Balance, Ejection, HealthCheck, Makes, Model, Pricing, Protocol, Reliability, Router};
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote;
 
 /// A constant for each id, the table of models, and a table of backends for each.
 pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
     let ids = router.models.iter().zip(&names.models).enumerate().map(|(n, (model, name))| {
-        let doc = doc(&format!("`{}`: `providers.models[{n}]` in {}.", prose(&model.name), router.source));
+        let doc = doc(&match model.makes {
+            Makes::Plugin => format!("`{}`: of a plugin in {}.", prose(&model.name), router.source),
+            _ => format!("`{}`: `providers.models[{n}]` in {}.", prose(&model.name), router.source),
+        });
         let n = int(n as u64);
         quote! {
             #doc
@@ -47,6 +50,7 @@ fn model(model: &Model, backends: &Ident) -> TokenStream {
         lora_of,
         context_window,
         quality,
+        makes,
         protocol,
         max_output_tokens,
         takes_effort,
@@ -58,6 +62,12 @@ fn model(model: &Model, backends: &Ident) -> TokenStream {
     let lora = option(lora_of.map(|_| plugins::quoted(name)), |json| quote!(#json));
     let pricing = option(pricing.as_ref(), self::pricing);
     let reliability = self::reliability(reliability);
+    let makes = match makes {
+        Makes::Words => quote!(Makes::Words),
+        Makes::Pictures => quote!(Makes::Pictures),
+        Makes::Both => quote!(Makes::Both),
+        Makes::Plugin => quote!(Makes::Plugin),
+    };
     let protocol = match protocol {
         Protocol::Chat => quote!(Protocol::Chat),
         Protocol::Messages => quote!(Protocol::Messages),
@@ -69,6 +79,7 @@ fn model(model: &Model, backends: &Ident) -> TokenStream {
             lora: #lora,
             context_window: #context_window,
             quality: #quality,
+            makes: #makes,
             protocol: #protocol,
             max_output_tokens: #max_output_tokens,
             takes_effort: #takes_effort,

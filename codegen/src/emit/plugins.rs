@@ -1,13 +1,16 @@
 //! What decisions do to requests: values of `Plugins` and `Reasoning`, with everything that goes into a body as JSON.
 
-use super::tokens::{int, option};
-use crate::ir::{BodyChange, HeaderChange, Plugins, Reasoning, RequestParams, SystemPrompt, ToolPolicy};
-use proc_macro2::TokenStream;
+use super::tokens::{duration, int, option};
+use crate::ir::{
+    BodyChange, Generator, HeaderChange, ImageApi, Images, Maker, Plugins, Reasoning, RequestParams, SystemPrompt,
+    ToolPolicy,
+};
+use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 /// The value of `Decision::plugins`: what is there, on top of nothing.
-pub(super) fn plugins(plugins: &Plugins) -> TokenStream {
-    let Plugins { fast_response, request_params, tools, system_prompt, headers } = plugins;
+pub(super) fn plugins(plugins: &Plugins, models: &[Ident]) -> TokenStream {
+    let Plugins { fast_response, request_params, tools, system_prompt, headers, images } = plugins;
     let mut fields = TokenStream::new();
     if let Some(message) = fast_response {
         let message = quoted(message);
@@ -35,7 +38,50 @@ pub(super) fn plugins(plugins: &Plugins) -> TokenStream {
         });
         fields.extend(quote!(headers: &[#(#headers),*],));
     }
+    if let Some(images) = images {
+        let images = self::images(images, models);
+        fields.extend(quote!(images: Some(#images),));
+    }
     if fields.is_empty() { quote!(Plugins::NONE) } else { quote!(Plugins { #fields ..Plugins::NONE }) }
+}
+
+fn images(images: &Images, models: &[Ident]) -> TokenStream {
+    let Images { by, always } = images;
+    let by = match by {
+        Maker::Omni { model, candidate } => {
+            let (model, candidate) = (&models[*model], int(*candidate as u64));
+            quote!(Maker::Omni { model: #model, candidate: #candidate })
+        }
+        Maker::Plugin(generator) => {
+            let generator = self::generator(generator, models);
+            quote!(Maker::Plugin(#generator))
+        }
+        Maker::Model(generator) => {
+            let generator = self::generator(generator, models);
+            quote!(Maker::Model(#generator))
+        }
+    };
+    quote!(Images { by: #by, always: #always })
+}
+
+fn generator(generator: &Generator, models: &[Ident]) -> TokenStream {
+    let Generator { model, backend: _, api, width, height, fields, timeout } = generator;
+    let (model, width, height, timeout) = (&models[*model], int(*width), int(*height), duration(*timeout));
+    let api = match api {
+        ImageApi::VllmOmni => quote!(ImageApi::VllmOmni),
+        ImageApi::OpenAi => quote!(ImageApi::OpenAi),
+    };
+    let fields = fields.iter().map(|(name, json)| quote!((#name, #json)));
+    quote! {
+        Generator {
+            model: #model,
+            api: #api,
+            width: #width,
+            height: #height,
+            fields: &[#(#fields),*],
+            timeout: #timeout,
+        }
+    }
 }
 
 /// The value of `Decision::reasoning`.

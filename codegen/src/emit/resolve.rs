@@ -2,7 +2,7 @@
 
 use super::names::Names;
 use super::tokens::int;
-use crate::ir::Router;
+use crate::ir::{Makes, Router};
 use proc_macro2::TokenStream;
 use quote::quote;
 
@@ -15,7 +15,8 @@ pub(super) fn items(router: &Router, names: &Names) -> TokenStream {
         let policy = int(policy as u64);
         (!names.is_empty()).then(|| quote!(#(#names)|* => Some(Target::Auto(PolicyId(#policy))),))
     });
-    let models = router.models.iter().zip(&names.models).map(|(model, id)| {
+    let models = router.models.iter().zip(&names.models).filter(|(model, _)| model.makes != Makes::Plugin);
+    let models = models.map(|(model, id)| {
         let name = &model.name;
         quote!(#name => Some(Target::Model(#id)),)
     });

@@ -63,7 +63,9 @@ pub(super) fn settle(
     let mut all = Vec::new();
     for model in &router.models {
         let mut places = Vec::new();
-        for backend in &model.backends {
+        // Images are made for the HTTP face alone.
+        let is_reached = model.makes != ir::Makes::Plugin;
+        for backend in model.backends.iter().filter(|_| is_reached) {
             places.push(match &backend.endpoint {
                 ir::Endpoint::Echo { .. } => None,
                 ir::Endpoint::Http { url, .. } => match place(router, url, &env) {

@@ -1,5 +1,6 @@
 //! Decisions: what they match, how they choose among their models, and what they do to requests.
 
+use super::Backend;
 use std::time::Duration;
 
 /// How one of several matching decisions wins.
@@ -122,13 +123,51 @@ pub enum BodyChange {
 }
 
 /// `hardwire::table::Plugins`. Texts are as written, not yet JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Plugins {
     pub fast_response: Option<String>,
     pub request_params: Option<RequestParams>,
     pub tools: Option<ToolPolicy>,
     pub system_prompt: Option<SystemPrompt>,
     pub headers: Vec<HeaderChange>,
+    pub images: Option<Images>,
+}
+
+/// `hardwire::table::Images`.
+#[derive(Debug, Clone)]
+pub struct Images {
+    pub by: Maker,
+    pub always: bool,
+}
+
+/// `hardwire::table::Maker`.
+#[derive(Debug, Clone)]
+pub enum Maker {
+    Omni { model: usize, candidate: usize },
+    Plugin(Generator),
+    Model(Generator),
+}
+
+/// `hardwire::table::Generator`.
+#[derive(Debug, Clone)]
+pub struct Generator {
+    /// Of a plugin, it is given when all plugins are known.
+    pub model: usize,
+    /// Of a plugin: what becomes the backend of its model.
+    pub backend: Option<Backend>,
+    pub api: ImageApi,
+    pub width: u32,
+    pub height: u32,
+    /// Names and JSON.
+    pub fields: Vec<(String, String)>,
+    pub timeout: Duration,
+}
+
+/// `hardwire::table::ImageApi`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImageApi {
+    VllmOmni,
+    OpenAi,
 }
 
 /// `hardwire::table::RequestParams`.

@@ -200,7 +200,8 @@ fn auth(item: &BackendRef, provider: &Provider, cx: &mut Cx<'_>) -> Option<ir::A
     })
 }
 
-fn key_env(leaf: &Leaf, cx: &mut Cx<'_>) -> Option<ir::Text> {
+/// The variable that holds a key.
+pub(super) fn key_env(leaf: &Leaf, cx: &mut Cx<'_>) -> Option<ir::Text> {
     if !super::env::is_name(&leaf.text) {
         // Not repeated in the message: it may well be the secret itself.
         cx.sink.report(&errors::BAD_ENV_NAME, leaf.span, &["api_key_env"]);

@@ -3,7 +3,7 @@
 use super::models::Models;
 use super::reach::{self, Candidate, Dead};
 use super::signals::{self, Declared, Kind};
-use super::{Cx, algorithm, emits, json, modality, model_refs, plugins, projections, rules};
+use super::{Cx, algorithm, emits, images, json, modality, model_refs, plugins, projections, rules};
 use crate::ast::decode::{Leaf, List};
 use crate::ast::node::Span;
 use crate::ast::recipes;
@@ -126,13 +126,25 @@ fn decision(
     let tier = item.tier.as_ref().map_or(Some(0), |leaf| cx.number(leaf, "tier", 0..=u32::MAX.into()));
     let rule = item.rules.as_ref().map(|rule| rules::lower(rule, declared, cx));
     let at = item.name.as_ref().map_or(item.span, |leaf| leaf.span);
-    let plugins = plugins::lower(item.plugins.as_ref(), cx);
-    let (models, reasoning) = model_refs::lower(item.model_refs.as_ref(), named, cx);
+    let (mut plugins, image_gen) = plugins::lower(item.plugins.as_ref(), cx);
+    let (mut models, mut reasoning) = model_refs::lower(item.model_refs.as_ref(), named, cx);
     let asks_model = item.plugins.as_ref().is_none_or(|plugins| plugins.items.len() == plugins.written)
         && plugins.fast_response.is_none();
-    if asks_model && item.model_refs.as_ref().is_none_or(|list| list.written == 0) && !named.default_given {
+    if asks_model
+        && image_gen.is_none()
+        && item.model_refs.as_ref().is_none_or(|list| list.written == 0)
+        && !named.default_given
+    {
         cx.sink.report(&errors::NO_DEFAULT_MODEL, at, &[&name]);
     }
+    let mut asked = images::Asked::default();
+    if let Some(Some(rule)) = &rule {
+        declared.asked_modality(rule, false, &mut asked);
+    }
+    let all_named =
+        item.model_refs.as_ref().is_none_or(|list| list.items.len() == list.written && list.written == models.len());
+    let about = images::Decision { name: &name, at, sound: item.whole && asks_model && all_named, asked };
+    plugins.images = images::settle(&about, &mut models, &mut reasoning, image_gen, named, cx);
     let algorithm = algorithm::lower(item.algorithm.as_ref(), &models, named, at, cx);
     let sound = item.whole && !matches!(rule, Some(None)) && priority.is_some() && tier.is_some();
     let tier = u32::try_from(tier.unwrap_or(0)).expect("the range was checked");

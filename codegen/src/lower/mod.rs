@@ -13,6 +13,7 @@ mod env;
 mod events;
 mod extproc;
 mod header;
+mod images;
 mod json;
 mod keywords;
 pub(crate) mod language;
@@ -72,8 +73,9 @@ pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Path
     let responses = responses::lower(document.global.as_ref(), cx);
     let auto_names = names::auto_names(document.global.as_ref(), cx);
     let list_models = names::list_models(document.global.as_ref(), cx);
-    let models = models::lower(document, root, &auto_names, cx);
-    let (policies, entrypoints) = policies::lower(document, root, &models, &auto_names, cx);
+    let mut models = models::lower(document, root, &auto_names, cx);
+    let (mut policies, entrypoints) = policies::lower(document, root, &models, &auto_names, cx);
+    images::number(&mut policies, &mut models.models, cx);
     let file = Path::new(source.path).file_name().map_or_else(|| source.path.into(), |name| name.to_string_lossy());
     ir::Router {
         source: file.into_owned(),

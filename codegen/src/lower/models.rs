@@ -154,6 +154,7 @@ fn model(item: &Model, name: Option<String>, cx: &mut Cx<'_>) -> ir::Model {
         lora_of: None,
         context_window: None,
         quality: None,
+        makes: ir::Makes::Words,
         protocol: protocol.unwrap_or(ir::Protocol::Chat),
         max_output_tokens: DEFAULT_MAX_OUTPUT_TOKENS,
         takes_effort: false,
@@ -178,9 +179,9 @@ fn cards(list: Option<&List<ModelCard>>, auto_names: &[String], models: &mut Mod
     for card in list.iter().flat_map(|list| &list.items) {
         let leaf = cx.required(card.name.as_ref(), "the model card", "name", (card.span, card.whole));
         let description = cx.fixed_opt(card.description.as_ref(), "description");
-        if let Some(modality) = &card.modality {
-            cx.choice(modality, "modality", &[("ar", ())], &["diffusion", "omni"]);
-        }
+        let words = [("ar", ir::Makes::Words), ("diffusion", ir::Makes::Pictures), ("omni", ir::Makes::Both)];
+        let makes =
+            card.modality.as_ref().and_then(|leaf| Some((leaf.span, cx.choice(leaf, "modality", &words, &[])?)));
         cx.fixed_opt(card.param_size.as_ref(), "param_size");
         let window = card.context_window_size.as_ref();
         let context_window = window.and_then(|leaf| context::tokens(leaf, "context_window_size", cx));
@@ -200,6 +201,12 @@ fn cards(list: Option<&List<ModelCard>>, auto_names: &[String], models: &mut Mod
         let model = &mut models.models[index];
         model.description = description.unwrap_or_default();
         (model.context_window, model.quality) = (context_window, quality);
+        if let Some((at, makes)) = makes {
+            if makes != ir::Makes::Words && model.protocol == ir::Protocol::Messages {
+                cx.sink.report(&errors::MODALITY_PROTOCOL, at, &[&model.name]);
+            }
+            model.makes = makes;
+        }
         if model.protocol == ir::Protocol::Chat {
             cx.no_effect(most, "max_output_tokens", "without `api_format: anthropic`");
         }

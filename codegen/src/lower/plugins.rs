@@ -1,9 +1,9 @@
 //! `routing.decisions[].plugins`: each by its type, switched-off ones checked and then left out.
 
-use super::{Cx, header};
+use super::{Cx, header, images};
 use crate::ast::decode::{Decode, Leaf, List};
 use crate::ast::node::Span;
-use crate::ast::plugins::{FastResponse, Header, HeaderMutation, Plugin, RequestParams, SystemPrompt, Tools};
+use crate::ast::plugins::{FastResponse, Header, HeaderMutation, ImageGen, Plugin, RequestParams, SystemPrompt, Tools};
 use crate::ast::secret::is_secret_header;
 use crate::ast::upstream;
 use crate::{errors, ir};
@@ -22,6 +22,7 @@ enum Kind {
     Tools,
     SystemPrompt,
     HeaderMutation,
+    ImageGen,
 }
 
 const KINDS: &[(&str, Kind)] = &[
@@ -30,10 +31,12 @@ const KINDS: &[(&str, Kind)] = &[
     ("tools", Kind::Tools),
     ("system_prompt", Kind::SystemPrompt),
     ("header_mutation", Kind::HeaderMutation),
+    ("image_gen", Kind::ImageGen),
 ];
 
-/// The plugins of a decision.
-pub(super) fn lower(list: Option<&List<Plugin>>, cx: &mut Cx<'_>) -> ir::Plugins {
+/// The plugins of a decision; who makes images is settled with its models.
+pub(super) fn lower(list: Option<&List<Plugin>>, cx: &mut Cx<'_>) -> (ir::Plugins, Option<images::Plugin>) {
+    let mut image_gen = None;
     let mut out = ir::Plugins::default();
     let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
     for item in list.iter().flat_map(|list| &list.items) {
@@ -69,6 +72,10 @@ pub(super) fn lower(list: Option<&List<Plugin>>, cx: &mut Cx<'_>) -> ir::Plugins
                 let section = HeaderMutation::decode(node, "configuration", cx.sink);
                 out.headers = section.map(|section| headers(&section, cx)).unwrap_or_default();
             }
+            Kind::ImageGen => {
+                let section = ImageGen::decode(node, "configuration", cx.sink);
+                image_gen = section.and_then(|section| images::plugin(&section, leaf.span, cx));
+            }
         }
     }
     if let (Some(_), Some(at)) = (&out.fast_response, seen.get("fast_response")) {
@@ -77,7 +84,7 @@ pub(super) fn lower(list: Option<&List<Plugin>>, cx: &mut Cx<'_>) -> ir::Plugins
             cx.sink.report(&errors::KEY_WITHOUT_EFFECT, *place, &arguments).related(*at, "no backend is asked");
         }
     }
-    out
+    (out, image_gen)
 }
 
 fn fast_response(section: &FastResponse, cx: &mut Cx<'_>) -> Option<String> {

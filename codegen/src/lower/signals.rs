@@ -263,6 +263,22 @@ impl Declared {
         self.signals.iter().find(|entry| entry.kind == kind && entry.used).map(|entry| entry.at)
     }
 
+    /// Notes which modalities a rule asks for. What it denies it does not ask for.
+    pub(super) fn asked_modality(&self, rule: &ir::Rule, denied: bool, asked: &mut super::images::Asked) {
+        match rule {
+            ir::Rule::Signal(index) | ir::Rule::Compare { signal: index, .. } => {
+                let ir::SignalWhat::Modality(modality) = &self.signals[*index].signal.what else { return };
+                asked.modality = true;
+                asked.diffusion |= !denied && *modality == ir::Modality::Diffusion;
+                asked.both |= !denied && *modality == ir::Modality::Both;
+            }
+            ir::Rule::All(rules) | ir::Rule::Any(rules) => {
+                rules.iter().for_each(|rule| self.asked_modality(rule, denied, asked));
+            }
+            ir::Rule::Not(rule) => self.asked_modality(rule, !denied, asked),
+        }
+    }
+
     /// The declared signal that a condition names, from now on a used one.
     pub(super) fn use_named(&mut self, kind: Kind, leaf: &Leaf, cx: &mut Cx<'_>) -> Option<usize> {
         let index = self.find(kind, leaf, cx)?;

@@ -11,6 +11,21 @@ use url::{Host, Url};
 /// Path of a server that speaks OpenAI's protocol at its root.
 const ROOT_PATH: &str = "/v1/chat/completions";
 
+/// Paths behind the `base_url` of the plugin `image_gen`, by what the backend speaks: vLLM Omni, OpenAI.
+pub(super) const IMAGE_PATHS: [&str; 2] = [ROOT_PATH, "/v1/images/generations"];
+
+/// Where the requests of a plugin go: a path of these behind its `base_url`.
+pub(super) fn image(leaf: &Leaf, suffix: &str, cx: &mut Cx<'_>) -> Option<ir::Url> {
+    let parts = cx.parts(leaf)?;
+    if let [Part::Literal(text)] = parts.as_slice() {
+        let address = address(text, true, None).map_err(|why| bad(leaf, true, &why, cx)).ok()?;
+        return Some(baked(&address, suffix, None, false));
+    }
+    check_env(leaf, &parts, true, None, cx);
+    let base = cx.text(leaf, false)?;
+    Some(ir::Url::Env { base, tls: false, suffix: suffix.to_owned(), replace_path: false, query: None })
+}
+
 /// Where the requests of a backend go.
 pub(super) fn lower(
     item: &BackendRef,
@@ -202,14 +217,14 @@ fn baked(address: &Url, suffix: &str, query: Option<&str>, replace_path: bool) -
     }
 }
 
-/// The path before `suffix`. Who copies the address of Anthropic's API from somewhere may have copied a part of the path
-/// with it: it is not said twice.
+/// The path before `suffix`. Who copies the address of an API from somewhere may have copied a part of the path with it: it
+/// is not said twice.
 fn under<'p>(path: &'p str, suffix: &str) -> &'p str {
     let path = path.trim_end_matches('/');
-    if suffix != providers::MESSAGES {
+    if !suffix.starts_with("/v1/") {
         return path;
     }
-    let stripped = path.strip_suffix(providers::MESSAGES).or_else(|| path.strip_suffix("/v1")).unwrap_or(path);
+    let stripped = path.strip_suffix(suffix).or_else(|| path.strip_suffix("/v1")).unwrap_or(path);
     stripped.trim_end_matches('/')
 }
 

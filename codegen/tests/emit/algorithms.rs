@@ -3,10 +3,10 @@
 use ::hardwire::table::{
     Algorithm, Automaton, Backend, BackendId, Balance, Ceilings, Config, ContextSignal,
     Decision, DecisionId, Edge, Endpoint, EnvVar, Factor, Families, KeywordOperator,
-    KeywordSignal, Latency, Limits, Listener, Literals, Management, Matched, MemoryStore,
-    Model, ModelId, MultiFactor, Number, Objective, Otherwise, Plugins, Policy, PolicyId,
-    Pricing, Priority, Protocol, Reasons, Reliability, RetryOn, Rule, Signal, SignalId,
-    SignalKind, SignalSet, StoreBounds, Tables, Target, Term,
+    KeywordSignal, Latency, Limits, Listener, Literals, Makes, Management, Matched,
+    MemoryStore, Model, ModelId, MultiFactor, Number, Objective, Otherwise, Plugins,
+    Policy, PolicyId, Pricing, Priority, Protocol, Reasons, Reliability, RetryOn, Rule,
+    Signal, SignalId, SignalKind, SignalSet, StoreBounds, Tables, Target, Term,
 };
 use ::std::time::Duration;
 
@@ -97,6 +97,7 @@ static MODELS: [Model; 4] = [
         lora: None,
         context_window: Some(100),
         quality: Some(0.4),
+        makes: Makes::Words,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
@@ -122,6 +123,7 @@ static MODELS: [Model; 4] = [
         lora: None,
         context_window: Some(1000),
         quality: Some(0.7),
+        makes: Makes::Words,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
@@ -147,6 +149,7 @@ static MODELS: [Model; 4] = [
         lora: None,
         context_window: Some(8000),
         quality: Some(0.9),
+        makes: Makes::Words,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
@@ -172,6 +175,7 @@ static MODELS: [Model; 4] = [
         lora: None,
         context_window: None,
         quality: None,
+        makes: Makes::Words,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,

@@ -3,8 +3,8 @@
 use ::hardwire::table::{
     Algorithm, Auth, Automaton, Backend, BackendId, Balance, Config, ContextSignal,
     Decision, DecisionId, Ejection, Endpoint, EnvSlot, EnvVar, Families, HealthCheck,
-    Http, KeywordSignal, Limits, Listener, Management, Matched, MemoryStore, Model,
-    ModelId, Number, Piece, Plugins, Policy, PolicyId, Pricing, Protocol, Reasons,
+    Http, KeywordSignal, Limits, Listener, Makes, Management, Matched, MemoryStore,
+    Model, ModelId, Number, Piece, Plugins, Policy, PolicyId, Pricing, Protocol, Reasons,
     Reliability, RetryOn, Rule, Signal, SignalSet, StoreBounds, Tables, Target, Text, Url,
 };
 use ::std::time::Duration;
@@ -132,6 +132,7 @@ static MODELS: [Model; 3] = [
         lora: None,
         context_window: None,
         quality: None,
+        makes: Makes::Words,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
@@ -151,6 +152,7 @@ static MODELS: [Model; 3] = [
         lora: None,
         context_window: None,
         quality: None,
+        makes: Makes::Words,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
@@ -182,6 +184,7 @@ static MODELS: [Model; 3] = [
         lora: None,
         context_window: None,
         quality: None,
+        makes: Makes::Words,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,

@@ -3,7 +3,7 @@
 use ::hardwire::table::{
     Algorithm, Automaton, Backend, BackendId, Balance, Config, ContextSignal, Decision,
     DecisionId, Edge, Endpoint, EnvVar, Families, KeywordOperator, KeywordSignal, Limits,
-    Listener, Literals, Management, Matched, MemoryStore, Model, ModelId, Number,
+    Listener, Literals, Makes, Management, Matched, MemoryStore, Model, ModelId, Number,
     Plugins, Policy, PolicyId, Protocol, Reasons, Reliability, RetryOn, Rule, Signal,
     SignalId, SignalKind, SignalSet, StoreBounds, Tables, Target, Term,
 };
@@ -92,6 +92,7 @@ static MODELS: [Model; 2] = [
         lora: None,
         context_window: None,
         quality: None,
+        makes: Makes::Words,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
@@ -111,6 +112,7 @@ static MODELS: [Model; 2] = [
         lora: None,
         context_window: None,
         quality: None,
+        makes: Makes::Words,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,

@@ -3,12 +3,12 @@
 use ::hardwire::table::{
     Algorithm, AlignedBytes, Automaton, Backend, BackendId, Balance, Bounds, Config,
     ContextSignal, ConversationSignal, Decision, DecisionId, Edge, Endpoint, EnvVar,
-    EventSignal, Families, Feature, KeywordOperator, KeywordSignal, LanguageSignal,
-    Languages, Limits, Listener, Literals, Management, Matched, MeasureId, MemoryStore,
-    MetadataSignal, MetadataTest, Modality, Model, ModelId, Number, Patterns, Plugins,
-    Policy, PolicyId, Protocol, Reasons, Reliability, Retention, RetryOn, RoleSignal,
-    Roles, Rule, Signal, SignalId, SignalKind, SignalSet, StoreBounds, StructureSignal,
-    Tables, Target, Term, Terms, best, sure_within,
+    EventSignal, Families, Feature, Images, KeywordOperator, KeywordSignal,
+    LanguageSignal, Languages, Limits, Listener, Literals, Maker, Makes, Management,
+    Matched, MeasureId, MemoryStore, MetadataSignal, MetadataTest, Modality, Model,
+    ModelId, Number, Patterns, Plugins, Policy, PolicyId, Protocol, Reasons, Reliability,
+    Retention, RetryOn, RoleSignal, Roles, Rule, Signal, SignalId, SignalKind, SignalSet,
+    StoreBounds, StructureSignal, Tables, Target, Term, Terms, best, sure_within,
 };
 use ::std::time::Duration;
 
@@ -19,7 +19,7 @@ use ::std::time::Duration;
 pub static TABLES: Tables = Tables {
     config: Config {
         source: "families.yaml",
-        sha256: "795e692a53939bf80a059f2eb56e44a4b4ed366621c8dca1c1e518e37c12c159",
+        sha256: "bba63f11955d03bb35d3f10c5675408459a4e1c3003911687ec7819885fe1a5c",
         json: include_str!("config.json"),
     },
     env: &ENV,
@@ -95,6 +95,7 @@ static MODELS: [Model; 2] = [
         lora: None,
         context_window: None,
         quality: None,
+        makes: Makes::Both,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
@@ -114,6 +115,7 @@ static MODELS: [Model; 2] = [
         lora: None,
         context_window: None,
         quality: None,
+        makes: Makes::Words,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
@@ -702,7 +704,16 @@ static DECISIONS: [Decision; 17] = [
         models: &[],
         reasoning: &[],
         algorithm: Algorithm::Static,
-        plugins: Plugins::NONE,
+        plugins: Plugins {
+            images: Some(Images {
+                by: Maker::Omni {
+                    model: MODEL_SMALL,
+                    candidate: 0,
+                },
+                always: false,
+            }),
+            ..Plugins::NONE
+        },
         retention: None,
         annotations: None,
     },

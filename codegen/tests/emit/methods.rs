@@ -3,10 +3,10 @@
 use ::hardwire::table::{
     Algorithm, Automaton, Backend, BackendId, Balance, Config, ContextSignal, Decision,
     DecisionId, Edge, Endpoint, EnvVar, Families, Gram, KeywordOperator, KeywordSignal,
-    Limits, Listener, Literals, Management, Matched, MemoryStore, Model, ModelId, Near,
-    NearTerm, Number, Plugins, Policy, PolicyId, Protocol, Ranked, Reasons, Reliability,
-    RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet, StoreBounds, Similar, Stem,
-    Tables, Target, Term,
+    Limits, Listener, Literals, Makes, Management, Matched, MemoryStore, Model, ModelId,
+    Near, NearTerm, Number, Plugins, Policy, PolicyId, Protocol, Ranked, Reasons,
+    Reliability, RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet, StoreBounds,
+    Similar, Stem, Tables, Target, Term,
 };
 use ::std::time::Duration;
 
@@ -91,6 +91,7 @@ static MODELS: [Model; 1] = [
         lora: None,
         context_window: None,
         quality: None,
+        makes: Makes::Words,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,

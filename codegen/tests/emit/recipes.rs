@@ -3,9 +3,10 @@
 use ::hardwire::table::{
     Algorithm, Automaton, Backend, BackendId, Balance, Config, ContextSignal, Decision,
     DecisionId, Edge, Endpoint, Entrypoint, EnvVar, Families, KeywordOperator,
-    KeywordSignal, Limits, Listener, Literals, Management, Matched, MemoryStore, Model,
-    ModelId, Number, Plugins, Policy, PolicyId, Protocol, Reasons, Reliability, RetryOn,
-    Rule, Signal, SignalId, SignalKind, SignalSet, StoreBounds, Tables, Target, Term,
+    KeywordSignal, Limits, Listener, Literals, Makes, Management, Matched, MemoryStore,
+    Model, ModelId, Number, Plugins, Policy, PolicyId, Protocol, Reasons, Reliability,
+    RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet, StoreBounds, Tables, Target,
+    Term,
 };
 use ::std::time::Duration;
 
@@ -111,6 +112,7 @@ static MODELS: [Model; 3] = [
         lora: None,
         context_window: None,
         quality: None,
+        makes: Makes::Words,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
@@ -130,6 +132,7 @@ static MODELS: [Model; 3] = [
         lora: None,
         context_window: None,
         quality: None,
+        makes: Makes::Words,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
@@ -149,6 +152,7 @@ static MODELS: [Model; 3] = [
         lora: None,
         context_window: None,
         quality: None,
+        makes: Makes::Words,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,

@@ -3,10 +3,10 @@
 use ::hardwire::table::{
     Algorithm, AlignedBytes, Automaton, Backend, BackendId, Balance, Config,
     ContextSignal, Decision, DecisionId, Edge, Endpoint, EnvVar, Families,
-    KeywordOperator, KeywordSignal, Limits, Listener, Literals, Management, Matched,
-    MemoryStore, Model, ModelId, Number, Patterns, Plugins, Policy, PolicyId, Protocol,
-    Reasons, Reliability, RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet,
-    StoreBounds, Tables, Target, Term,
+    KeywordOperator, KeywordSignal, Limits, Listener, Literals, Makes, Management,
+    Matched, MemoryStore, Model, ModelId, Number, Patterns, Plugins, Policy, PolicyId,
+    Protocol, Reasons, Reliability, RetryOn, Rule, Signal, SignalId, SignalKind,
+    SignalSet, StoreBounds, Tables, Target, Term,
 };
 use ::std::time::Duration;
 
@@ -95,6 +95,7 @@ static MODELS: [Model; 3] = [
         lora: None,
         context_window: None,
         quality: None,
+        makes: Makes::Words,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
@@ -114,6 +115,7 @@ static MODELS: [Model; 3] = [
         lora: None,
         context_window: None,
         quality: None,
+        makes: Makes::Words,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
@@ -133,6 +135,7 @@ static MODELS: [Model; 3] = [
         lora: None,
         context_window: None,
         quality: None,
+        makes: Makes::Words,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,

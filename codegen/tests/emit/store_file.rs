@@ -2,9 +2,9 @@
 
 use ::hardwire::table::{
     Automaton, Backend, BackendId, Balance, Config, ContextSignal, Decision, Endpoint,
-    EnvSlot, EnvVar, Families, FileStore, KeywordSignal, Limits, Listener, Management,
-    Matched, Model, ModelId, Piece, Policy, PolicyId, Protocol, Reasons, Reliability,
-    RetryOn, Signal, SignalSet, StoreBounds, Tables, Target, Text,
+    EnvSlot, EnvVar, Families, FileStore, KeywordSignal, Limits, Listener, Makes,
+    Management, Matched, Model, ModelId, Piece, Policy, PolicyId, Protocol, Reasons,
+    Reliability, RetryOn, Signal, SignalSet, StoreBounds, Tables, Target, Text,
 };
 use ::std::time::Duration;
 
@@ -103,6 +103,7 @@ static MODELS: [Model; 1] = [
         lora: None,
         context_window: None,
         quality: None,
+        makes: Makes::Words,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,

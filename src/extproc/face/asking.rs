@@ -211,6 +211,7 @@ impl Conversation {
                 match face.dispatch.settle(client, asking.headers, received, exchange)? {
                     Settled::Own(response) => return Err(Stop::own(response)),
                     Settled::Ask(ask) => (ask, None),
+                    Settled::Draw(_) => return Err(ApiError::no_images_here().into()),
                 }
             }
             endpoint => {
@@ -218,6 +219,7 @@ impl Conversation {
                 match face.wait(begun).await? {
                     Begun::Own(response) => return Err(Stop::own(response)),
                     Begun::Ask(ask, behind) => (ask, Some(behind)),
+                    Begun::Draw(..) => return Err(ApiError::no_images_here().into()),
                 }
             }
         };

@@ -4,7 +4,7 @@ use super::encode::finish_reason;
 use super::usage;
 use crate::protocol::answer::{Answer, Part, Text};
 use crate::protocol::error_body;
-use crate::protocol::event::{Event, Stop};
+use crate::protocol::event::{Event, Image, Stop};
 use crate::protocol::failure::Failure;
 use crate::protocol::json::Kind;
 use crate::protocol::out::JsonText;
@@ -61,11 +61,18 @@ fn tell(mut message: Object<'_>, id: JsonText<'_>, emit: &mut impl FnMut(Event<'
     if let Some(content) = message.take("content") {
         if content.kind() == Kind::Array {
             for part in content.elements() {
-                tell_text(text(part.members().take("text")), Event::Text, emit);
+                let mut part = part.members();
+                tell_text(text(part.take("text")), Event::Text, emit);
+                // Images that were made: vLLM Omni.
+                tell_image(part.take("image_url").and_then(|image| image.members().take("url")), emit);
             }
         } else {
             tell_text(text(Some(content)), Event::Text, emit);
         }
+    }
+    // OpenRouter.
+    for image in message.take("images").map(|images| images.elements()).unwrap_or_default() {
+        tell_image(image.members().take("image_url").and_then(|image| image.members().take("url")), emit);
     }
     tell_text(text(message.take("refusal")), Event::Refusal, emit);
     let mut calls: Vec<(Option<View<'_>>, Object<'_>)> = Vec::new();
@@ -111,6 +118,10 @@ fn tell_text<'t>(text: JsonText<'t>, event: fn(JsonText<'t>) -> Event<'t>, emit:
     }
 }
 
+fn tell_image(url: Option<View<'_>>, emit: &mut impl FnMut(Event<'_>)) {
+    tell_text(text(url), |url| Event::Image(Image::of_url(url)), emit);
+}
+
 /// Writes an answer as a completion.
 #[must_use]
 pub fn write(answer: &Answer, context: &Context) -> Chunks {
@@ -135,8 +146,11 @@ fn write_message(answer: &Answer, w: &mut Writer) {
     let said = answer.parts.iter().filter_map(|part| if let Part::Text(text) = part { Some(text) } else { None });
     let calls = answer.parts.iter().filter(|part| matches!(part, Part::ToolCall { .. }));
     let has_calls = calls.clone().next().is_some();
+    let images = answer.parts.iter().filter(|part| matches!(part, Part::Image(..)));
     w.key("content");
-    if said.clone().next().is_none() && (has_calls || !answer.refusal.is_empty()) {
+    if images.clone().next().is_some() {
+        write_parts(&answer.parts, w);
+    } else if said.clone().next().is_none() && (has_calls || !answer.refusal.is_empty()) {
         w.json("null");
     } else {
         w.pieces(said.flat_map(Text::pieces));
@@ -166,6 +180,24 @@ fn write_message(answer: &Answer, w: &mut Writer) {
     w.close_array();
 }
 
+/// A content with images in it: parts, as clients send them, too.
+fn write_parts(parts: &[Part], w: &mut Writer) {
+    w.open_array();
+    for part in parts {
+        match part {
+            Part::Text(text) => {
+                w.open_object().key("type").json("\"text\"").key("text").pieces(text.pieces()).close_object();
+            }
+            Part::Image(data, source) => {
+                w.open_object().key("type").json("\"image_url\"").key("image_url").open_object();
+                w.key("url").pieces(data.pieces().chain(source.pieces())).close_object().close_object();
+            }
+            Part::Thinking(..) | Part::RedactedThinking(_) | Part::NoImage | Part::ToolCall { .. } => {}
+        }
+    }
+    w.close_array();
+}
+
 /// The text for those who read that alone, and all of it to be handed back: as OpenRouter has it, and as Anthropic has it
 /// itself, which is what a stream ends with, too.
 fn write_thinking(parts: &[Part], w: &mut Writer) {
@@ -190,7 +222,7 @@ fn write_thinking(parts: &[Part], w: &mut Writer) {
                     w.key("signature").pieces(signature.pieces());
                 }
             }
-            Part::Text(_) | Part::ToolCall { .. } => {}
+            Part::Text(_) | Part::Image(..) | Part::NoImage | Part::ToolCall { .. } => {}
         }
         w.close_object();
     }

@@ -6,7 +6,7 @@
 
 use super::usage;
 use crate::protocol::error_body;
-use crate::protocol::event::{Delta, Event, Stop, Teller};
+use crate::protocol::event::{Delta, Event, Image, Stop, Teller};
 use crate::protocol::failure::Failure;
 use crate::protocol::out::JsonText;
 use crate::protocol::sse::Frame;
@@ -82,6 +82,21 @@ struct Part<'a> {
     reasoning_details: Option<&'a RawValue>,
     #[serde(borrow)]
     tool_calls: Option<&'a RawValue>,
+}
+
+/// A part of a content that is a list.
+#[derive(Deserialize)]
+struct Shown<'a> {
+    #[serde(borrow)]
+    text: Option<&'a RawValue>,
+    #[serde(borrow)]
+    image_url: Option<Place<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Place<'a> {
+    #[serde(borrow)]
+    url: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -200,6 +215,17 @@ impl Decoder {
         }
         if let Some(content) = text(part.content) {
             told.delta(Delta::Text, content);
+        } else if let Some(parts) = part.content.filter(|content| content.get().starts_with('[')) {
+            // With images that were made: vLLM Omni.
+            let parts: Vec<Shown<'a>> = serde_json::from_str(parts.get()).map_err(|_| Failure::malformed_event())?;
+            for part in &parts {
+                if let Some(said) = text(part.text) {
+                    told.delta(Delta::Text, said);
+                }
+                if let Some(url) = part.image_url.as_ref().and_then(|image| text(image.url)) {
+                    told.event(Event::Image(Image::of_url(url)));
+                }
+            }
         }
         if let Some(refusal) = text(part.refusal) {
             told.delta(Delta::Refusal, refusal);

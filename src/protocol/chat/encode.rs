@@ -140,7 +140,14 @@ impl Encoder {
                 }
                 out.write(b"data: [DONE]\n\n");
             }
-            Event::ToolInput(_) | Event::Usage(_) | Event::Failure(_) => {}
+            // As in a plain answer: no other place is known for it.
+            Event::Image(image) => self.chunk(out, |out| {
+                out.write(b"\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"");
+                out.text(image.data);
+                out.text(image.source);
+                out.write(b"\"}}]");
+            }),
+            Event::NoImage | Event::ToolInput(_) | Event::Usage(_) | Event::Failure(_) => {}
         }
     }
 

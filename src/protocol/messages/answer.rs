@@ -4,7 +4,7 @@ use super::encode::stop_reason;
 use super::usage;
 use crate::protocol::answer::{Answer, End, Part, Text};
 use crate::protocol::error_body;
-use crate::protocol::event::{Event, Stop};
+use crate::protocol::event::{Event, IMAGE_SHOWN, Stop};
 use crate::protocol::failure::Failure;
 use crate::protocol::json::Kind;
 use crate::protocol::out::JsonText;
@@ -120,6 +120,11 @@ fn write_part(part: &Part, end: End, w: &mut Writer) -> Result<(), Failure> {
     match part {
         Part::Text(text) => {
             w.open_object().key("type").json("\"text\"").key("text").pieces(text.pieces());
+        }
+        Part::NoImage => return Ok(()),
+        // Messages of an assistant have none.
+        Part::Image(..) => {
+            w.open_object().key("type").json("\"text\"").key("text").string(IMAGE_SHOWN);
         }
         Part::Thinking(text, signature) => {
             w.open_object().key("type").json("\"thinking\"").key("thinking").pieces(text.pieces());

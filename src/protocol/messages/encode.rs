@@ -4,7 +4,7 @@
 //! of it with the end: backends that speak Chat tell it last. What goes around a text is rendered once for each block.
 
 use super::{error, usage};
-use crate::protocol::event::{Event, Stop, Usage};
+use crate::protocol::event::{Event, IMAGE_SHOWN, Stop, Usage};
 use crate::protocol::out::{JsonText, Out};
 use crate::protocol::stream::Context;
 
@@ -111,6 +111,9 @@ impl Encoder {
             }
             // Of no call: decoders tell no such thing.
             Event::ToolInput(_) => {}
+            // Messages of an assistant have no images.
+            Event::Image(_) => self.event(Event::Text(JsonText::raw(IMAGE_SHOWN.as_bytes())), out),
+            Event::NoImage => {}
             Event::Usage(usage) => self.usage.update(usage),
             Event::Stop(stop) => {
                 self.close(out);

@@ -98,6 +98,8 @@ impl Encoder {
             }
             Event::ToolCall { id, name } => self.call(id, name, out),
             Event::ToolInput(text) => self.tool_input(text, out),
+            Event::Image(image) => self.image(Some(image.source.to_bytes()), out),
+            Event::NoImage => self.image(None, out),
             Event::Usage(usage) => self.usage.update(usage),
             Event::Stop(stop) => {
                 self.stop = match stop {
@@ -325,6 +327,25 @@ impl Encoder {
         let index = self.items.len();
         self.frames.item(out, "response.output_item.added", index, &item);
         item.status = Status::Completed;
+        self.frames.item(out, "response.output_item.done", index, &item);
+        self.items.push(item);
+    }
+
+    /// An image, or none in its place.
+    fn image(&mut self, result: Option<Bytes>, out: &mut Out) {
+        self.close(Status::Completed, out);
+        let index = self.items.len();
+        let id = item_id("ig", &self.context.id, Place::Output(index));
+        let mut item = Item { id, status: Status::InProgress, kind: ItemKind::Image(None) };
+        self.frames.item(out, "response.output_item.added", index, &item);
+        self.frames.image(out, "response.image_generation_call.in_progress", &item.id, index);
+        self.frames.image(out, "response.image_generation_call.generating", &item.id, index);
+        item.status = Status::Failed;
+        if result.is_some() {
+            self.frames.image(out, "response.image_generation_call.completed", &item.id, index);
+            item.status = Status::Completed;
+        }
+        item.kind = ItemKind::Image(result);
         self.frames.item(out, "response.output_item.done", index, &item);
         self.items.push(item);
     }

@@ -30,7 +30,7 @@ pub(super) struct At<'a> {
 pub(super) enum Part {
     Content(usize),
     Summary,
-    /// The input of a call.
+    /// The input of a call. Images have no parts either.
     Input,
 }
 
@@ -102,7 +102,7 @@ impl Frames {
     pub(super) fn complete(&mut self, out: &mut Out, output_index: usize, item: &Item) {
         let at = |part| At { item_id: &item.id, output_index, part };
         match &item.kind {
-            ItemKind::Message(_) => {}
+            ItemKind::Message(_) | ItemKind::Image(_) => {}
             ItemKind::Function(call) => {
                 self.frame(out, "response.function_call_arguments.done", |out| {
                     at(Part::Input).write(out);
@@ -119,6 +119,11 @@ impl Frames {
                 self.summary(out, "response.reasoning_summary_part.done", at(Part::Summary), text);
             }
         }
+    }
+
+    /// How far an image has come.
+    pub(super) fn image(&mut self, out: &mut Out, kind: &str, item_id: &str, output_index: usize) {
+        self.frame(out, kind, |out| At { item_id, output_index, part: Part::Input }.write(out));
     }
 
     /// A text is complete.

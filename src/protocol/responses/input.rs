@@ -3,12 +3,13 @@
 //! What the assistant did in one go, thinking, text and calls, is several items there and one message here. Results of calls
 //! follow their calls; what they show beside text comes behind the last of them, since Chat's tool messages hold only text.
 
-use super::assistant::{Assistant, Call, Thinking};
+use super::assistant::{Assistant, Call, Content, Thinking};
 use super::compaction::{SUMMARY, read_compaction};
 use super::custom::wrap;
 use super::parts::{Part, read_parts, read_said, write_parts};
 use super::request::{need_text, referred, take_text};
 use super::tools::Spaced;
+use crate::protocol::event::IMAGE_SHOWN;
 use crate::protocol::out::Out;
 use crate::protocol::view::{Object, Path, RequestError, View};
 use bytes::Bytes;
@@ -32,6 +33,8 @@ pub(super) struct Messages<'l> {
     calls: Vec<Bytes>,
     /// Whether thinking had to be left out that another provider sealed.
     pub(super) lost_thinking: bool,
+    /// Whether an image had to be left out that the assistant has made.
+    pub(super) lost_image: bool,
 }
 
 impl<'l> Messages<'l> {
@@ -45,6 +48,7 @@ impl<'l> Messages<'l> {
             history,
             calls: Vec::new(),
             lost_thinking: false,
+            lost_image: false,
         }
     }
 
@@ -84,6 +88,14 @@ impl<'l> Messages<'l> {
             }
             "function_call_output" | "custom_tool_call_output" => self.result(item, path),
             "reasoning" => self.reasoning(item, path),
+            "image_generation_call" => {
+                self.end_results();
+                if item.take("result").is_some() {
+                    self.lost_image = true;
+                    self.assistant.content.push(Content::Text(Bytes::from_static(IMAGE_SHOWN.as_bytes())));
+                }
+                Ok(())
+            }
             "compaction" => {
                 let summary = read_compaction(item, path)?;
                 self.begin();

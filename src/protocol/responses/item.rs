@@ -1,6 +1,7 @@
 //! The items of a response's output, as the API shows them.
 
 use super::assistant::{Assistant, Call, Content, Thinking};
+use crate::protocol::event::IMAGE_SHOWN;
 use crate::protocol::out::Out;
 use bytes::Bytes;
 
@@ -18,6 +19,8 @@ pub(super) enum Status {
     Completed,
     /// The answer ended within it.
     Incomplete,
+    /// Of an image: it could not be made.
+    Failed,
 }
 
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub(super) enum ItemKind {
     Function(Call),
     /// A call of a custom tool, and its input.
     Custom(Call, Bytes),
+    /// An image that was made, in base64; nothing where it could not be.
+    Image(Option<Bytes>),
     /// Thinking, and whether what unsigned thinking there is goes along for the backend too.
     Reasoning(Thinking, bool),
 }
@@ -36,6 +41,7 @@ impl Status {
             Status::InProgress => b"in_progress",
             Status::Completed => b"completed",
             Status::Incomplete => b"incomplete",
+            Status::Failed => b"failed",
         }
     }
 }
@@ -113,6 +119,17 @@ impl Item {
                 out.pass(input.clone());
                 out.write(b"\"}");
             }
+            ItemKind::Image(result) => {
+                out.write(br#""image_generation_call","result":"#);
+                match result {
+                    Some(result) => {
+                        out.write(b"\"");
+                        out.pass(result.clone());
+                        out.write(b"\"}");
+                    }
+                    None => out.write(b"null}"),
+                }
+            }
             ItemKind::Reasoning(thinking, seal_unsigned) => {
                 out.write(br#""reasoning","summary":["#);
                 match thinking {
@@ -139,7 +156,9 @@ impl Item {
             ItemKind::Function(call) | ItemKind::Custom(call, _) if self.status == Status::Completed => {
                 turn.calls.push(call.clone());
             }
-            ItemKind::Function(_) | ItemKind::Custom(..) => {}
+            // A model of words knows that there is one; the image itself would be too much for most.
+            ItemKind::Image(Some(_)) => turn.content.push(Content::Text(Bytes::from_static(IMAGE_SHOWN.as_bytes()))),
+            ItemKind::Image(None) | ItemKind::Function(_) | ItemKind::Custom(..) => {}
         }
     }
 }

@@ -176,6 +176,7 @@ fn write_item(out: &mut Out, item: &View<'_>, response: &str, n: usize, path: &P
         "custom_tool_call" => "ctc",
         "custom_tool_call_output" => "ctco",
         "reasoning" => "rs",
+        "image_generation_call" => "ig",
         _ => "item",
     };
     out.write(b"{\"id\":");

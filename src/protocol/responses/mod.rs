@@ -10,6 +10,7 @@ mod echo;
 pub mod encode;
 mod frames;
 pub mod ids;
+pub mod image_tool;
 pub mod input;
 mod item;
 pub mod list;

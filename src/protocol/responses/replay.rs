@@ -7,7 +7,7 @@ use super::encode::Encoder;
 use super::request::text;
 use super::resource::Context;
 use super::tools::Spaced;
-use crate::protocol::event::{Event, Stop, Usage};
+use crate::protocol::event::{Event, Image, Stop, Usage};
 use crate::protocol::failure::{Failure, FailureKind};
 use crate::protocol::out::{JsonText, Out};
 use crate::protocol::view::{Object, Path, RequestError, View};
@@ -169,6 +169,12 @@ fn tell(item: &View<'_>, emit: &mut impl FnMut(Event<'_>)) -> Option<()> {
                     emit(Event::Thinking(JsonText::raw(&word(&part, "text")?)));
                 }
             }
+        },
+        b"image_generation_call" => match word(item, "result") {
+            Some(source) => {
+                emit(Event::Image(Image { data: JsonText::EMPTY, source: JsonText::within(&source, 0..source.len()) }));
+            }
+            None => emit(Event::NoImage),
         },
         _ => return None,
     }

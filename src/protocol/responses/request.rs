@@ -2,6 +2,7 @@
 //!
 //! What the router does not have is refused by name. What has no meaning for it, or only loses comfort, is told as a warning.
 
+use super::image_tool::ImageTool;
 use super::tools::{Spaced, ToolChoice, Tools};
 use crate::protocol::json::Kind;
 use crate::protocol::translated::Warnings;
@@ -24,6 +25,8 @@ pub struct Request<'a> {
     pub warnings: Warnings,
     /// Whether unsigned thinking is handed out for the backend to read again.
     pub seal_unsigned: bool,
+    /// The image that is wanted, if one is.
+    pub image: Option<ImageTool>,
     pub(super) input: Input<'a>,
     pub(super) instructions: Option<Bytes>,
     pub(super) tools: Tools<'a>,
@@ -150,6 +153,10 @@ impl<'a> Request<'a> {
             None => return Err(root.key("input").refuse("is required")),
         };
         let (format, verbosity) = fields.get("text").map_or(Ok(Default::default()), |view| read_text(&view))?;
+        let tools = fields.get("tools").map_or(Ok(Tools::default()), |view| Tools::read(&view))?;
+        let tool_choice = fields.get("tool_choice").map(|view| ToolChoice::read(&view)).transpose()?;
+        let image = tools.image(tool_choice.as_ref())?;
+        image.iter().flat_map(|image| &image.dropped).for_each(|name| warnings.dropped(name));
         Ok(Request {
             model: fields.string("model")?,
             stream: fields.is_true("stream"),
@@ -159,8 +166,9 @@ impl<'a> Request<'a> {
             seal_unsigned: includes.contains(&SEALED),
             input,
             instructions: fields.text("instructions")?,
-            tools: fields.get("tools").map_or(Ok(Tools::default()), |view| Tools::read(&view))?,
-            tool_choice: fields.get("tool_choice").map(|view| ToolChoice::read(&view)).transpose()?,
+            image,
+            tools,
+            tool_choice,
             format,
             verbosity,
             effort: fields.get("reasoning").map_or(Ok(None), |view| read_effort(&view))?,

@@ -68,6 +68,9 @@ impl Request<'_> {
         if messages.lost_thinking {
             warnings.dropped("reasoning.encrypted_content");
         }
+        if messages.lost_image {
+            warnings.dropped("image_generation_call");
+        }
 
         let mut out = Out::default();
         match ask {

@@ -3,6 +3,7 @@
 //! Chat servers know functions. A custom tool becomes a function with one string; whatever else runs at OpenAI or has a
 //! protocol of its own is refused.
 
+use super::image_tool::{self, ImageTool};
 use super::request::{need_text, take_text};
 use crate::protocol::json::Kind as Json;
 use crate::protocol::out::Out;
@@ -14,6 +15,8 @@ pub(super) struct Tools<'a> {
     tools: Vec<Tool<'a>>,
     /// As the request lists them.
     listed: Vec<Listed<'a>>,
+    /// The tool that makes images.
+    image: Option<ImageTool>,
 }
 
 /// An entry of the request's list.
@@ -21,8 +24,8 @@ pub(super) struct Tools<'a> {
 enum Listed<'a> {
     /// The tool at this place.
     One(usize),
-    /// A namespace with some tools.
-    Space(View<'a>),
+    /// A namespace with some tools, or the tool that makes images.
+    Whole(View<'a>),
 }
 
 /// A tool of a namespace, which is part of its name for backends: they know no namespaces.
@@ -73,8 +76,10 @@ pub(super) enum ToolChoice {
     Mode(Bytes),
     /// This one must be.
     Named(Bytes),
-    /// Only these, and how.
-    Allowed(Bytes, Vec<Bytes>),
+    /// Only these, and how; whether an image may be made.
+    Allowed(Bytes, Vec<Bytes>, bool),
+    /// An image must be made.
+    Image,
 }
 
 // === impl Tools ===
@@ -87,12 +92,22 @@ impl<'a> Tools<'a> {
         for (n, view) in view.expect_array(&at)?.into_iter().enumerate() {
             let at = at.index(n);
             let mut tool = view.expect_object(&at)?;
-            if tool.take("type").is_some_and(|kind| kind.string().as_deref() == Some("namespace")) {
-                all.read_space(&mut tool, &at)?;
-                all.listed.push(Listed::Space(view));
-            } else {
-                all.listed.push(Listed::One(all.tools.len()));
-                all.tools.push(Tool::read(&view, &at)?);
+            match tool.take("type").and_then(|kind| kind.string()).as_deref() {
+                Some("namespace") => {
+                    all.read_space(&mut tool, &at)?;
+                    all.listed.push(Listed::Whole(view));
+                }
+                Some(image_tool::TYPE) if all.image.is_some() => {
+                    return Err(at.refuse("is the second tool that makes images"));
+                }
+                Some(image_tool::TYPE) => {
+                    all.image = Some(ImageTool::read(&mut tool, &at)?);
+                    all.listed.push(Listed::Whole(view));
+                }
+                _ => {
+                    all.listed.push(Listed::One(all.tools.len()));
+                    all.tools.push(Tool::read(&view, &at)?);
+                }
             }
         }
         Ok(all)
@@ -112,6 +127,27 @@ impl<'a> Tools<'a> {
         Ok(())
     }
 
+    /// The image that is wanted, if one is: the tool is there, and the choice of tools does not leave it out.
+    pub(super) fn image(&self, choice: Option<&ToolChoice>) -> Result<Option<ImageTool>, RequestError> {
+        let Some(tool) = &self.image else {
+            return match choice {
+                Some(ToolChoice::Image) => {
+                    Err(Path::Root.key("tool_choice").refuse("names a tool that is not in tools"))
+                }
+                _ => Ok(None),
+            };
+        };
+        let alone = match choice {
+            Some(ToolChoice::Image) => true,
+            Some(ToolChoice::Mode(mode)) if mode == "none" => return Ok(None),
+            Some(ToolChoice::Mode(mode)) if mode == "required" => self.tools.is_empty(),
+            Some(ToolChoice::Named(_) | ToolChoice::Allowed(_, _, false)) => return Ok(None),
+            Some(ToolChoice::Allowed(mode, names, true)) => mode == "required" && names.is_empty(),
+            Some(ToolChoice::Mode(_)) | None => false,
+        };
+        Ok(Some(ImageTool { alone, ..tool.clone() }))
+    }
+
     pub(super) fn spaced(&self) -> Vec<Spaced> {
         self.tools.iter().filter_map(|tool| tool.space.clone()).collect()
     }
@@ -124,7 +160,7 @@ impl<'a> Tools<'a> {
     /// Writes the members of a Chat request that have to do with tools, a comma after each.
     pub(super) fn write_chat(&self, choice: Option<&ToolChoice>, parallel: Option<bool>, out: &mut Out) {
         let allowed = |tool: &&Tool<'_>| match choice {
-            Some(ToolChoice::Allowed(_, names)) => names.contains(&tool.name),
+            Some(ToolChoice::Allowed(_, names, _)) => names.contains(&tool.name),
             _ => true,
         };
         let mut any = false;
@@ -139,8 +175,9 @@ impl<'a> Tools<'a> {
         }
         out.write(b"],");
         match choice {
-            None => {}
-            Some(ToolChoice::Mode(mode) | ToolChoice::Allowed(mode, _)) => {
+            // An image is made in place of what is asked for here, or by a model that does both.
+            None | Some(ToolChoice::Image) => {}
+            Some(ToolChoice::Mode(mode) | ToolChoice::Allowed(mode, ..)) => {
                 out.write(br#""tool_choice":""#);
                 out.write(mode);
                 out.write(b"\",");
@@ -165,7 +202,7 @@ impl<'a> Tools<'a> {
             }
             match listed {
                 Listed::One(tool) => self.tools[*tool].write_echo(out),
-                Listed::Space(whole) => out.pass(whole.bytes()),
+                Listed::Whole(whole) => out.pass(whole.bytes()),
             }
         }
         out.write(b"]");
@@ -299,6 +336,7 @@ impl ToolChoice {
         let mut choice = view.members();
         match &*choice.take_word("type", &at)? {
             "function" | "custom" => Ok(ToolChoice::Named(read_name(&mut choice, &at)?)),
+            image_tool::TYPE => Ok(ToolChoice::Image),
             "allowed_tools" => match choice.take("allowed_tools") {
                 // As Chat has it, or flat.
                 Some(inner) => {
@@ -316,16 +354,17 @@ fn read_allowed(choice: &mut Object<'_>, path: &Path<'_>) -> Result<ToolChoice, 
     let mode = choice.take("mode").map(|mode| read_mode(&mode, &path.key("mode"))).transpose()?;
     let at = path.key("tools");
     let tools = choice.take("tools").ok_or_else(|| at.refuse("is required"))?.expect_array(&at)?;
-    let read = |(n, tool): (usize, View<'_>)| {
+    let (mut names, mut image) = (Vec::new(), false);
+    for (n, tool) in tools.iter().enumerate() {
         let at = at.index(n);
         let mut tool = tool.expect_object(&at)?;
         match &*tool.take_word("type", &at)? {
-            "function" | "custom" => read_name(&mut tool, &at),
-            other => Err(not_offered(other, &at)),
+            "function" | "custom" => names.push(read_name(&mut tool, &at)?),
+            image_tool::TYPE => image = true,
+            other => return Err(not_offered(other, &at)),
         }
-    };
-    let names = tools.into_iter().enumerate().map(read).collect::<Result<_, _>>()?;
-    Ok(ToolChoice::Allowed(mode.unwrap_or(Bytes::from_static(b"auto")), names))
+    }
+    Ok(ToolChoice::Allowed(mode.unwrap_or(Bytes::from_static(b"auto")), names, image))
 }
 
 fn read_mode(view: &View<'_>, path: &Path<'_>) -> Result<Bytes, RequestError> {
@@ -356,6 +395,7 @@ fn read_name(choice: &mut Object<'_>, path: &Path<'_>) -> Result<Bytes, RequestE
 
 fn not_offered(kind: &str, path: &Path<'_>) -> RequestError {
     let kind: String = kind.chars().take(64).collect();
-    path.key("type")
-        .refuse(format_args!("is `{kind}`, and such tools are not offered here: use function, custom or namespace"))
+    path.key("type").refuse(format_args!(
+        "is `{kind}`, and such tools are not offered here: use function, custom, image_generation or namespace"
+    ))
 }

@@ -1,5 +1,6 @@
 //! Signals that look at the user's text beside keywords: what can be counted in it, signs of events, what it asks for, its language.
 
+use super::super::Produce;
 use super::{Error, found::Found, literals, words::is_unspaced};
 use crate::table::{Automaton, EventSignal, Feature, Languages, Modality, SignalSet, StructureSignal, sure_at};
 use regex_automata::{
@@ -155,11 +156,13 @@ pub(super) fn events(signals: &[EventSignal], found: &Found<'_>, set: &mut Signa
 }
 
 /// Inserts what is asked for.
-pub(super) fn modality(modality: &Modality, found: &Found<'_>, set: &mut SignalSet) {
-    let signal = match (found.any(modality.image), found.any(modality.both)) {
-        (false, _) => modality.ar,
-        (true, false) => modality.diffusion,
-        (true, true) => modality.both_signal,
+pub(super) fn modality(modality: &Modality, found: &Found<'_>, wish: Option<Produce>, set: &mut SignalSet) {
+    let signal = match (wish, found.any(modality.image), found.any(modality.both)) {
+        (Some(Produce::Text), ..) | (None, false, _) => modality.ar,
+        (Some(Produce::Image), ..) | (None, true, false) => modality.diffusion,
+        (None, true, true) => modality.both_signal,
+        // Whoever only knows images makes those.
+        (Some(Produce::Both), ..) => modality.both_signal.or(modality.diffusion),
     };
     if let Some(signal) = signal {
         set.insert(signal);

@@ -31,6 +31,11 @@ pub mod families {
     baked!("families");
 }
 
+/// Makers of images.
+pub mod images {
+    baked!("images");
+}
+
 /// Keywords that need not stand in the text as they are.
 pub mod methods {
     baked!("methods");

@@ -1,0 +1,313 @@
+//! Requests of which a decision has an image made by somebody who makes nothing else: what that one is asked, beside the model
+//! that is asked for words, and what the client is told of both.
+
+use super::answer::{set_stream_headers, status_reason};
+use super::client::Client;
+use super::error::ApiError;
+use super::exchange::Exchange;
+use super::request::Received;
+use super::respond::{Asked, Told};
+use super::{Ask, Dispatch, Planned, REQUEST_ID, labels, plugins};
+use crate::protocol::answer::{Answer, Part};
+use crate::protocol::event::Event;
+use crate::protocol::failure::{Failure, FailureKind};
+use crate::protocol::json::Field;
+use crate::protocol::out::Out;
+use crate::protocol::prompt::{Prompt, Raw};
+use crate::protocol::rewrite::Rewrite;
+use crate::protocol::splice::Chunks;
+use crate::protocol::stream::{self, Context};
+use crate::protocol::{chat, error_body, images, messages};
+use crate::routing::{Plan, Produce};
+use crate::table::{Generator, ImageApi, ModelId, PluginKind, Protocol};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// An image is to be made.
+#[derive(Debug)]
+pub struct Draw {
+    /// Who is asked for it.
+    pub image: Picture,
+    /// Who is asked for words, where those are wanted, too.
+    pub words: Option<Ask>,
+    /// What the client is told.
+    pub telling: Telling,
+}
+
+/// A request for an image.
+#[derive(Debug)]
+pub struct Picture {
+    /// Whose backends are asked.
+    pub model: ModelId,
+    /// Without what no backend may see.
+    pub headers: HeaderMap,
+    /// In the terms of the backend.
+    pub body: Chunks,
+    /// Puts the model's name in.
+    pub rewrite: Rewrite,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// An answer of a backend, whole.
+#[derive(Debug)]
+pub struct Came {
+    /// Of its head.
+    pub status: StatusCode,
+    /// Of its head.
+    pub content_type: Option<HeaderValue>,
+    /// All of it.
+    pub body: Bytes,
+}
+
+/// How the client is told of what came.
+#[derive(Debug)]
+pub struct Telling {
+    plan: Plan,
+    generator: &'static Generator,
+    /// What the model of the words speaks.
+    words: Option<Protocol>,
+    /// The model's name for the client.
+    model: &'static str,
+    stream: bool,
+    include_usage: bool,
+    debug: bool,
+    /// Of a request for a response.
+    asked: Option<Box<Asked>>,
+}
+
+/// What the client is told.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "moved once")]
+pub enum Drawn {
+    /// A chat completion, or an error.
+    Own(Response<Bytes>),
+    /// A response.
+    Told(Told),
+}
+
+/// Why something did not come.
+enum Lost {
+    /// The router's own error.
+    Router(ApiError),
+    /// The backend's.
+    Backend(StatusCode, Failure),
+}
+
+impl Dispatch {
+    /// Who makes images for a plan and nothing else, where that one is to make one.
+    pub(super) fn generator(&self, plan: &Plan) -> Option<&'static Generator> {
+        let choice = plan.choice.as_ref()?;
+        let (produce, _) = choice.produces?;
+        let images = self.tables.decision(choice.decision?.0).plugins.images.as_ref()?;
+        images.by.generator().filter(|_| produce != Produce::Text)
+    }
+
+    /// What is asked of whom.
+    pub(super) fn draw(
+        &self,
+        client: Client,
+        planned: Planned,
+        generator: &'static Generator,
+        headers: HeaderMap,
+        received: Received,
+        mut asked: Option<Asked>,
+        exchange: &mut Exchange,
+    ) -> Result<Draw, ApiError> {
+        if client == Client::Messages {
+            return Err(ApiError::no_images_in_messages());
+        }
+        let prompt = prompt(&received)?;
+        let plan = planned.plan.clone();
+        let beside = plan.model.filter(|model| *model != generator.model);
+        let maker = self.tables.model(generator.model);
+        let tool = asked.as_ref().and_then(|asked| asked.image.clone()).unwrap_or_default();
+        let mut image_headers = headers.clone();
+        self.prepare(&mut image_headers, exchange);
+        if beside.is_none() {
+            plugins::change_headers(self, &plan, &mut image_headers);
+        }
+        image_headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        image_headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        let warnings = asked.as_mut().map(|asked| &mut asked.warnings);
+        let (body, name) = images::request(generator, &prompt, &tool, warnings);
+        let image = Picture {
+            model: generator.model,
+            headers: image_headers,
+            body,
+            rewrite: Rewrite::of_model(name),
+            timeout: generator.timeout,
+        };
+        let telling = Telling {
+            plan,
+            generator,
+            words: beside.map(|model| self.tables.model(model).protocol),
+            model: beside.map_or(maker.backends[0].model_id, |model| self.tables.model(model).name),
+            stream: exchange.stream,
+            include_usage: exchange.stream && received.wants_usage(),
+            debug: planned.debug,
+            asked: asked.map(Box::new),
+        };
+        let words = match beside {
+            Some(_) => Some(self.ask(client, planned, headers, received, None, exchange)?),
+            None => None,
+        };
+        Ok(Draw { image, words, telling })
+    }
+}
+
+impl Telling {
+    /// Tells what came: of two, one may have failed.
+    pub fn finish(
+        self,
+        dispatch: &Dispatch,
+        image: Result<Came, ApiError>,
+        words: Option<Result<Came, ApiError>>,
+        exchange: &mut Exchange,
+    ) -> Result<Drawn, ApiError> {
+        let words = words.map(|came| came.map_err(Lost::Router).and_then(|came| self.read_words(&came)));
+        let image = image.map_err(Lost::Router).and_then(|came| read_image(self.generator.api, &came));
+        let mut lost = None;
+        let answer = match (words, image) {
+            (None, Ok(answer)) => answer,
+            (None, Err(error)) | (Some(Err(error)), Err(_)) => return self.fail(error, exchange),
+            (Some(Err(error)), Ok(answer)) => {
+                error.log("words");
+                lost = Some("text_generation_failed");
+                answer
+            }
+            (Some(Ok(mut answer)), Err(error)) => {
+                error.log("image");
+                lost = Some("image_generation_failed");
+                answer.parts.push(Part::NoImage);
+                answer
+            }
+            (Some(Ok(mut answer)), Ok(image)) => {
+                answer.parts.extend(image.parts.into_iter().filter(|part| matches!(part, Part::Image(..))));
+                answer
+            }
+        };
+        if lost != Some("text_generation_failed") {
+            exchange.used(answer.usage);
+        }
+        let decision = self.plan.choice.as_ref().and_then(|choice| choice.decision);
+        if let Some((decision, _)) = decision {
+            let made = lost != Some("image_generation_failed");
+            dispatch.recorder.plugins.ran(decision, PluginKind::ImageGen, made);
+        }
+        let (mut head, ()) = Response::new(()).into_parts();
+        dispatch.labels.set(&mut head.headers, &self.plan, self.debug);
+        head.headers.insert(REQUEST_ID, exchange.request_id.clone());
+        if let Some(lost) = lost {
+            head.headers.insert(labels::RESPONSE_WARNINGS, HeaderValue::from_static(lost));
+        }
+        let Telling { model, stream, include_usage, asked, .. } = self;
+        if let Some(asked) = asked {
+            let Asked { mut context, warnings, .. } = *asked;
+            context.set_model(model);
+            labels::set_protocols(&mut head.headers, Client::Responses, Protocol::Chat, &warnings);
+            return Ok(Drawn::Told(Told::of_answer(head, &answer, context, stream)));
+        }
+        let context = Context {
+            model: model.to_owned(),
+            id: format!("chatcmpl-{:024x}", fastrand::u128(..) >> 32),
+            created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            include_usage,
+        };
+        let (content_type, body) = if stream {
+            set_stream_headers(&mut head.headers);
+            let (mut encoder, mut out) = (chat::encode::Encoder::new(context), Out::default());
+            answer.tell(&mut |event: Event<'_>| encoder.event(event, &mut out));
+            ("text/event-stream", out.into_vec())
+        } else {
+            ("application/json", chat::answer::write(&answer, &context).to_bytes().to_vec())
+        };
+        head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        Ok(Drawn::Own(Response::from_parts(head, body.into())))
+    }
+
+    fn read_words(&self, came: &Came) -> Result<Answer, Lost> {
+        came.check()?;
+        let protocol = self.words.unwrap_or_default();
+        let mut answer = Answer::default();
+        let mut collect = |event: Event<'_>| answer.event(event);
+        match protocol {
+            _ if came.is_event_stream() => stream::listen(protocol, came.body.clone(), &mut collect),
+            Protocol::Chat => chat::answer::read(&came.body, &mut collect),
+            Protocol::Messages => messages::answer::read(&came.body, &mut collect),
+        }
+        whole(answer)
+    }
+
+    /// Nothing came that could be told.
+    fn fail(self, error: Lost, exchange: &mut Exchange) -> Result<Drawn, ApiError> {
+        let (status, failure) = match error {
+            Lost::Router(error) => return Err(error),
+            Lost::Backend(status, failure) => (chat::error::status(status, &failure), failure),
+        };
+        exchange.failed(status_reason(status).unwrap_or(crate::telemetry::metrics::ErrorReason::UpstreamBroken));
+        let mut response = Response::new(Bytes::from(chat::error::body(&failure)));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(labels::SCHEMA_VERSION, labels::SCHEMA_VERSION_VALUE);
+        headers.insert(labels::RESPONSE_PATH, HeaderValue::from_static("error"));
+        Ok(Drawn::Own(response))
+    }
+}
+
+impl Came {
+    fn is_event_stream(&self) -> bool {
+        self.content_type.as_ref().is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+    }
+
+    fn check(&self) -> Result<(), Lost> {
+        match status_reason(self.status) {
+            Some(_) => Err(Lost::Backend(self.status, error_body::read(self.status, &self.body))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Lost {
+    /// The client hears of it in a header alone.
+    fn log(&self, what: &str) {
+        match self {
+            Lost::Router(error) => tracing::warn!(what, error = %error.message, "one of two answers is lost"),
+            Lost::Backend(_, failure) => tracing::warn!(what, error = failure.message, "one of two answers is lost"),
+        }
+    }
+}
+
+fn whole(answer: Answer) -> Result<Answer, Lost> {
+    match answer.failure {
+        Some(failure) => Err(Lost::Backend(StatusCode::BAD_GATEWAY, failure)),
+        None => Ok(answer),
+    }
+}
+
+fn read_image(api: ImageApi, came: &Came) -> Result<Answer, Lost> {
+    came.check()?;
+    let answer = whole(match api {
+        ImageApi::VllmOmni => Answer::read(Protocol::Chat, &came.body),
+        ImageApi::OpenAi => images::answer(&came.body),
+    })?;
+    if answer.parts.iter().any(|part| matches!(part, Part::Image(..))) {
+        return Ok(answer);
+    }
+    let message = "the backend answered without an image".to_owned();
+    let failure = Failure { kind: FailureKind::Api, message, code: Some("no_image".to_owned()), param: None };
+    Err(Lost::Backend(StatusCode::BAD_GATEWAY, failure))
+}
+
+/// What the image is to show: the last text of the user.
+fn prompt(received: &Received) -> Result<String, ApiError> {
+    let messages = received.part(Field::Messages);
+    let raw = Raw { protocol: Protocol::Chat, messages: messages.as_deref().unwrap_or(b"[]"), ..Raw::default() };
+    let prompt = Prompt::read(&raw).map_err(|error| ApiError::invalid("messages", error.to_string()))?;
+    match prompt.user_text.trim() {
+        "" => Err(ApiError::invalid("messages", "no message of the user says what the image is to show")),
+        text => Ok(text.to_owned()),
+    }
+}
