@@ -97,7 +97,7 @@ fn put(c: &mut Criterion) {
             last.expect("there are a hundred")
         });
         group.bench_function(format!("{name}/chain of 100"), |b| {
-            b.iter(|| black_box(runtime.block_on(store.chain(last, 100)).expect("all are there")));
+            b.iter(|| black_box(runtime.block_on(store.chain(last, 100, usize::MAX)).expect("all are there")));
         });
     }
     drop((group, stores));

@@ -49,7 +49,7 @@ async fn summarise(
     let mut wanted = read(&body, exchange)?;
     // There is no stream of a summary.
     wanted.stream = false;
-    let Turn { chat, context, .. } = Turn::begin(to.store, &wanted, to.caller, Want::Summary).await?;
+    let Turn { chat, context, .. } = Turn::begin(to.store, &wanted, to.caller, Want::Summary, to.most()).await?;
     let (id, created_at) = (context.id.clone(), context.created_at);
     let asked = Asked { context, metadata: wanted.metadata(), warnings: chat.warnings };
     match hear(to, head.headers, chat.body, asked, deadline, exchange).await? {
@@ -76,7 +76,7 @@ async fn estimate(
     let body = take_in(to, &head.headers, incoming, exchange).await?;
     let mut wanted = read(&body, exchange)?;
     wanted.store = false;
-    let turn = Turn::begin(to.store, &wanted, to.caller, Want::Response).await?;
+    let turn = Turn::begin(to.store, &wanted, to.caller, Want::Response, to.most()).await?;
     let tokens = to.ingress.dispatch.count_chat(turn.chat.body, exchange)?;
     Ok(super::own_json(list::input_tokens(tokens).into()))
 }

@@ -24,6 +24,13 @@ pub(super) struct To<'a> {
     pub(super) caller: Option<Scope>,
 }
 
+impl To<'_> {
+    /// So many bytes may be fetched for a request: as many as one may bring along.
+    pub(super) fn most(self) -> u64 {
+        self.ingress.tables.limits.max_body_bytes
+    }
+}
+
 /// Who answers.
 #[allow(clippy::large_enum_variant, reason = "the large one is what there nearly always is, and is moved once")]
 enum Answer {
@@ -64,7 +71,7 @@ async fn answer(to: To<'_>, request: Request<Incoming>, exchange: &mut Exchange)
     let body = take_in(to, &head.headers, incoming, exchange).await?;
     let deadline = Instant::now() + to.ingress.timeout;
     let wanted = read(&body, exchange)?;
-    let Turn { chat, context, keep } = Turn::begin(to.store, &wanted, to.caller, Want::Response).await?;
+    let Turn { chat, context, keep } = Turn::begin(to.store, &wanted, to.caller, Want::Response, to.most()).await?;
     let asked = Asked { context, metadata: wanted.metadata(), warnings: chat.warnings };
     match hear(to, head.headers, chat.body, asked, deadline, exchange).await? {
         Heard::Passing(response, passing) => Ok(Answer::Backend(response, passing, keep)),

@@ -5,8 +5,8 @@
 use super::store::{ChainError, Id, Record, Scope, Store, StoreError, now};
 use crate::protocol::out::Out;
 use crate::protocol::responses::encode::Encoder;
-use crate::protocol::responses::ids::parse_item_id;
-use crate::protocol::responses::list::item_at;
+use crate::protocol::responses::ids::{Place, parse_item_id};
+use crate::protocol::responses::list::Items;
 use crate::protocol::responses::request::Request;
 use crate::protocol::responses::resource::{Context, Outcome};
 use crate::protocol::responses::to_chat::{History, Translated};
@@ -66,6 +66,12 @@ pub enum TurnError {
         "the conversation has more than {0} responses: begin a new one with a summary of it (`/v1/responses/compact`)"
     )]
     TooLong(usize),
+    /// What it goes on from and refers to is too large for a request.
+    #[error(
+        "the responses before and the items that are referred to have more than {0} bytes: begin a new conversation with \
+         a summary of this one (`/v1/responses/compact`), from an earlier response if need be"
+    )]
+    TooLarge(usize),
     /// It refers to too much.
     #[error("invalid request body: input refers to items of more than {0} responses")]
     TooManyReferences(usize),
@@ -79,17 +85,19 @@ pub enum TurnError {
 
 impl Turn {
     /// Prepares what a request asks for. The store is asked only for what the request needs of it: a request that is not
-    /// stored and goes on from nothing never waits for it.
+    /// stored and goes on from nothing never waits for it. What is fetched has at most `most` bytes.
     pub async fn begin(
         store: &Store,
         request: &Request<'_>,
         caller: Option<Scope>,
         want: Want,
+        most: u64,
     ) -> Result<Turn, TurnError> {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
         let id = Id::random().map_err(TurnError::NoRandom)?;
         let created_at = now();
         let chain = match &request.previous_response_id {
-            Some(previous) => chain(store, previous, caller).await?,
+            Some(previous) => chain(store, previous, caller, most).await?,
             None => Vec::new(),
         };
         let is_kept = request.store && want == Want::Response;
@@ -97,7 +105,9 @@ impl Turn {
             // A store that is down is found out before a model has worked for nothing.
             store.get(id).await?;
         }
-        let items = referenced(store, request, caller).await?;
+        let told: usize = chain.iter().map(|record| record.turn.len()).sum();
+        let left = most.checked_sub(told).ok_or(TurnError::TooLarge(most))?;
+        let items = referenced(store, request, caller, left).await?.ok_or(TurnError::TooLarge(most))?;
         let lookup = |id: &str| items.get(id).cloned();
         let turns: Vec<Bytes> = chain.iter().map(|record| record.turn.clone()).collect();
         let history = History { turns: &turns, items: &lookup };
@@ -163,12 +173,13 @@ impl Keep {
 }
 
 /// The responses that a request goes on from, oldest first.
-async fn chain(store: &Store, previous: &str, caller: Option<Scope>) -> Result<Vec<Record>, TurnError> {
+async fn chain(store: &Store, previous: &str, caller: Option<Scope>, most: usize) -> Result<Vec<Record>, TurnError> {
     let missing = |shown: &str| TurnError::NoPrevious(shown.chars().take(100).collect());
     let id: Id = previous.parse().map_err(|_| missing(previous))?;
-    let chain = store.chain(id, MAX_TURNS).await.map_err(|error| match error {
+    let chain = store.chain(id, MAX_TURNS, most).await.map_err(|error| match error {
         ChainError::Missing(id) => missing(&id.to_string()),
         ChainError::TooLong(most) => TurnError::TooLong(most),
+        ChainError::TooLarge(most) => TurnError::TooLarge(most),
         ChainError::Store(error) => TurnError::Store(error),
     })?;
     match chain.last() {
@@ -177,29 +188,39 @@ async fn chain(store: &Store, previous: &str, caller: Option<Scope>) -> Result<V
     }
 }
 
-/// The items that a request refers to, by their ids, as far as they are there and the caller's.
+/// The items that a request refers to, by their ids, as far as they are there and the caller's. `None` where they have more
+/// bytes than this, each counted as often as it is referred to.
 async fn referenced(
     store: &Store,
     request: &Request<'_>,
     caller: Option<Scope>,
-) -> Result<HashMap<String, Bytes>, TurnError> {
-    let mut items = HashMap::new();
-    let mut records: HashMap<Id, Option<Record>> = HashMap::new();
+    most: usize,
+) -> Result<Option<HashMap<String, Bytes>>, TurnError> {
+    let mut times: HashMap<String, usize> = HashMap::new();
     for item in request.references()? {
+        *times.entry(item).or_default() += 1;
+    }
+    let mut wanted: HashMap<Id, Vec<(String, Place, usize)>> = HashMap::new();
+    for (item, times) in times {
         let Some((response, place)) = parse_item_id(&item) else { continue };
         let Ok(id) = response.parse::<Id>() else { continue };
-        if !records.contains_key(&id) {
-            if records.len() == MAX_REFERENCED {
-                return Err(TurnError::TooManyReferences(MAX_REFERENCED));
-            }
-            let record = store.get(id).await?.filter(|record| record.belongs_to(caller));
-            records.insert(id, record);
-        }
-        if let Some(Some(record)) = records.get(&id)
-            && let Some(found) = item_at(&record.response, &record.input_items, place)
-        {
-            items.insert(item, found);
+        wanted.entry(id).or_default().push((item, place, times));
+        if wanted.len() > MAX_REFERENCED {
+            return Err(TurnError::TooManyReferences(MAX_REFERENCED));
         }
     }
-    Ok(items)
+    let mut items = HashMap::new();
+    let mut left = most;
+    for (id, wanted) in wanted {
+        let Some(record) = store.get(id).await?.filter(|record| record.belongs_to(caller)) else { continue };
+        let of = Items::read(&record.response, &record.input_items);
+        for (item, place, times) in wanted {
+            let Some(found) = of.at(place) else { continue };
+            let Some(rest) = left.checked_sub(found.len().saturating_mul(times)) else { return Ok(None) };
+            left = rest;
+            // A slice would keep all of the response.
+            items.insert(item, Bytes::copy_from_slice(found));
+        }
+    }
+    Ok(Some(items))
 }

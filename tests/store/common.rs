@@ -48,13 +48,13 @@ pub(crate) async fn chains(store: &Store) {
         chain.push(record);
     }
     let last = chain[99].id;
-    assert_eq!(store.chain(last, 100).await.unwrap(), chain);
-    assert_eq!(store.chain(chain[9].id, 100).await.unwrap(), chain[..10]);
-    assert_eq!(store.chain(last, 99).await, Err(ChainError::TooLong(99)));
+    assert_eq!(store.chain(last, 100, usize::MAX).await.unwrap(), chain);
+    assert_eq!(store.chain(chain[9].id, 100, usize::MAX).await.unwrap(), chain[..10]);
+    assert_eq!(store.chain(last, 99, usize::MAX).await, Err(ChainError::TooLong(99)));
     assert!(store.delete(chain[40].id).await.unwrap());
     assert!(!store.delete(chain[40].id).await.unwrap());
-    assert_eq!(store.chain(last, 100).await, Err(ChainError::Missing(chain[40].id)));
-    assert_eq!(store.chain(chain[39].id, 100).await.unwrap(), chain[..40]);
+    assert_eq!(store.chain(last, 100, usize::MAX).await, Err(ChainError::Missing(chain[40].id)));
+    assert_eq!(store.chain(chain[39].id, 100, usize::MAX).await.unwrap(), chain[..40]);
     assert_eq!(store.get(Id::random().unwrap()).await, Ok(None));
 }
 
@@ -70,7 +70,7 @@ pub(crate) async fn expiry(store: &Store) {
     assert_eq!(store.get(gone.id).await, Ok(None));
     let chained = record(store, Some(soon.id), 30);
     store.put(&chained).await.unwrap();
-    assert_eq!(store.chain(chained.id, 9).await, Err(ChainError::Missing(soon.id)));
+    assert_eq!(store.chain(chained.id, 9, usize::MAX).await, Err(ChainError::Missing(soon.id)));
 }
 
 /// Workers on threads of their own write at once, and each finds what the others have written.

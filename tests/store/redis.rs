@@ -160,7 +160,7 @@ fn what_one_router_stores_another_goes_on_from() {
         here.put(&first).await.unwrap();
         let second = common::record(&there, Some(first.id), 300);
         there.put(&second).await.unwrap();
-        assert_eq!(here.chain(second.id, 10).await.unwrap(), [first.clone(), second.clone()]);
+        assert_eq!(here.chain(second.id, 10, usize::MAX).await.unwrap(), [first.clone(), second.clone()]);
         assert_eq!(elsewhere.worker().get(first.id).await, Ok(None));
         let left = common::record(&here, None, 30);
         elsewhere.worker().put(&left).await.unwrap();

@@ -5,7 +5,7 @@ use crate::protocol::event::{Event, Stop, Usage};
 use crate::protocol::failure::{Failure, FailureKind};
 use crate::protocol::out::{JsonText, Out};
 use crate::protocol::responses::ids::parse_item_id;
-use crate::protocol::responses::list::item_at;
+use crate::protocol::responses::list::Items;
 use crate::protocol::responses::request::Request;
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -204,8 +204,9 @@ fn a_text() {
     let whole = Bytes::from(serde_json::to_vec(&response).unwrap());
     let (of, place) = parse_item_id("msg_0ao0").unwrap();
     assert_eq!(of, "resp_0a");
-    let item = item_at(&whole, &Bytes::from_static(b"[]"), place).unwrap();
-    assert_eq!(serde_json::from_slice::<Value>(&item).unwrap(), expected["output"][0]);
+    let items = Items::read(&whole, &Bytes::from_static(b"[]"));
+    let item = items.at(place).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(item).unwrap(), expected["output"][0]);
 }
 
 #[test]

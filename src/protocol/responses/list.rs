@@ -97,14 +97,29 @@ pub fn input_tokens(count: u64) -> String {
     format!(r#"{{"object":"response.input_tokens","input_tokens":{count}}}"#)
 }
 
-/// The item at a place of a stored response, given the response object and its input.
-#[must_use]
-pub fn item_at(response: &Bytes, input: &Bytes, place: Place) -> Option<Bytes> {
-    let (items, n) = match place {
-        Place::Input(n) => (elements_of(&as_object(input), "data")?, n),
-        Place::Output(n) => (elements_of(response, "output")?, n),
-    };
-    items.get(n).cloned()
+/// The items of a stored response.
+#[derive(Debug)]
+pub struct Items {
+    input: Vec<Bytes>,
+    output: Vec<Bytes>,
+}
+
+impl Items {
+    /// Reads the response object and its input.
+    #[must_use]
+    pub fn read(response: &Bytes, input: &Bytes) -> Items {
+        let elements = |object, key| elements_of(object, key).unwrap_or_default();
+        Items { input: elements(&as_object(input), "data"), output: elements(response, "output") }
+    }
+
+    /// The item at this place.
+    #[must_use]
+    pub fn at(&self, place: Place) -> Option<&Bytes> {
+        match place {
+            Place::Input(n) => self.input.get(n),
+            Place::Output(n) => self.output.get(n),
+        }
+    }
 }
 
 impl Request<'_> {
@@ -167,7 +182,9 @@ fn write_item(out: &mut Out, item: &View<'_>, response: &str, n: usize, path: &P
         Some(id) => out.pass(id.bytes()),
         None => out.write(format!("\"{}\"", item_id(prefix, response, Place::Input(n))).as_bytes()),
     }
-    out.write(format!(",\"type\":\"{kind}\",\"status\":").as_bytes());
+    out.write(b",\"type\":\"");
+    out.escape(kind);
+    out.write(b"\",\"status\":");
     match item.take("status") {
         Some(status) => out.pass(status.bytes()),
         None => out.write(b"\"completed\""),
@@ -178,9 +195,7 @@ fn write_item(out: &mut Out, item: &View<'_>, response: &str, n: usize, path: &P
         out.pass(role.bytes());
     }
     let said = role.is_some_and(|role| role.string().as_deref() == Some("assistant"));
-    let keys: Vec<String> = item.left().map(str::to_owned).collect();
-    for key in keys {
-        let Some(view) = item.take(&key) else { continue };
+    for (key, view) in item.into_rest() {
         out.write(b",\"");
         out.escape(&key);
         out.write(b"\":");

@@ -89,6 +89,9 @@ pub enum ChainError {
     /// It has more responses than this.
     #[error("the chain has more than {0} responses")]
     TooLong(usize),
+    /// Its turns have more bytes than this.
+    #[error("the chain has more than {0} bytes")]
+    TooLarge(usize),
     /// The store did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -164,14 +167,16 @@ impl Store {
 
     /// The responses that lead up to this one and itself, oldest first. Whose they are is for the caller to ask; who may have
     /// the last may have all, as it was made by somebody who had them.
-    pub async fn chain(&self, id: Id, max_length: usize) -> Result<Vec<Record>, ChainError> {
+    pub async fn chain(&self, id: Id, max_length: usize, max_bytes: usize) -> Result<Vec<Record>, ChainError> {
         let mut records = Vec::new();
+        let mut left = max_bytes;
         let mut next = Some(id);
         while let Some(id) = next {
             if records.len() == max_length {
                 return Err(ChainError::TooLong(max_length));
             }
             let record = self.get(id).await?.ok_or(ChainError::Missing(id))?;
+            left = left.checked_sub(record.turn.len()).ok_or(ChainError::TooLarge(max_bytes))?;
             next = record.previous_response_id;
             records.push(record);
         }
