@@ -6,7 +6,7 @@
 use super::*;
 use serde_json::{Value, json};
 
-const OPTIONS: Options = Options { bound: Bound::MaxTokens, takes_effort: true };
+const OPTIONS: Options = Options { bound: Bound::MaxTokens, takes_effort: true, takes_thinking: true };
 
 fn translated(request: &Value, options: &Options) -> Result<(Value, Vec<String>), RequestError> {
     let body = Bytes::from(serde_json::to_vec(request).unwrap());
@@ -164,6 +164,17 @@ fn thinking_is_carried_along() {
             {"role": "user", "content": "b"}]),
         &[],
     );
+}
+
+#[test]
+fn thinking_is_left_out_by_name_where_it_is_refused() {
+    let options = Options { takes_thinking: false, ..OPTIONS };
+    let thinking = json!({"type": "thinking", "thinking": "hm", "signature": "s"});
+    let messages = json!([{"role": "assistant", "content": [thinking, {"type": "redacted_thinking", "data": "d"}, text("a")]},
+        {"role": "user", "content": "b"}]);
+    let (body, warnings) = translated(&with(json!({"messages": messages})), &options).unwrap();
+    let expected = json!([{"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}]);
+    assert_eq!((&body["messages"], warnings), (&expected, vec!["messages.thinking".to_owned()]));
 }
 
 #[test]
