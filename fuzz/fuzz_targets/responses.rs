@@ -8,7 +8,7 @@ use hardwire::protocol::chat;
 use hardwire::protocol::out::Out;
 use hardwire::protocol::responses::encode::Encoder;
 use hardwire::protocol::responses::ids::parse_item_id;
-use hardwire::protocol::responses::list::{Page, item_at};
+use hardwire::protocol::responses::list::{Items, Page};
 use hardwire::protocol::responses::replay::{Wanted, replay};
 use hardwire::protocol::responses::request::Request;
 use hardwire::protocol::responses::resource::Context;
@@ -60,6 +60,7 @@ fuzz_target!(|input: &[u8]| {
     if encoder.write_turn(&mut turn) {
         check(&turn.into_vec());
     }
-    let _ = item_at(&response, &items, hardwire::protocol::responses::ids::Place::Output(0));
-    replay(&response, Wanted { starting_after: None }).expect("a response that was written is told again");
+    let _ = Items::read(&response, &items).at(hardwire::protocol::responses::ids::Place::Output(0));
+    let told = replay(&response, Wanted { starting_after: None }).expect("a response that was written is told again");
+    assert!(!told.contains(&b'\r'), "line ends of a request stand in no event");
 });
