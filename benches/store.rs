@@ -175,7 +175,8 @@ fn chain(c: &mut Criterion) {
             group.bench_function(format!("{name}/store and text/{turns}"), |b| {
                 b.iter(|| {
                     let request = read();
-                    let turn = Turn::begin(Memory { store: &store, recent: None }, &request, None, Want::Response);
+                    let turn =
+                        Turn::begin(Memory { store: &store, recent: None }, &request, None, Want::Response, u64::MAX);
                     black_box(runtime.block_on(turn).expect("all are there"));
                 });
             });

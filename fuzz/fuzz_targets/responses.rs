@@ -61,5 +61,6 @@ fuzz_target!(|input: &[u8]| {
         check(&turn.into_vec());
     }
     let _ = Items::of(&response, &items).at(hardwire::protocol::responses::ids::Place::Output(0));
-    replay(&response, Wanted { starting_after: None }).expect("a response that was written is told again");
+    let told = replay(&response, Wanted { starting_after: None }).expect("a response that was written is told again");
+    assert!(!told.contains(&b'\r'), "line ends of a request stand in no event");
 });

@@ -38,7 +38,7 @@ fuzz_target!(|input: (u16, &[u8])| {
     };
     let from_chat = from_chat::Options { max_tokens: 4096, reasoning };
     let bound = if chosen(2) { to_chat::Bound::MaxTokens } else { to_chat::Bound::MaxCompletionTokens };
-    let to_chat = to_chat::Options { bound, takes_effort: chosen(3) };
+    let to_chat = to_chat::Options { bound, takes_effort: chosen(3), takes_thinking: chosen(4) };
     if let Ok(done) = from_chat::translate(&body, &from_chat) {
         assert!(done.warnings.to_header().bytes().all(|byte| byte.is_ascii_graphic() || byte == b' '));
         let there = check(done.body);

@@ -95,6 +95,15 @@ enum Lost {
     Backend(StatusCode, Failure),
 }
 
+/// A request that wants an image.
+pub(super) struct Wish {
+    pub(super) client: Client,
+    pub(super) headers: HeaderMap,
+    pub(super) received: Received,
+    /// What is asked of a response.
+    pub(super) asked: Option<Asked>,
+}
+
 impl Dispatch {
     /// Who makes images for a plan and nothing else, where that one is to make one.
     pub(super) fn generator(&self, plan: &Plan) -> Option<&'static Generator> {
@@ -107,14 +116,12 @@ impl Dispatch {
     /// What is asked of whom.
     pub(super) fn draw(
         &self,
-        client: Client,
+        wish: Wish,
         planned: Planned,
         generator: &'static Generator,
-        headers: HeaderMap,
-        received: Received,
-        mut asked: Option<Asked>,
         exchange: &mut Exchange,
     ) -> Result<Draw, ApiError> {
+        let Wish { client, headers, received, mut asked } = wish;
         if client == Client::Messages {
             return Err(ApiError::no_images_in_messages());
         }

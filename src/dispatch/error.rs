@@ -197,7 +197,8 @@ impl From<TurnError> for ApiError {
             TurnError::NoPrevious(_) => {
                 ApiError::invalid("previous_response_id", message).code("previous_response_not_found")
             }
-            TurnError::TooLong(_) | TurnError::TooLarge(_) => ApiError::invalid("previous_response_id", message),
+            TurnError::TooLong(_) => ApiError::invalid("previous_response_id", message),
+            TurnError::TooLarge(_) => ApiError::invalid("input", message).code("context_length_exceeded"),
             TurnError::TooManyReferences(_) => ApiError::invalid("input", message),
             TurnError::Store(error) => error.into(),
             TurnError::NoRandom(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorReason::Internal, message),

@@ -44,6 +44,7 @@ use crate::table::{ModelId, Protocol, Tables};
 use crate::telemetry::metrics::Recorder;
 use crate::upstream::{strip_description, strip_request};
 use bytes::Bytes;
+use draw::Wish;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use labels::Labels;
 use std::borrow::Cow;
@@ -139,7 +140,8 @@ impl Dispatch {
         let generator = self.generator(&plan);
         let planned = Planned { plan, name, debug };
         if let Some(generator) = generator {
-            let draw = self.draw(client, planned, generator, headers, received, None, exchange)?;
+            let wish = Wish { client, headers, received, asked: None };
+            let draw = self.draw(wish, planned, generator, exchange)?;
             return Ok(Settled::Draw(Box::new(draw)));
         }
         self.ask(client, planned, headers, received, None, exchange).map(Settled::Ask)

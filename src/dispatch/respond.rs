@@ -3,6 +3,7 @@
 
 use super::answer::set_stream_headers;
 use super::client::Client;
+use super::draw::Wish;
 use super::error::ApiError;
 use super::exchange::Exchange;
 use super::request::{self, Received};
@@ -82,7 +83,8 @@ impl Dispatch {
         }
         let planned = Planned { plan, name, debug };
         if let Some(generator) = self.generator(&planned.plan) {
-            let draw = self.draw(Client::Responses, planned, generator, headers, received, Some(asked), exchange)?;
+            let wish = Wish { client: Client::Responses, headers, received, asked: Some(asked) };
+            let draw = self.draw(wish, planned, generator, exchange)?;
             return Ok(SettledResponse::Draw(Box::new(draw)));
         }
         let image = self.image_of_all(&planned.plan, &mut asked)?;

@@ -102,6 +102,14 @@ fn completions_as_backends_tell_them() {
     assert_eq!(said(json!({"content": "a", "reasoning_content": "hm"}))["content"], thought);
     assert_eq!(said(json!({"content": "a", "reasoning": "hm"}))["content"], thought);
     assert_eq!(said(json!({"content": [text("a"), text("b")]}))["content"], json!([text("ab")]));
+    let mistral =
+        json!([{"type": "thinking", "thinking": [text("hm")]}, text("a"), {"type": "reference", "reference_ids": [1]}]);
+    assert_eq!(said(json!({"content": mistral}))["content"], thought);
+    let ended = |reason: &str| of(json!({"message": {"content": "a"}, "finish_reason": reason}));
+    for (reason, stop_reason) in [("tool_calls", "end_turn"), ("", "end_turn"), ("model_length", "max_tokens")] {
+        assert_eq!(ended(reason).unwrap()["stop_reason"], stop_reason, "{reason}");
+    }
+    assert!(ended("error").is_err() && ended("abort").is_err());
     let stopped = of(json!({"message": {"content": "a"}, "finish_reason": "stop", "stop_reason": "END"})).unwrap();
     assert_eq!((&stopped["stop_reason"], &stopped["stop_sequence"]), (&json!("stop_sequence"), &json!("END")));
     // With `stop` for a reason, without an id, with an object for arguments, in the old field.

@@ -99,9 +99,11 @@ impl Draft {
     /// All members with this key go. Tells whether there was one.
     pub fn remove_key(&mut self, body: &Chunks, key: &str) -> bool {
         let mut found = false;
-        while let Some((position, _)) = self.find(body, key) {
-            self.remove(position);
-            found = true;
+        for (item, fate) in self.items.iter_mut().filter(|(_, fate)| *fate != Fate::Remove) {
+            if Self::has_key(body, item, key) {
+                *fate = Fate::Remove;
+                found = true;
+            }
         }
         found
     }

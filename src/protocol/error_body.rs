@@ -12,7 +12,7 @@ pub const MAX_BODY: usize = 256 * 1024;
 const MAX_MESSAGE: usize = 4096;
 
 /// All shapes in one. Those known: `{"error":{…}}` of OpenAI and Anthropic, `{"error":"…"}`, `{"message":…}` of vLLM,
-/// `{"detail":…}` of FastAPI, and a list around any of them, as Gemini has it.
+/// `{"detail":…}` of FastAPI, `{"text":…}` of FastChat's streams, and a list around any of them, as Gemini has it.
 #[derive(Deserialize, Default)]
 struct Shape<'a> {
     #[serde(borrow)]
@@ -29,6 +29,8 @@ struct Shape<'a> {
     param: Option<&'a RawValue>,
     #[serde(borrow)]
     msg: Option<&'a RawValue>,
+    #[serde(borrow)]
+    text: Option<&'a RawValue>,
 }
 
 /// Reads the body of an answer with this status. One of success stands for an error that was told in spite of it.
@@ -55,6 +57,7 @@ pub fn read(status: StatusCode, body: &[u8]) -> Failure {
         .or_else(|| string(told.error))
         .or_else(|| string(told.message))
         .or_else(|| string(told.detail))
+        .or_else(|| string(told.text))
         .or_else(|| first_detail(told.detail))
         .or_else(|| text.filter(|text| is_prose(text)).map(str::to_owned))
         .filter(|message| !message.trim().is_empty())
@@ -128,6 +131,7 @@ mod tests {
             None,
         );
         check(422, r#"{"detail":[{"loc":["body"],"msg":"field required"}]}"#, InvalidRequest, "field required", None);
+        check(200, r#"{"text":"no worker","error_code":50002}"#, Api, "no worker", None);
         check(404, r#"{"detail":"Not Found"}"#, NotFound, "Not Found", None);
         check(
             400,

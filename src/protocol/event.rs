@@ -5,6 +5,7 @@
 
 use super::failure::Failure;
 use super::out::JsonText;
+use super::view::View;
 
 /// One thing that happens in an answer. Texts borrow from what came in.
 ///
@@ -108,6 +109,14 @@ impl Delta {
     }
 }
 
+/// Tells of the input of a call that stands there as an object. Of an empty one there is nothing to tell.
+pub(super) fn tell_object(input: &View<'_>, emit: &mut impl FnMut(Event<'_>)) {
+    if input.members().left().next().is_some() {
+        let quoted = serde_json::to_string(input.raw()).expect("a string always serialises");
+        emit(Event::ToolInput(JsonText::raw(&quoted.as_bytes()[1..quoted.len() - 1])));
+    }
+}
+
 /// Tells events, and remembers whether a text was all there was to tell.
 pub(super) struct Teller<'a, 'e, F> {
     emit: &'e mut F,
@@ -131,6 +140,11 @@ impl<'a, 'e, F: FnMut(Event<'_>)> Teller<'a, 'e, F> {
             self.last = Some((delta, text));
             self.event(delta.event(text));
         }
+    }
+
+    /// Whether anything was told.
+    pub(super) fn has_told(&self) -> bool {
+        self.count > 0
     }
 
     /// The one text, if nothing else was told.

@@ -82,12 +82,16 @@ impl Tap {
         self.keep(chunk);
     }
 
-    /// Whether the word `error` that stands between these bytes tells of one. In Chat it is the key of an object, in Messages the
-    /// type of an event.
+    /// Whether the word `error` that stands between these bytes tells of one. In Chat it is the key of an object or a text, in
+    /// Messages the type of an event.
     fn is_error(&self, before: &[u8], from: &[u8]) -> bool {
         let behind = from[ERROR.needle().len()..].trim_ascii_start();
         match self.protocol {
-            Protocol::Chat => behind.strip_prefix(b":").is_some_and(|value| value.trim_ascii_start().starts_with(b"{")),
+            Protocol::Chat => behind.strip_prefix(b":").is_some_and(|value| match value.trim_ascii_start() {
+                [b'{', ..] => true,
+                [b'"', first, ..] => *first != b'"',
+                _ => false,
+            }),
             Protocol::Messages => before
                 .trim_ascii_end()
                 .strip_suffix(b":")
@@ -271,6 +275,8 @@ mod tests {
     fn errors_that_the_backend_tells_of() {
         for (protocol, stream, has_failed) in [
             (Protocol::Chat, "data: {\"error\": {\"message\":\"m\"}}\n\n", true),
+            (Protocol::Chat, "data: {\"error\": \"boom\"}\n\n", true),
+            (Protocol::Chat, "data: {\"error\": \"\",\"x\":{}}\n\n", false),
             (
                 Protocol::Chat,
                 "data: {\"error\":null,\"choices\":[{\"delta\":{\"content\":\"\\\"error\\\":{\"}}]}\n\n",

@@ -7,6 +7,7 @@ use super::json::{Item, Kind, Scanner};
 use super::out::JsonText;
 use bytes::Bytes;
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -246,6 +247,14 @@ impl<'a> Object<'a> {
         self.0.iter().map(|(key, value)| (&**key, value))
     }
 
+    /// What is left as [`take`](Object::take) would hand it out, in its order.
+    pub fn into_rest(self) -> impl Iterator<Item = (Cow<'a, str>, View<'a>)> {
+        let mut known = HashSet::new();
+        let mut rest: Vec<_> = self.0.into_iter().rev().filter(|(key, _)| known.insert(key.clone())).collect();
+        rest.reverse();
+        rest.into_iter().filter(|(_, value)| value.kind != Kind::Null)
+    }
+
     /// Keys of what is left and is not `null`.
     pub fn left(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter(|(_, value)| value.kind != Kind::Null).map(|(key, _)| &**key)
@@ -330,6 +339,15 @@ mod tests {
         assert!(elements[2].text().unwrap().is_blank() && !elements[1].text().unwrap().is_blank());
         assert_eq!(elements[0].bytes().as_ptr(), body[elements[0].start..].as_ptr());
         assert!(object.take("a").is_none() && elements[0].elements().is_empty() && elements[0].text().is_none());
+    }
+
+    #[test]
+    fn the_rest_is_what_could_be_taken() {
+        let body = body(r#"{"z":1,"a":1,"b":null,"c":3,"\u0061":2,"c":null}"#);
+        let mut object = View::of(&body).unwrap().members();
+        object.take("z");
+        let rest: Vec<(String, &str)> = object.into_rest().map(|(key, view)| (key.into_owned(), view.raw())).collect();
+        assert_eq!(rest, [("a".to_owned(), "2")]);
     }
 
     #[test]

@@ -102,7 +102,9 @@ impl Responding<'_> {
         exchange.requested_model = wanted.model.as_deref().unwrap_or_default().trim().to_owned();
         exchange.stream = wanted.stream;
         let want = if deed == Deed::Summarise { Want::Summary } else { Want::Response };
-        let Turn { chat, context, keep } = Turn::begin(Memory { store, recent }, wanted, caller, want).await?;
+        // What is fetched for a request is as large as one may be that brings it along.
+        let most = dispatch.tables.limits.max_body_bytes;
+        let Turn { chat, context, keep } = Turn::begin(Memory { store, recent }, wanted, caller, want, most).await?;
         if deed == Deed::Count {
             let tokens = dispatch.count_chat(chat.body, exchange)?;
             return Ok(Begun::Own(json_response(list::input_tokens(tokens).into())));

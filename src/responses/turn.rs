@@ -18,9 +18,6 @@ use std::collections::{BTreeSet, HashMap};
 /// A conversation may be this long. The next one can begin with its summary (`/v1/responses/compact`).
 const MAX_TURNS: usize = 1000;
 
-/// And of so many bytes: twice what a request may have by default.
-const MAX_BYTES: usize = 64 << 20;
-
 /// A request may refer to items of so many responses: clients that refer in place of chaining come as far.
 const MAX_REFERENCED: usize = MAX_TURNS;
 
@@ -83,8 +80,11 @@ pub enum TurnError {
         "the conversation has more than {0} responses: begin a new one with a summary of it (`/v1/responses/compact`)"
     )]
     TooLong(usize),
-    /// It goes on from too many bytes.
-    #[error("the conversation has more than {0} bytes: begin a new one with a summary of it (`/v1/responses/compact`)")]
+    /// What it goes on from and refers to is too large for a request.
+    #[error(
+        "the responses before and the items that are referred to have more than {0} bytes: begin a new conversation with \
+         a summary of this one (`/v1/responses/compact`), from an earlier response if need be"
+    )]
     TooLarge(usize),
     /// It refers to too much.
     #[error("invalid request body: input refers to items of more than {0} responses")]
@@ -99,18 +99,20 @@ pub enum TurnError {
 
 impl Turn {
     /// Prepares what a request asks for. The store is asked only for what the request needs of it: a request that is not
-    /// stored and goes on from nothing never waits for it.
+    /// stored and goes on from nothing never waits for it. What is fetched has at most `most` bytes.
     pub async fn begin(
         memory: Memory<'_>,
         request: &Request<'_>,
         caller: Option<Scope>,
         want: Want,
+        most: u64,
     ) -> Result<Turn, TurnError> {
         let Memory { store, recent } = memory;
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
         let id = Id::random().map_err(TurnError::NoRandom)?;
         let created_at = now();
         let (past, store_has_told) = match &request.previous_response_id {
-            Some(previous) => past(memory, previous, caller).await?,
+            Some(previous) => past(memory, previous, caller, most).await?,
             None => (Past::default(), false),
         };
         let is_stored = request.store && want == Want::Response;
@@ -119,7 +121,9 @@ impl Turn {
             // A store that is down is found out before a model has worked for nothing.
             store.get(id).await?;
         }
-        let items = referenced(store, request, caller).await?;
+        let told: usize = past.turns.iter().map(Bytes::len).sum();
+        let left = most.checked_sub(told).ok_or(TurnError::TooLarge(most))?;
+        let items = referenced(store, request, caller, left).await?.ok_or(TurnError::TooLarge(most))?;
         let lookup = |id: &str| items.get(id).cloned();
         let history = History { turns: &past.turns, items: &lookup };
         let chat = match want {
@@ -202,7 +206,12 @@ impl Keep {
 }
 
 /// What a request goes on from, as the connection remembers it or as it is stored; and whether the store has told.
-async fn past(memory: Memory<'_>, previous: &str, caller: Option<Scope>) -> Result<(Past, bool), TurnError> {
+async fn past(
+    memory: Memory<'_>,
+    previous: &str,
+    caller: Option<Scope>,
+    most: usize,
+) -> Result<(Past, bool), TurnError> {
     if let (Some(recent), Ok(id)) = (memory.recent, previous.parse::<Id>())
         && let Some(Past { turns, mut before }) = recent.find(id)
     {
@@ -213,16 +222,16 @@ async fn past(memory: Memory<'_>, previous: &str, caller: Option<Scope>) -> Resu
         before.truncate(1 + FURTHER);
         return Ok((Past { turns, before }, false));
     }
-    let chain = chain(memory.store, previous, caller).await?;
+    let chain = chain(memory.store, previous, caller, most).await?;
     let before = chain.iter().rev().map(|record| record.id).take(1 + FURTHER).collect();
     Ok((Past { turns: chain.into_iter().map(|record| record.turn).collect(), before }, true))
 }
 
 /// The responses that a request goes on from, oldest first.
-async fn chain(store: &Store, previous: &str, caller: Option<Scope>) -> Result<Vec<Record>, TurnError> {
+async fn chain(store: &Store, previous: &str, caller: Option<Scope>, most: usize) -> Result<Vec<Record>, TurnError> {
     let missing = |shown: &str| TurnError::NoPrevious(shown.chars().take(100).collect());
     let id: Id = previous.parse().map_err(|_| missing(previous))?;
-    let most = Most { responses: MAX_TURNS, bytes: MAX_BYTES };
+    let most = Most { responses: MAX_TURNS, bytes: most };
     let chain = store.chain(id, most).await.map_err(|error| match error {
         ChainError::Missing(id) => missing(&id.to_string()),
         ChainError::TooLong(most) => TurnError::TooLong(most),
@@ -235,21 +244,27 @@ async fn chain(store: &Store, previous: &str, caller: Option<Scope>) -> Result<V
     }
 }
 
-/// The items that a request refers to, by their ids, as far as they are there and the caller's.
+/// The items that a request refers to, by their ids, as far as they are there and the caller's. `None` where they have more
+/// bytes than this, each counted as often as it is referred to.
 async fn referenced(
     store: &Store,
     request: &Request<'_>,
     caller: Option<Scope>,
-) -> Result<HashMap<String, Bytes>, TurnError> {
-    let mut wanted: Vec<(String, Id, Place)> = Vec::new();
+    most: usize,
+) -> Result<Option<HashMap<String, Bytes>>, TurnError> {
+    let mut times: HashMap<String, usize> = HashMap::new();
     for item in request.references()? {
+        *times.entry(item).or_default() += 1;
+    }
+    let mut wanted: Vec<(String, Id, Place, usize)> = Vec::new();
+    for (item, times) in times {
         if let Some((response, place)) = parse_item_id(&item)
             && let Ok(id) = response.parse()
         {
-            wanted.push((item, id, place));
+            wanted.push((item, id, place, times));
         }
     }
-    let ids: Vec<Id> = wanted.iter().map(|(_, id, _)| *id).collect::<BTreeSet<_>>().into_iter().collect();
+    let ids: Vec<Id> = wanted.iter().map(|(_, id, ..)| *id).collect::<BTreeSet<_>>().into_iter().collect();
     if ids.len() > MAX_REFERENCED {
         return Err(TurnError::TooManyReferences(MAX_REFERENCED));
     }
@@ -257,6 +272,14 @@ async fn referenced(
     // Taken apart once, however many of its items are referred to.
     let known: HashMap<Id, Items> =
         records.map(|record| (record.id, Items::of(&record.response, &record.input_items))).collect();
-    let found = |(item, id, place)| Some((item, known.get(&id)?.at(place)?));
-    Ok(wanted.into_iter().filter_map(found).collect())
+    let mut items = HashMap::new();
+    let mut left = most;
+    for (item, id, place, times) in wanted {
+        let Some(found) = known.get(&id).and_then(|items| items.at(place)) else { continue };
+        let Some(rest) = left.checked_sub(found.len().saturating_mul(times)) else { return Ok(None) };
+        left = rest;
+        // A slice would keep all of the response.
+        items.insert(item, found.to_vec().into());
+    }
+    Ok(Some(items))
 }

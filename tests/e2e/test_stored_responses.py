@@ -73,6 +73,35 @@ def test_input_items(responses, openai_client, a):
     assert said == [("user", "3"), ("assistant", "hello"), ("user", "x")]
 
 
+def test_references_are_bounded(responses, a):
+    got = create(responses, model="gpt", input=[{"role": "user", "content": "x" * 20_000}])
+    items = httpx.get(f"{responses.url}/v1/responses/{got['id']}/input_items").json()["data"]
+    references = [{"type": "item_reference", "id": items[0]["id"]}]
+    create(responses, model="gpt", input=references * 2)
+    asked = len(a.requests)
+    body = {"model": "gpt", "input": references * 2000}
+    error = error_of(httpx.post(f"{responses.url}/v1/responses", json=body), 400)
+    assert (error["code"], error["param"], len(a.requests)) == ("context_length_exceeded", "input", asked)
+
+
+def test_a_request_of_many_lines(responses, a):
+    """Its line ends stand in no event, neither of the stream nor of the stored one told again."""
+    schema = {"type": "object", "properties": {"x": {"type": "string"}}}
+    tools = [{"type": "function", "name": "f", "parameters": schema}]
+    body = {"model": "gpt", "input": "x", "metadata": {"k": "v"}, "tools": tools}
+    headers = {"content-type": "application/json"}
+    for stream in (True, False):
+        pretty = json.dumps({**body, "stream": stream}, indent=2).replace("\n", "\r\n")
+        got = httpx.post(f"{responses.url}/v1/responses", content=pretty, headers=headers)
+        response = events_of(got.content)[-1]["response"] if stream else response_of(got.content)
+        assert (response["tools"][0]["parameters"], response["metadata"]) == (schema, {"k": "v"})
+        url = f"{responses.url}/v1/responses/{response['id']}"
+        again = events_of(httpx.get(url, params={"stream": "true"}).content)
+        assert again[-1]["response"] == httpx.get(url).json() == response
+        after = httpx.get(url, params={"stream": "true", "starting_after": 2}).text
+        assert [json.loads(line[6:]) for line in after.splitlines() if line.startswith("data: {")] == again[3:]
+
+
 def test_replay(responses, openai_client, a):
     calls = [call("c1", "f", '{"a": 1}'), call("c2", "shell", '{"input": "ls"}')]
     a.script = chat_backend(chat("Look.", *calls, reasoning="Hm."))

@@ -6,3 +6,4 @@ mod common;
 mod file;
 mod memory;
 mod redis;
+mod turn;

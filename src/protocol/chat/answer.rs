@@ -1,10 +1,10 @@
 //! A plain chat completion: read as events, written from an [`Answer`].
 
 use super::encode::finish_reason;
-use super::usage;
+use super::{reading, usage};
 use crate::protocol::answer::{Answer, Part, Text};
 use crate::protocol::error_body;
-use crate::protocol::event::{Event, Image, Stop};
+use crate::protocol::event::{Event, Image, tell_object};
 use crate::protocol::failure::Failure;
 use crate::protocol::json::Kind;
 use crate::protocol::out::JsonText;
@@ -36,13 +36,10 @@ pub fn read(body: &Bytes, emit: &mut impl FnMut(Event<'_>)) {
     let calls = message.map_or(0, |message| tell(message, id, emit));
     let sequence = choice.take("stop_reason").and_then(|reason| reason.text());
     let reason = choice.take("finish_reason").and_then(|reason| reason.string()).unwrap_or_default();
-    emit(Event::Stop(match &*reason {
-        "length" => Stop::Length,
-        "content_filter" => Stop::Refusal,
-        // A tool that had to be called is often called with `stop`.
-        _ if calls > 0 => Stop::ToolUse,
-        _ => sequence.as_ref().map_or(Stop::EndTurn, |sequence| Stop::Sequence(Some(sequence.json()))),
-    }));
+    match reading::stop(&reason, calls > 0, sequence.as_ref().map(|sequence| sequence.json())) {
+        Ok(stop) => emit(Event::Stop(stop)),
+        Err(failure) => return emit(Event::Failure(&failure)),
+    }
     emit(Event::End);
 }
 
@@ -60,12 +57,7 @@ fn tell(mut message: Object<'_>, id: JsonText<'_>, emit: &mut impl FnMut(Event<'
     tell_thinking(&mut message, emit);
     if let Some(content) = message.take("content") {
         if content.kind() == Kind::Array {
-            for part in content.elements() {
-                let mut part = part.members();
-                tell_text(text(part.take("text")), Event::Text, emit);
-                // Images that were made: vLLM Omni.
-                tell_image(part.take("image_url").and_then(|image| image.members().take("url")), emit);
-            }
+            reading::parts(content.raw(), &mut |piece| emit(piece.event()));
         } else {
             tell_text(text(Some(content)), Event::Text, emit);
         }
@@ -90,7 +82,7 @@ fn tell(mut message: Object<'_>, id: JsonText<'_>, emit: &mut impl FnMut(Event<'
         emit(Event::ToolCall { id, name: text(function.take("name")) });
         match function.take("arguments").or_else(|| function.take("input")) {
             // Some backends send the object itself.
-            Some(input) if input.kind() == Kind::Object => super::super::messages::answer::tell_object(&input, emit),
+            Some(input) if input.kind() == Kind::Object => tell_object(&input, emit),
             input => tell_text(text(input), Event::ToolInput, emit),
         }
     }

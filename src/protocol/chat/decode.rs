@@ -1,12 +1,13 @@
 //! What the events of a chat completion's stream mean.
 //!
 //! Lenient where backends differ: choices may be missing or empty, counts may come with any chunk, reasoning goes by two names,
-//! indices of tool calls may be missing. Only the first choice is told of. A stream that has told its finish reason is complete
-//! without `[DONE]`; one that has not is not.
+//! indices of tool calls may be missing, contents may come in parts. Only the first choice is told of. A stream that has told its
+//! finish reason is complete without `[DONE]`, and one that has told anything is complete with it.
 
+use super::reading::{self, Piece};
 use super::usage;
 use crate::protocol::error_body;
-use crate::protocol::event::{Delta, Event, Image, Stop, Teller};
+use crate::protocol::event::{Delta, Event, Stop, Teller};
 use crate::protocol::failure::Failure;
 use crate::protocol::out::JsonText;
 use crate::protocol::sse::Frame;
@@ -20,6 +21,8 @@ use std::fmt;
 #[derive(Debug, Default)]
 pub struct Decoder {
     has_started: bool,
+    /// More than that was told.
+    has_content: bool,
     has_stopped: bool,
     has_ended: bool,
     /// The backend's id of the answer.
@@ -50,6 +53,11 @@ struct Chunk<'a> {
     #[serde(borrow)]
     usage: Option<&'a RawValue>,
     error: Option<IgnoredAny>,
+    #[serde(borrow)]
+    object: Option<&'a RawValue>,
+    /// FastChat: what went wrong, 0 for nothing.
+    #[serde(borrow)]
+    error_code: Option<&'a RawValue>,
 }
 
 /// The first of the choices, if it is among those in the chunk.
@@ -82,21 +90,9 @@ struct Part<'a> {
     reasoning_details: Option<&'a RawValue>,
     #[serde(borrow)]
     tool_calls: Option<&'a RawValue>,
-}
-
-/// A part of a content that is a list.
-#[derive(Deserialize)]
-struct Shown<'a> {
+    /// As calls were told before there could be several.
     #[serde(borrow)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow)]
-    image_url: Option<Place<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Place<'a> {
-    #[serde(borrow)]
-    url: Option<&'a RawValue>,
+    function_call: Option<Function<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -106,14 +102,19 @@ struct CallPart<'a> {
     id: Option<&'a RawValue>,
     #[serde(borrow)]
     function: Option<Function<'a>>,
+    #[serde(borrow)]
+    custom: Option<Function<'a>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 struct Function<'a> {
     #[serde(borrow)]
     name: Option<&'a RawValue>,
     #[serde(borrow)]
     arguments: Option<&'a RawValue>,
+    /// Of a custom tool.
+    #[serde(borrow)]
+    input: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -135,14 +136,18 @@ impl Decoder {
         }
         let data = frame.data.trim_ascii();
         if data.starts_with(b"[DONE]") {
-            self.end(emit);
+            if self.has_content || self.has_stopped {
+                self.end(emit);
+            } else {
+                self.fail(&Failure::truncated(), emit);
+            }
             return None;
         }
         let Ok(chunk) = serde_json::from_slice::<Chunk<'a>>(data) else {
             self.fail(&Failure::malformed_event(), emit);
             return None;
         };
-        if chunk.error.is_some() {
+        if chunk.is_error(frame.event) {
             self.fail(&error_body::read(StatusCode::OK, data), emit);
             return None;
         }
@@ -167,11 +172,13 @@ impl Decoder {
         let mut teller = Teller::new(emit);
         let told = choice.delta.map_or(Ok(()), |part| self.part(frame, &part, &mut teller));
         let only = teller.only_text();
+        self.has_content |= teller.has_told();
         if let Err(failure) = told {
             self.fail(&failure, emit);
             return None;
         }
-        if let Some(reason) = choice.finish_reason {
+        // Ollama and others have an empty one in every chunk.
+        if let Some(reason) = choice.finish_reason.filter(|reason| reason.get() != "\"\"") {
             self.finish_reason(frame, reason, choice.stop_reason, emit);
             return None;
         }
@@ -213,26 +220,28 @@ impl Decoder {
                 told.event(Event::RedactedThinking(data));
             }
         }
-        if let Some(content) = text(part.content) {
-            told.delta(Delta::Text, content);
-        } else if let Some(parts) = part.content.filter(|content| content.get().starts_with('[')) {
-            // With images that were made: vLLM Omni.
-            let parts: Vec<Shown<'a>> = serde_json::from_str(parts.get()).map_err(|_| Failure::malformed_event())?;
-            for part in &parts {
-                if let Some(said) = text(part.text) {
-                    told.delta(Delta::Text, said);
-                }
-                if let Some(url) = part.image_url.as_ref().and_then(|image| text(image.url)) {
-                    told.event(Event::Image(Image::of_url(url)));
-                }
+        match part.content {
+            Some(content) if content.get().starts_with('[') => {
+                reading::parts(content.get(), &mut |piece| match piece {
+                    Piece::Said(delta, text) => told.delta(delta, text),
+                    Piece::Image(_) => told.event(piece.event()),
+                });
             }
+            content => told.delta(Delta::Text, text(content).unwrap_or(JsonText::EMPTY)),
         }
         if let Some(refusal) = text(part.refusal) {
             told.delta(Delta::Refusal, refusal);
         }
-        let Some(calls) = part.tool_calls else { return Ok(()) };
-        let calls: Vec<CallPart<'a>> = serde_json::from_str(calls.get()).map_err(|_| Failure::malformed_event())?;
-        calls.iter().try_for_each(|call| self.call(frame, call, told))
+        if let Some(calls) = part.tool_calls {
+            let calls: Vec<CallPart<'a>> = serde_json::from_str(calls.get()).map_err(|_| Failure::malformed_event())?;
+            return calls.iter().try_for_each(|call| self.call(frame, call, told));
+        }
+        match part.function_call {
+            Some(function) => {
+                self.call(frame, &CallPart { index: None, id: None, function: Some(function), custom: None }, told)
+            }
+            None => Ok(()),
+        }
     }
 
     fn call<'a>(
@@ -241,7 +250,8 @@ impl Decoder {
         part: &CallPart<'a>,
         told: &mut Teller<'a, '_, impl FnMut(Event<'_>)>,
     ) -> Result<(), Failure> {
-        let name = part.function.as_ref().and_then(|function| text(frame, function.name));
+        let function = part.function.or(part.custom);
+        let name = function.and_then(|function| text(frame, function.name));
         let id = text(frame, part.id);
         if !self.goes_on(part.index, id, name) {
             // A fragment of a call that others have followed since cannot be told in its order any more.
@@ -254,7 +264,7 @@ impl Decoder {
             self.calls += 1;
             self.call = Some(Call { index: part.index, id: id.map(|_| raw) });
         }
-        if let Some(input) = part.function.as_ref().and_then(|function| text(frame, function.arguments)) {
+        if let Some(input) = function.and_then(|function| text(frame, function.arguments.or(function.input))) {
             told.delta(Delta::ToolInput, input);
         }
         Ok(())
@@ -280,26 +290,16 @@ impl Decoder {
         emit: &mut impl FnMut(Event<'_>),
     ) {
         let sequence = stop_reason.and_then(|reason| frame.text(reason));
-        let stop = match reason.get() {
-            "\"length\"" => Stop::Length,
-            "\"content_filter\"" => Stop::Refusal,
-            "\"abort\"" | "\"error\"" => {
-                return self.fail(&Failure::of_backend("the backend aborted its answer"), emit);
+        match reading::stop(reason.get().trim_matches('"'), self.call.is_some(), sequence) {
+            Ok(stop) => {
+                self.has_stopped = true;
+                emit(Event::Stop(stop));
             }
-            // A tool that had to be called is often called with `stop`.
-            _ if self.call.is_some() => Stop::ToolUse,
-            "\"tool_calls\"" | "\"function_call\"" => Stop::ToolUse,
-            _ if sequence.is_some() => Stop::Sequence(sequence),
-            _ => Stop::EndTurn,
-        };
-        self.has_stopped = true;
-        emit(Event::Stop(stop));
+            Err(failure) => self.fail(&failure, emit),
+        }
     }
 
     fn end(&mut self, emit: &mut impl FnMut(Event<'_>)) {
-        if !self.has_started {
-            emit(Event::Start { id: JsonText::EMPTY, model: JsonText::EMPTY, created: None });
-        }
         if !self.has_stopped {
             emit(Event::Stop(if self.call.is_some() { Stop::ToolUse } else { Stop::EndTurn }));
         }
@@ -310,6 +310,18 @@ impl Decoder {
     fn fail(&mut self, failure: &Failure, emit: &mut impl FnMut(Event<'_>)) {
         self.has_ended = true;
         emit(Event::Failure(failure));
+    }
+}
+
+impl Chunk<'_> {
+    /// Whether the backend tells of an error. Some do so beside the protocol: by the name of the event, or in an object of
+    /// their own.
+    fn is_error(&self, event: &[u8]) -> bool {
+        let has_no_choice = self.choices.as_ref().is_none_or(|choices| choices.0.is_none());
+        self.error.is_some()
+            || event == b"error"
+            || self.object.is_some_and(|object| object.get() == "\"error\"")
+            || (has_no_choice && self.error_code.is_some_and(|code| code.get() != "0"))
     }
 }
 

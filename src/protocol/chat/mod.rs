@@ -4,5 +4,6 @@ pub mod answer;
 pub mod decode;
 pub mod encode;
 pub mod error;
+mod reading;
 mod thoughts;
 pub mod usage;

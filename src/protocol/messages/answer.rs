@@ -1,10 +1,11 @@
 //! A plain message: read as events, written from an [`Answer`].
 
+use super::decode::stop;
 use super::encode::stop_reason;
 use super::usage;
 use crate::protocol::answer::{Answer, End, Part, Text};
 use crate::protocol::error_body;
-use crate::protocol::event::{Event, IMAGE_SHOWN, Stop};
+use crate::protocol::event::{Event, IMAGE_SHOWN, tell_object};
 use crate::protocol::failure::Failure;
 use crate::protocol::json::Kind;
 use crate::protocol::out::JsonText;
@@ -33,14 +34,7 @@ pub fn read(body: &Bytes, emit: &mut impl FnMut(Event<'_>)) {
     content.elements().iter().for_each(|block| tell(block, emit));
     let sequence = message.take("stop_sequence").and_then(|sequence| sequence.text());
     let reason = message.take("stop_reason").and_then(|reason| reason.string()).unwrap_or_default();
-    emit(Event::Stop(match &*reason {
-        "stop_sequence" => Stop::Sequence(sequence.as_ref().map(|sequence| sequence.json())),
-        "max_tokens" | "model_context_window_exceeded" => Stop::Length,
-        "tool_use" => Stop::ToolUse,
-        "refusal" => Stop::Refusal,
-        "pause_turn" => Stop::Pause,
-        _ => Stop::EndTurn,
-    }));
+    emit(Event::Stop(stop(&reason, sequence.as_ref().map(|sequence| sequence.json()))));
     emit(Event::End);
 }
 
@@ -76,14 +70,6 @@ fn tell(block: &View<'_>, emit: &mut impl FnMut(Event<'_>)) {
             }
         }
         _ => {}
-    }
-}
-
-/// Tells of the input of a call that stands there as an object. Of an empty one there is nothing to tell.
-pub(crate) fn tell_object(input: &View<'_>, emit: &mut impl FnMut(Event<'_>)) {
-    if input.members().left().next().is_some() {
-        let quoted = serde_json::to_string(input.raw()).expect("a string always serialises");
-        emit(Event::ToolInput(JsonText::raw(&quoted.as_bytes()[1..quoted.len() - 1])));
     }
 }
 

@@ -11,7 +11,8 @@ use proptest::option;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-const TO_CHAT: to_chat::Options = to_chat::Options { bound: to_chat::Bound::MaxTokens, takes_effort: true };
+const TO_CHAT: to_chat::Options =
+    to_chat::Options { bound: to_chat::Bound::MaxTokens, takes_effort: true, takes_thinking: true };
 
 fn as_messages(request: &Value) -> Result<Value, RequestError> {
     let reasoning = from_chat::Reasoning::Effort;

@@ -244,14 +244,7 @@ impl Decoder {
         self.start(frame, None, emit);
         self.close(emit);
         self.has_stopped = true;
-        emit(Event::Stop(match reason.get() {
-            "\"stop_sequence\"" => Stop::Sequence(text(frame, part.stop_sequence)),
-            "\"max_tokens\"" | "\"model_context_window_exceeded\"" => Stop::Length,
-            "\"tool_use\"" => Stop::ToolUse,
-            "\"refusal\"" => Stop::Refusal,
-            "\"pause_turn\"" => Stop::Pause,
-            _ => Stop::EndTurn,
-        }));
+        emit(Event::Stop(stop(reason.get().trim_matches('"'), text(frame, part.stop_sequence))));
     }
 
     fn end(&mut self, emit: &mut impl FnMut(Event<'_>)) {
@@ -269,6 +262,18 @@ impl Decoder {
     fn fail(&mut self, failure: &Failure, emit: &mut impl FnMut(Event<'_>)) {
         self.has_ended = true;
         emit(Event::Failure(failure));
+    }
+}
+
+/// Why an answer has ended, by its `stop_reason`.
+pub(super) fn stop<'a>(reason: &str, sequence: Option<JsonText<'a>>) -> Stop<'a> {
+    match reason {
+        "stop_sequence" => Stop::Sequence(sequence),
+        "max_tokens" | "model_context_window_exceeded" => Stop::Length,
+        "tool_use" => Stop::ToolUse,
+        "refusal" => Stop::Refusal,
+        "pause_turn" => Stop::Pause,
+        _ => Stop::EndTurn,
     }
 }
 

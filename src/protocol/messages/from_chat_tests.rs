@@ -410,7 +410,7 @@ fn effort() {
     check(
         json!({"thinking": {"type": "enabled", "budget_tokens": 9000}, "reasoning_effort": "low", "temperature": 0}),
         json!({"max_tokens": 13096, "thinking": {"type": "enabled", "budget_tokens": 9000}}),
-        &["temperature"],
+        &["reasoning_effort", "temperature"],
     );
     check(
         json!({"thinking": {"type": "disabled"}, "temperature": 0}),

@@ -20,6 +20,8 @@ pub struct Options {
     pub bound: Bound,
     /// Whether the model takes `reasoning_effort`. Others refuse it.
     pub takes_effort: bool,
+    /// Whether backends read what their model thought in earlier turns. Others refuse it.
+    pub takes_thinking: bool,
 }
 
 /// What the field is called that bounds the answer.
@@ -56,7 +58,7 @@ pub fn translate(body: &Bytes, options: &Options) -> Result<Translated, RequestE
         max_tokens.expect_count(&root.key("max_tokens"))?;
         w.key(options.bound.key()).view(&max_tokens);
     }
-    conversation::write(&mut request, &mut w, &mut warnings)?;
+    conversation::write(&mut request, options, &mut w, &mut warnings)?;
     tools::write(&mut request, &mut w, &mut warnings)?;
     answer(&mut request, options, &mut w, &mut warnings)?;
     rest(&mut request, &mut w, &mut warnings)?;

@@ -6,7 +6,7 @@
 use super::*;
 use serde_json::{Value, json};
 
-const OPTIONS: Options = Options { bound: Bound::MaxTokens, takes_effort: true };
+const OPTIONS: Options = Options { bound: Bound::MaxTokens, takes_effort: true, takes_thinking: true };
 
 fn translated(request: &Value, options: &Options) -> Result<(Value, Vec<String>), RequestError> {
     let body = Bytes::from(serde_json::to_vec(request).unwrap());
@@ -167,6 +167,17 @@ fn thinking_is_carried_along() {
 }
 
 #[test]
+fn thinking_is_left_out_by_name_where_it_is_refused() {
+    let options = Options { takes_thinking: false, ..OPTIONS };
+    let thinking = json!({"type": "thinking", "thinking": "hm", "signature": "s"});
+    let messages = json!([{"role": "assistant", "content": [thinking, {"type": "redacted_thinking", "data": "d"}, text("a")]},
+        {"role": "user", "content": "b"}]);
+    let (body, warnings) = translated(&with(json!({"messages": messages})), &options).unwrap();
+    let expected = json!([{"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}]);
+    assert_eq!((&body["messages"], warnings), (&expected, vec!["messages.thinking".to_owned()]));
+}
+
+#[test]
 fn what_ran_at_the_provider_is_left_out_by_name() {
     check_messages(
         json!([{"role": "assistant", "content": [{"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}},
@@ -201,11 +212,29 @@ fn tools_and_choices() {
     ] {
         let mut expected = expected;
         expected["tools"] = carried.clone();
-        check(json!({"tools": [tool], "tool_choice": choice}), expected, &[]);
+        check(json!({"tools": [tool], "tool_choice": choice}), expected, &["cache_control"]);
     }
-    check(json!({"tools": [], "tool_choice": {"type": "auto"}}), json!({}), &[]);
+    for tools in [json!({}), json!({"tools": []})] {
+        let with = |choice: Value| json!({"tools": tools["tools"], "tool_choice": choice});
+        check(with(json!({"type": "auto"})), json!({}), &[]);
+        check(with(json!({"type": "none"})), json!({}), &[]);
+        check_refused(with(json!({"type": "any"})), "tool_choice");
+        check_refused(with(json!({"type": "tool", "name": "f"})), "tool_choice");
+    }
+    let more = |more: Value| {
+        let mut tool = json!({"name": "f", "description": "d", "input_schema": schema, "strict": true});
+        tool.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"tools": [tool]})
+    };
+    let usual =
+        json!({"defer_loading": false, "allowed_callers": ["direct"], "input_examples": null, "type": "custom"});
+    check(more(usual), json!({"tools": carried}), &[]);
+    let unusual =
+        json!({"allowed_callers": ["code_execution_20250825"], "defer_loading": true, "input_examples": [{}]});
+    let named = ["tools.allowed_callers", "tools.defer_loading", "tools.input_examples"];
+    check(more(unusual), json!({"tools": carried}), &named);
     let search = json!({"type": "web_search_20250305", "name": "web_search", "max_uses": 5});
-    check(json!({"tools": [search, tool]}), json!({"tools": carried}), &["tools.web_search_20250305"]);
+    check(json!({"tools": [search, tool]}), json!({"tools": carried}), &["tools.web_search_20250305", "cache_control"]);
     check_refused(json!({"tools": [search]}), "tools");
     check_refused(
         json!({"tools": [search, tool], "tool_choice": {"type": "tool", "name": "web_search"}}),

@@ -60,7 +60,8 @@ fn check_chat_rules(request: &Value) {
 }
 
 fn translated_to_chat(request: &Value) -> (Value, Vec<String>) {
-    let options = to_chat::Options { bound: to_chat::Bound::MaxCompletionTokens, takes_effort: true };
+    let options =
+        to_chat::Options { bound: to_chat::Bound::MaxCompletionTokens, takes_effort: true, takes_thinking: true };
     read(to_chat::translate(&Bytes::from(serde_json::to_vec(request).unwrap()), &options).unwrap())
 }
 

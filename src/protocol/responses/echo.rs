@@ -54,7 +54,7 @@ impl Request<'_> {
         }
         out.write(br#"},"tools":"#);
         self.tools.write_echo(&mut out);
-        in_one_line(gather(&mut out))
+        one_line(out)
     }
 
     fn write_format(&self, out: &mut Out) {
@@ -89,12 +89,12 @@ fn write_member(view: Option<View<'_>>, key: &str, otherwise: &str, out: &mut Ou
     }
 }
 
-/// Without line ends, which would end the line of an event. In JSON they stand between values alone.
-fn in_one_line(json: Bytes) -> Bytes {
-    if memchr::memchr2(b'\n', b'\r', &json).is_none() {
-        return json;
-    }
-    json.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect()
+/// JSON without the line ends between its values, which would end a line of an event stream. Within its strings there are
+/// none: there they are escaped.
+pub(super) fn one_line(out: Out) -> Bytes {
+    let mut all = out.into_vec();
+    all.retain(|byte| !matches!(byte, b'\n' | b'\r'));
+    all.into()
 }
 
 /// All that was written, in one piece.
@@ -112,16 +112,33 @@ pub(super) fn gather(out: &mut Out) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_types)] // a tree is how a client reads it
+
     use super::*;
+    use serde_json::{Value, json};
 
     #[test]
-    fn what_is_written_in_lines_is_told_in_one() {
-        let body = Bytes::from_static(
-            b"{\n\n \"input\": \"x\", \"metadata\": {\r\n\r\n \"a\": \"b\\n\" \n},\n \"tools\": [\n{\"type\":\n\"custom\", \"name\":\"c\"}]}",
-        );
-        let echo = Request::read(&body).unwrap().echo();
-        let text = std::str::from_utf8(&echo).unwrap();
-        assert!(!text.contains(['\n', '\r']), "{text}");
-        assert!(text.contains(r#""a": "b\n""#) && text.contains(r#"{"type": "custom", "name":"c"}"#), "{text}");
+    fn what_is_told_again_is_one_line() {
+        let parameters = json!({"type": "object", "properties": {"a b": {"type": "string", "enum": ["x\n", "\r"]}}});
+        let request = json!({
+            "input": "x",
+            "metadata": {"k": "v\r\n"},
+            "tool_choice": {"type": "function", "name": "f"},
+            "text": {"format": {"type": "json_schema", "name": "s", "schema": parameters}},
+            "tools": [
+                {"type": "function", "name": "f", "description": "d\n", "parameters": parameters},
+                {"type": "custom", "name": "c", "format": {"type": "text"}},
+                {"type": "namespace", "name": "n", "tools": [{"type": "function", "name": "g"}]},
+            ],
+        });
+        let echo = |body: String| Request::read(&body.into()).unwrap().echo();
+        let pretty = serde_json::to_string_pretty(&request).unwrap();
+        let whole: Value = serde_json::from_slice(&[b"{", &echo(request.to_string())[..], b"}"].concat()).unwrap();
+        assert_eq!(whole["tools"][1], request["tools"][1]);
+        for body in [pretty.replace('\n', "\r\n"), pretty.replace('\n', "\r"), pretty] {
+            let echo = echo(body);
+            assert!(!echo.iter().any(|byte| matches!(byte, b'\n' | b'\r')));
+            assert_eq!(serde_json::from_slice::<Value>(&[b"{", &echo[..], b"}"].concat()).unwrap(), whole);
+        }
     }
 }

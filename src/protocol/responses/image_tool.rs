@@ -49,8 +49,7 @@ impl ImageTool {
         if !matches!(&*action, "" | "auto" | "generate") {
             return Err(path.key("action").refuse("must be auto or generate: images are made, not edited"));
         }
-        let mut out = ImageTool::default();
-        out.size = size(tool, path)?;
+        let mut out = ImageTool { size: size(tool, path)?, ..ImageTool::default() };
         for (key, kind) in PASSED {
             if let Some(view) = tool.take(key) {
                 view.expect(kind, &path.key(key))?;

@@ -184,7 +184,9 @@ fn write_item(out: &mut Out, item: &View<'_>, response: &str, n: usize, path: &P
         Some(id) => out.pass(id.bytes()),
         None => out.write(format!("\"{}\"", item_id(prefix, response, Place::Input(n))).as_bytes()),
     }
-    out.write(format!(",\"type\":\"{kind}\",\"status\":").as_bytes());
+    out.write(b",\"type\":\"");
+    out.escape(kind);
+    out.write(b"\",\"status\":");
     match item.take("status") {
         Some(status) => out.pass(status.bytes()),
         None => out.write(b"\"completed\""),
@@ -195,9 +197,7 @@ fn write_item(out: &mut Out, item: &View<'_>, response: &str, n: usize, path: &P
         out.pass(role.bytes());
     }
     let said = role.is_some_and(|role| role.string().as_deref() == Some("assistant"));
-    let keys: Vec<String> = item.left().map(str::to_owned).collect();
-    for key in keys {
-        let Some(view) = item.take(&key) else { continue };
+    for (key, view) in item.into_rest() {
         out.write(b",\"");
         out.escape(&key);
         out.write(b"\":");

@@ -3,6 +3,7 @@
 
 use super::assistant::Thinking;
 use super::custom::wrap;
+use super::echo::one_line;
 use super::encode::Encoder;
 use super::request::text;
 use super::resource::Context;
@@ -117,7 +118,7 @@ fn rest(object: &Object<'_>) -> Bytes {
         out.write(b"\":");
         out.pass(view.bytes());
     }
-    out.into_vec().into()
+    one_line(out)
 }
 
 fn word(item: &View<'_>, key: &str) -> Option<Bytes> {
@@ -292,6 +293,18 @@ mod tests {
             assert!(whole.ends_with(&part) && !part.windows(20).any(|window| window == b"response.in_progress"));
             let nothing = replay(&response, Wanted { starting_after: Some(u64::MAX) }).unwrap();
             assert_eq!(nothing, "data: [DONE]\n\n");
+        }
+    }
+
+    #[test]
+    fn line_ends_of_a_stored_request_end_no_event() {
+        let (response, _) = made(&[Event::Text(text("x"))], None);
+        let plain = replay(&response, Wanted { starting_after: Some(3) }).unwrap();
+        let metadata = &b"\"metadata\":{"[..];
+        let at = memchr::memmem::find(&response, metadata).unwrap() + metadata.len();
+        for end in ["\n\n", "\r\n\r\n", "\r"] {
+            let stored = [&response[..at], end.as_bytes(), &response[at..]].concat();
+            assert_eq!(replay(&stored.into(), Wanted { starting_after: Some(3) }).unwrap(), plain, "{end:?}");
         }
     }
 

@@ -5,6 +5,7 @@
 use super::image_tool::ImageTool;
 use super::tools::{Spaced, ToolChoice, Tools};
 use crate::protocol::json::Kind;
+use crate::protocol::metadata::Metadata;
 use crate::protocol::translated::Warnings;
 use crate::protocol::view::{Object, Path, RequestError, View};
 use bytes::Bytes;
@@ -245,13 +246,14 @@ impl<'a> Fields<'a> {
         }
         if let Some(view) = self.get("metadata") {
             let at = root.key("metadata");
-            let mut metadata = view.expect_object(&at)?;
-            let keys: Vec<String> = metadata.left().map(str::to_owned).collect();
-            for key in keys {
-                if let Some(value) = metadata.take(&key) {
-                    value.expect(Kind::String, &at.key(&key))?;
-                }
+            for (key, value) in view.expect_object(&at)?.rest().filter(|(_, value)| value.kind() != Kind::Null) {
+                value.expect(Kind::String, &at.key(key))?;
             }
+            let refuse = |error| RequestError {
+                message: format!("invalid request body: {error}"),
+                param: Some("metadata".to_owned()),
+            };
+            Metadata::read(view.raw().as_bytes()).map_err(refuse)?;
         }
         Ok(())
     }

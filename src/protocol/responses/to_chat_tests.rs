@@ -247,6 +247,8 @@ fn what_is_refused_is_named() {
         ("temperature", json!("hot"), "temperature"),
         ("max_output_tokens", json!(-1), "max_output_tokens"),
         ("metadata", json!({"a": 1}), "metadata.a"),
+        ("metadata", json!({"a": "v".repeat(1025)}), "metadata"),
+        ("metadata", (0..33).map(|n| (n.to_string(), json!(""))).collect(), "metadata"),
         ("include", json!(["everything"]), "include[0]"),
         ("truncation", json!("middle"), "truncation"),
         ("text", json!({"format": {"type": "xml"}}), "text.format.type"),

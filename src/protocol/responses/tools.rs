@@ -9,6 +9,7 @@ use crate::protocol::json::Kind as Json;
 use crate::protocol::out::Out;
 use crate::protocol::view::{Object, Path, RequestError, View};
 use bytes::Bytes;
+use std::collections::HashSet;
 
 #[derive(Debug, Default)]
 pub(super) struct Tools<'a> {
@@ -159,10 +160,11 @@ impl<'a> Tools<'a> {
 
     /// Writes the members of a Chat request that have to do with tools, a comma after each.
     pub(super) fn write_chat(&self, choice: Option<&ToolChoice>, parallel: Option<bool>, out: &mut Out) {
-        let allowed = |tool: &&Tool<'_>| match choice {
-            Some(ToolChoice::Allowed(_, names, _)) => names.contains(&tool.name),
-            _ => true,
+        let names: Option<HashSet<&Bytes>> = match choice {
+            Some(ToolChoice::Allowed(_, names, _)) => Some(names.iter().collect()),
+            _ => None,
         };
+        let allowed = |tool: &&Tool<'_>| names.as_ref().is_none_or(|names| names.contains(&tool.name));
         let mut any = false;
         for tool in self.tools.iter().filter(allowed) {
             out.write(if any { b"," } else { br#""tools":["# });

@@ -11,6 +11,7 @@ use crate::protocol::json::Kind;
 use crate::protocol::translated::Warnings;
 use crate::protocol::view::{Object, Path, RequestError, Text, View};
 use crate::protocol::write::Writer;
+use std::collections::HashMap;
 
 /// The smallest budget that Anthropic takes.
 const MIN_BUDGET: u64 = 1024;
@@ -60,6 +61,9 @@ impl<'a> Thinking<'a> {
         let asked = request.take(FIELD);
         if let Some(told) = request.take("thinking") {
             told.expect(Kind::Object, &root.key("thinking"))?;
+            if asked.is_some() {
+                warnings.dropped(FIELD);
+            }
             return Ok(Thinking::Told(told));
         }
         let Some(asked) = asked else { return Ok(Thinking::Untold) };
@@ -178,7 +182,6 @@ fn signed(view: Option<View<'_>>) -> Option<Text<'_>> {
 /// A block as it is told in pieces.
 struct Pieces<'a> {
     is_redacted: bool,
-    index: Option<&'a str>,
     texts: Vec<Text<'a>>,
     signature: Option<Text<'a>>,
     redacted: Option<Text<'a>>,
@@ -188,6 +191,7 @@ struct Pieces<'a> {
 /// `index` belong together.
 fn from_details<'a>(details: &[View<'a>], path: &Path<'_>) -> Result<Vec<What<'a>>, RequestError> {
     let mut all: Vec<Pieces<'a>> = Vec::new();
+    let mut places: HashMap<(&'a str, bool), usize> = HashMap::new();
     for (n, view) in details.iter().enumerate() {
         let mut item = view.expect_object(&path.index(n))?;
         // Another provider's, of no use to this one.
@@ -201,12 +205,11 @@ fn from_details<'a>(details: &[View<'a>], path: &Path<'_>) -> Result<Vec<What<'a
             _ => continue,
         };
         let index = item.take("index").map(|view| view.raw());
-        let is_same = |pieces: &Pieces<'_>| pieces.index == index && pieces.is_redacted == is_redacted;
-        let known = index.and_then(|_| all.iter().position(is_same));
-        let at = known.unwrap_or_else(|| {
-            all.push(Pieces { is_redacted, index, texts: Vec::new(), signature: None, redacted: None });
-            all.len() - 1
-        });
+        let new = all.len();
+        let at = index.map_or(new, |index| *places.entry((index, is_redacted)).or_insert(new));
+        if at == new {
+            all.push(Pieces { is_redacted, texts: Vec::new(), signature: None, redacted: None });
+        }
         let pieces = &mut all[at];
         pieces.texts.extend(signed(item.take("text")));
         pieces.signature = signed(item.take("signature")).or_else(|| pieces.signature.take());

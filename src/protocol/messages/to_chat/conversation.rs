@@ -1,5 +1,6 @@
 //! The conversation: turns of blocks become messages, results of tools messages of their own.
 
+use super::Options;
 use super::parts::{self, Part, required_text};
 use crate::protocol::out::JsonText;
 use crate::protocol::translated::Warnings;
@@ -10,7 +11,12 @@ use crate::protocol::write::Writer;
 const PARAGRAPH: JsonText<'static> = JsonText::raw(br"\n\n");
 
 /// Writes `messages`, `system` first.
-pub(super) fn write(request: &mut Object<'_>, w: &mut Writer, warnings: &mut Warnings) -> Result<(), RequestError> {
+pub(super) fn write(
+    request: &mut Object<'_>,
+    options: &Options,
+    w: &mut Writer,
+    warnings: &mut Warnings,
+) -> Result<(), RequestError> {
     let root = Path::Root;
     w.key("messages").open_array();
     if let Some(system) = request.take("system") {
@@ -27,7 +33,7 @@ pub(super) fn write(request: &mut Object<'_>, w: &mut Writer, warnings: &mut War
         match &*role {
             "user" => write_user(&content, &at_content, w, warnings)?,
             "assistant" => {
-                write_assistant(&content, &at_content, w, warnings)?;
+                write_assistant(&content, &at_content, options, w, warnings)?;
                 if n + 1 == messages.len() {
                     // It will be answered, not gone on with.
                     warnings.dropped("prefill");
@@ -174,6 +180,7 @@ struct Call<'a> {
 fn write_assistant(
     content: &View<'_>,
     at: &Path<'_>,
+    options: &Options,
     w: &mut Writer,
     warnings: &mut Warnings,
 ) -> Result<(), RequestError> {
@@ -184,6 +191,10 @@ fn write_assistant(
         for (n, view) in content.expect_array(at)?.iter().enumerate() {
             assistant.read(view, &at.index(n), warnings)?;
         }
+    }
+    if !options.takes_thinking && !assistant.thinking.is_empty() {
+        assistant.thinking.clear();
+        warnings.dropped("messages.thinking");
     }
     assistant.write(w);
     Ok(())

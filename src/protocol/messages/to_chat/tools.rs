@@ -24,7 +24,7 @@ pub(super) fn write(request: &mut Object<'_>, w: &mut Writer, warnings: &mut War
         let at_name = at.key("name");
         let name = tool.take("name").ok_or_else(|| at_name.refuse("is required"))?;
         match &*r#type {
-            "" | "custom" => write_tool(&name, &mut tool, &mut carried, &at)?,
+            "" | "custom" => write_tool(&name, &mut tool, &mut carried, &at, warnings)?,
             server if RUN_BY_SERVERS.iter().any(|start| server.starts_with(start)) => {
                 warnings.dropped(&format!("tools.{server}"));
                 left_out.push(name.raw());
@@ -38,9 +38,13 @@ pub(super) fn write(request: &mut Object<'_>, w: &mut Writer, warnings: &mut War
     }
     let choice = request.take("tool_choice");
     if carried.is_empty() {
-        return match left_out.is_empty() {
-            true => Ok(()),
-            false => Err(at.refuse("are all run by Anthropic's servers, which this model cannot ask")),
+        if !left_out.is_empty() {
+            return Err(at.refuse("are all run by Anthropic's servers, which this model cannot ask"));
+        }
+        let kind = choice.and_then(|choice| choice.members().take("type")).and_then(|kind| kind.string());
+        return match kind.as_deref() {
+            Some("any" | "tool") => Err(root.key("tool_choice").refuse("asks for a tool, and there are none")),
+            _ => Ok(()),
         };
     }
     w.key("tools").open_array().append(carried).close_array();
@@ -50,7 +54,13 @@ pub(super) fn write(request: &mut Object<'_>, w: &mut Writer, warnings: &mut War
     Ok(())
 }
 
-fn write_tool(name: &View<'_>, tool: &mut Object<'_>, w: &mut Writer, at: &Path<'_>) -> Result<(), RequestError> {
+fn write_tool(
+    name: &View<'_>,
+    tool: &mut Object<'_>,
+    w: &mut Writer,
+    at: &Path<'_>,
+    warnings: &mut Warnings,
+) -> Result<(), RequestError> {
     name.expect(Kind::String, &at.key("name"))?;
     w.open_object().key("type").json("\"function\"").key("function").open_object().key("name").view(name);
     if let Some(description) = tool.take("description") {
@@ -66,6 +76,18 @@ fn write_tool(name: &View<'_>, tool: &mut Object<'_>, w: &mut Writer, at: &Path<
     w.key("parameters").view(&schema);
     if let Some(strict) = tool.take("strict") {
         w.key("strict").view(&strict);
+    }
+    // When it is loaded, and by whom it is called, changes nothing where that is as ever.
+    let is_usual = |key: &str, value: &View<'_>| match key {
+        "defer_loading" | "eager_input_streaming" => value.is("false"),
+        "allowed_callers" => value.elements().iter().any(|caller| caller.is("\"direct\"")),
+        _ => false,
+    };
+    for (key, _) in tool.rest().filter(|(key, value)| value.kind() != Kind::Null && !is_usual(key, value)) {
+        match key {
+            "cache_control" => warnings.dropped(key),
+            _ => warnings.dropped(&format!("tools.{key}")),
+        }
     }
     w.close_object().close_object();
     Ok(())
