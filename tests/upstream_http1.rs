@@ -44,6 +44,7 @@ fn tables(port: u16, first_byte_timeout: Option<Duration>) -> &'static Tables {
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        makes: hardwire::table::Makes::Words,
         pricing: None,
         reliability,
         backends,

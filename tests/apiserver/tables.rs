@@ -51,6 +51,7 @@ const fn model(name: &'static str, description: &'static str, backends: &'static
         protocol: hardwire::table::Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        makes: hardwire::table::Makes::Words,
         pricing: None,
         reliability: RELIABILITY,
         backends,

@@ -21,7 +21,7 @@ pub struct ImageTool {
     /// What OpenAI's image API knows under the same name, as JSON.
     pub fields: Vec<(&'static str, Bytes)>,
     /// What no maker of images is told.
-    pub(super) dropped: Vec<&'static str>,
+    pub(in crate::protocol) dropped: Vec<&'static str>,
 }
 
 /// What OpenAI's image API knows under the same name.
