@@ -1,26 +1,25 @@
 //! An answer on its way back: its head changed, its body passed on as it comes or held until it is whole.
 
-use super::delivery::{self, Delivery, MAX_PIECES, PAUSE};
+use super::delivery::{self, Delivery};
 use super::exchange::{Conversation, End, Phase, Stop};
 use super::heads;
+use super::held::{Becomes, Held};
 use super::passage::{Passage, gathered};
 use super::replies::{self, Side};
-use crate::dispatch::{self, Answering, ApiError, Ending, Handling, MAX_WHOLE, Whole};
-use crate::extproc::wire::{HeaderMutation, HttpBody, HttpHeaders, Mutation, ProcessingResponse};
-use crate::protocol::json::Scanner;
+use crate::dispatch::{self, Answering, ApiError, Ending, Handling};
+use crate::extproc::wire::{HttpBody, HttpHeaders, ProcessingResponse};
 use crate::protocol::out::Out;
-use crate::protocol::splice::Chunks;
 use crate::responding::Behind;
 use crate::telemetry::metrics::{AttemptOutcome, ErrorReason};
 use crate::upstream::{self, Pending};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
 /// Marks an answer that Envoy itself gives, and says which.
-const ENVOYS_OWN: &str = "x-hardwire-reply";
+pub(super) const ENVOYS_OWN: &str = "x-hardwire-reply";
 
 /// A request that Envoy sends.
 #[derive(Debug)]
@@ -34,55 +33,25 @@ pub(super) struct Asked {
 /// An answer whose body comes.
 #[derive(Debug)]
 pub(super) struct Answer {
-    delivery: Delivery,
-    body: Body,
+    pub(super) delivery: Delivery,
+    pub(super) body: Body,
     /// Until the answer is over.
-    _pending: Option<Pending>,
+    pub(super) _pending: Option<Pending>,
 }
 
 /// What becomes of it.
 #[derive(Debug)]
-enum Body {
+pub(super) enum Body {
     Passes(Passage),
     IsHeld(Held),
-}
-
-/// An answer that is dealt with when all of it is there.
-#[derive(Debug)]
-struct Held {
-    becomes: Becomes,
-    /// The head as Envoy has it.
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Chunks,
-    pieces: usize,
-    /// Looks for its end, where it comes in pieces.
-    end: Option<FindsEnd>,
-}
-
-/// Where trailers come that Envoy does not send, an answer tells its end by itself alone.
-#[derive(Debug)]
-struct FindsEnd {
-    /// Bytes that are announced and have not come.
-    length: Option<usize>,
-    /// Until it is no JSON.
-    scanner: Option<Box<Scanner>>,
-}
-
-#[derive(Debug)]
-enum Becomes {
-    /// What the core makes of head and body.
-    Made(Box<Whole>, Box<response::Parts>, Option<Behind>),
-    /// This.
-    Other(Response<Bytes>),
 }
 
 impl Answer {
     /// How long the next piece may take, where the end may have come.
     pub(super) fn patience(&self) -> Option<Duration> {
         match &self.body {
-            Body::IsHeld(Held { end: Some(end), .. }) if end.is_there() => Some(PAUSE),
-            _ => None,
+            Body::IsHeld(held) => held.patience(),
+            Body::Passes(_) => None,
         }
     }
 
@@ -194,61 +163,6 @@ impl Conversation {
         }
     }
 
-    /// An error of the router's stands in the place of an answer of Envoy's.
-    fn replace(
-        &mut self,
-        error: ApiError,
-        status: StatusCode,
-        headers: HeaderMap,
-        pending: Option<Pending>,
-        is_all: bool,
-        out: &mut Vec<ProcessingResponse>,
-    ) -> Result<(), Stop> {
-        if is_all {
-            return Err(error.into());
-        }
-        let client = self.client;
-        let exchange = self.noted()?;
-        exchange.failed(error.reason);
-        let mut response = error.into_response(client, &exchange.request_id);
-        exchange.answered(response.status().as_u16());
-        response.headers_mut().insert(dispatch::REQUEST_ID, exchange.request_id.clone());
-        // What Envoy says of itself stays.
-        for (name, value) in &headers {
-            if name.as_str() != ENVOYS_OWN {
-                response.headers_mut().entry(name).or_insert_with(|| value.clone());
-            }
-        }
-        self.hold(Becomes::Other(response), status, headers, pending, out);
-        Ok(())
-    }
-
-    fn hold(
-        &mut self,
-        becomes: Becomes,
-        status: StatusCode,
-        headers: HeaderMap,
-        pending: Option<Pending>,
-        out: &mut Vec<ProcessingResponse>,
-    ) {
-        let delivery = match self.modes.response {
-            Delivery::Whole => {
-                out.push(replies::head_as_it_is(Side::Response));
-                Delivery::Whole
-            }
-            Delivery::Unusable(_) => {
-                let reply = replies::head_as_it_is(Side::Response);
-                out.push(replies::overriding(reply, delivery::whole_response()));
-                Delivery::Whole
-            }
-            // What is said of the head depends on the body.
-            later @ (Delivery::Pieces | Delivery::Duplex) => later,
-        };
-        let end = (delivery == Delivery::Pieces).then(|| FindsEnd::new(&headers));
-        let body = Body::IsHeld(Held { becomes, status, headers, body: Chunks::default(), pieces: 0, end });
-        self.phase = Phase::Answering(Box::new(Answer { delivery, body, _pending: pending }));
-    }
-
     pub(super) async fn response_body(
         &mut self,
         piece: HttpBody,
@@ -270,14 +184,7 @@ impl Conversation {
         match &mut answer.body {
             Body::Passes(passage) => self.pass(passage, answer.delivery, piece.body, is_last, out).await?,
             Body::IsHeld(held) => {
-                held.pieces += 1;
-                if let Some(end) = &mut held.end {
-                    end.push(&piece.body);
-                }
-                held.body.push(piece.body);
-                if held.body.len() > MAX_WHOLE || (held.end.is_some() && held.pieces > MAX_PIECES) {
-                    return Err(ApiError::answer_too_large().into());
-                }
+                held.push(piece.body)?;
                 if is_last {
                     let Body::IsHeld(held) = answer.body else { unreachable!("it was just looked at") };
                     return self.release(held, answer.delivery, End::Piece, out).await;
@@ -326,18 +233,6 @@ impl Conversation {
         Ok(())
     }
 
-    /// No piece came for as long as it may take.
-    pub(super) async fn no_more_answer(
-        &mut self,
-        answer: Answer,
-        out: &mut Vec<ProcessingResponse>,
-    ) -> Result<(), Stop> {
-        match answer.body {
-            Body::IsHeld(held) => self.release(held, answer.delivery, End::Piece, out).await,
-            Body::Passes(_) => Err(Stop::out_of_order()),
-        }
-    }
-
     pub(super) async fn response_trailers(&mut self, out: &mut Vec<ProcessingResponse>) -> Result<(), Stop> {
         if let Phase::Answering(answer) = std::mem::replace(&mut self.phase, Phase::Over) {
             match answer.body {
@@ -363,76 +258,6 @@ impl Conversation {
         out.push(replies::trailers(Side::Response));
         Ok(())
     }
-
-    /// All of an answer is there that was held.
-    async fn release(
-        &mut self,
-        held: Held,
-        delivery: Delivery,
-        end: End,
-        out: &mut Vec<ProcessingResponse>,
-    ) -> Result<(), Stop> {
-        let face = Rc::clone(&self.face);
-        let exchange = self.noted()?;
-        let response = match held.becomes {
-            Becomes::Made(whole, head, behind) => {
-                face.whole(*whole, *head, &held.body.to_bytes(), behind, exchange).await?
-            }
-            Becomes::Other(response) => response,
-        };
-        if held.pieces == 0 {
-            return Err(Stop::own(response));
-        }
-        let (head, body) = response.into_parts();
-        exchange.sent(body.len());
-        let mut changes = heads::changes(&held.headers, &head.headers);
-        set_frame(&mut changes, (head.status != held.status).then_some(head.status), body.len());
-        match delivery {
-            Delivery::Whole | Delivery::Unusable(_) => {
-                out.push(replies::body(Side::Response, Some(Mutation::Body(body)), Some(changes), false));
-            }
-            Delivery::Pieces => {
-                out.push(replies::head(Side::Response, changes, false));
-                out.extend((1..held.pieces).map(|_| replies::piece(Side::Response, Bytes::new())));
-                out.push(replies::piece(Side::Response, body));
-            }
-            Delivery::Duplex => {
-                out.push(replies::head(Side::Response, changes, false));
-                out.push(replies::streamed(Side::Response, body, end == End::Piece));
-            }
-        }
-        out.extend(end.trailers(Side::Response));
-        self.complete();
-        self.phase = Phase::Replaced;
-        Ok(())
-    }
-}
-
-impl FindsEnd {
-    fn new(headers: &HeaderMap) -> FindsEnd {
-        let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        FindsEnd { length, scanner: Some(Box::default()) }
-    }
-
-    fn push(&mut self, piece: &[u8]) {
-        self.length = self.length.map(|length| length.saturating_sub(piece.len()));
-        if let Some(scanner) = &mut self.scanner
-            && scanner.push(piece).is_err()
-        {
-            self.scanner = None;
-        }
-    }
-
-    fn is_there(&self) -> bool {
-        self.length == Some(0) || self.scanner.as_ref().is_some_and(|scanner| scanner.is_complete())
-    }
-}
-
-fn set_frame(changes: &mut HeaderMutation, status: Option<StatusCode>, length: usize) {
-    if let Some(status) = status {
-        changes.set(Bytes::from_static(b":status"), heads::bytes(status.as_str()));
-    }
-    changes.set(Bytes::from_static(b"content-length"), length.to_string().into());
 }
 
 /// Why Envoy answers itself, in the router's terms.

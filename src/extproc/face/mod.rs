@@ -1,6 +1,6 @@
 //! What the service knows of requests: it drives the core as the HTTP face does, with Envoy's parts in place of sockets.
 //!
-//! Taking a request in and handing it over is in `asking`, what becomes of the answer in `answering` and `passage`; `heads` and `replies`
+//! Taking a request in and handing it over is in `asking`, what becomes of the answer in `answering`, `passage` and `held`; `heads` and `replies`
 //! translate between Envoy's messages and HTTP, `delivery` knows in which ways bodies come. Nothing in here waits for
 //! anything but the store of responses and the echo, which answers in this process.
 
@@ -9,6 +9,7 @@ mod asking;
 mod delivery;
 mod exchange;
 mod heads;
+mod held;
 mod passage;
 mod replies;
 
