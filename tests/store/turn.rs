@@ -5,7 +5,7 @@ use bytes::Bytes;
 use hardwire::protocol::responses::ids::{Place, item_id};
 use hardwire::protocol::responses::request::Request;
 use hardwire::responses::store::{Record, Store, memory};
-use hardwire::responses::turn::{Turn, TurnError, Want};
+use hardwire::responses::turn::{Memory, Turn, TurnError, Want};
 use hardwire::table::{MemoryStore, StoreBounds};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use std::time::Duration;
 async fn begin(store: &Store, request: String, most: u64) -> Result<usize, TurnError> {
     let body = Bytes::from(request);
     let request = Request::read(&body).unwrap();
-    let turn = Turn::begin(store, &request, None, Want::Response, most).await?;
+    let turn = Turn::begin(Memory { store, recent: None }, &request, None, Want::Response, most).await?;
     assert!(turn.keep.is_some());
     Ok(turn.chat.body.len())
 }
