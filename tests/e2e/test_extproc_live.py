@@ -247,7 +247,8 @@ def test_a_client_that_leaves(envoy, a):
     gone = threading.Event()
 
     def script(connection, _):
-        connection.send(STREAM_HEAD, piece(chunk({"content": "begun"})))
+        usage = chunk({}).replace(b'"choices"', b'"usage": {"prompt_tokens": 7, "completion_tokens": 2}, "choices"')
+        connection.send(STREAM_HEAD, piece(usage + chunk({"content": "begun"})))
         if connection.wait_closed(5):
             gone.set()
 
@@ -256,7 +257,8 @@ def test_a_client_that_leaves(envoy, a):
         raw.send(request(chat("alpha", stream=True), {"x-request-id": f"left-{id(envoy)}"}))
         raw.until(b"begun")
     assert gone.wait(5), "the backend was not told"
-    assert 'outcome="client_closed"' in envoy.router.wait_log(f'request_id="left-{id(envoy)}"')
+    line = envoy.router.wait_log(f'request_id="left-{id(envoy)}"')
+    assert 'outcome="client_closed"' in line and "prompt_tokens=7 " in line and "completion_tokens=2 " in line
 
 
 def test_clients_that_leave_in_crowds(envoy, a):
