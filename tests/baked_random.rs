@@ -305,7 +305,7 @@ fn baked_routers_decide_as_documented() {
             // By turns, where there are two.
             let asked = n % router.policies.len();
             let name = ["auto", "r"][asked];
-            let plan = routing.plan(name, || Request { body, user: case.user, groups: case.groups });
+            let plan = routing.plan(name, || Request { body, user: case.user, groups: case.groups, wish: None });
             let choice = plan.expect("there is a default model").choice.expect("both are chosen for");
             assert_eq!(usize::from(choice.policy.0), asked);
             let baked = choice.decision.map(|(id, confidence)| (tables.decision(id).name, confidence));

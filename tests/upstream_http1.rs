@@ -43,6 +43,7 @@ fn tables(port: u16) -> &'static Tables {
         quality: None,
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
+        makes: hardwire::table::Makes::Words,
         takes_effort: false,
         pricing: None,
         reliability,

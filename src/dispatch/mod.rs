@@ -132,7 +132,7 @@ impl Dispatch {
         let generator = self.generator(&plan);
         let planned = Planned { plan, name, debug };
         if let Some(generator) = generator {
-            let draw = self.draw(client, planned, generator, headers, received, None, exchange)?;
+            let draw = self.draw(client, (planned, generator), headers, received, None, exchange)?;
             return Ok(Settled::Draw(Box::new(draw)));
         }
         self.ask(client, planned, headers, received, None, exchange).map(Settled::Ask)

@@ -82,7 +82,7 @@ impl Dispatch {
         }
         let planned = Planned { plan, name, debug };
         if let Some(generator) = self.generator(&planned.plan) {
-            let draw = self.draw(Client::Responses, planned, generator, headers, received, Some(asked), exchange)?;
+            let draw = self.draw(Client::Responses, (planned, generator), headers, received, Some(asked), exchange)?;
             return Ok(SettledResponse::Draw(Box::new(draw)));
         }
         let image = self.image_of_all(&planned.plan, &mut asked)?;

@@ -50,6 +50,7 @@ const fn model(name: &'static str, description: &'static str, backends: &'static
         quality: None,
         protocol: hardwire::table::Protocol::Chat,
         max_output_tokens: 4096,
+        makes: hardwire::table::Makes::Words,
         takes_effort: false,
         pricing: None,
         reliability: RELIABILITY,

@@ -20,8 +20,8 @@ pub struct ImageTool {
     pub size: Option<(u32, u32)>,
     /// What OpenAI's image API knows under the same name, as JSON.
     pub fields: Vec<(&'static str, Bytes)>,
-    /// What no maker of images is told.
-    pub(super) dropped: Vec<&'static str>,
+    /// What no maker of images is told, by the names under which it is told that.
+    pub dropped: Vec<&'static str>,
 }
 
 /// What OpenAI's image API knows under the same name.
@@ -49,8 +49,7 @@ impl ImageTool {
         if !matches!(&*action, "" | "auto" | "generate") {
             return Err(path.key("action").refuse("must be auto or generate: images are made, not edited"));
         }
-        let mut out = ImageTool::default();
-        out.size = size(tool, path)?;
+        let mut out = ImageTool { size: size(tool, path)?, ..ImageTool::default() };
         for (key, kind) in PASSED {
             if let Some(view) = tool.take(key) {
                 view.expect(kind, &path.key(key))?;
