@@ -35,6 +35,7 @@ const NOT_FOR_A_SCHEMA: &[&str] = &[
     // For JSON, `1e-3` and `0.001` are the same number.
     "bad-price-exponent",
     // One of two keys, or a block that goes with a type.
+    "missing-key-image",
     "missing-percentile",
     "missing-store-parts",
     // What is declared may stay as long as no condition names it.

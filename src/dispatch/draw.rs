@@ -132,9 +132,7 @@ impl Dispatch {
         let tool = asked.as_ref().and_then(|asked| asked.image.clone()).unwrap_or_default();
         let mut image_headers = headers.clone();
         self.prepare(&mut image_headers, exchange);
-        if beside.is_none() {
-            plugins::change_headers(self, &plan, &mut image_headers);
-        }
+        plugins::change_headers(self, &plan, &mut image_headers);
         image_headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         image_headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         let warnings = asked.as_mut().map(|asked| &mut asked.warnings);
@@ -146,19 +144,23 @@ impl Dispatch {
             rewrite: Rewrite::of_model(name),
             timeout: generator.timeout,
         };
+        let (debug, include_usage) = (planned.debug, exchange.stream && received.wants_usage());
+        let words = match beside {
+            Some(_) => Some(self.ask(client, planned, headers, received, None, exchange)?),
+            None => None,
+        };
+        if let (Some(asked), Some(words)) = (&mut asked, &words) {
+            words.answering.warnings.names().iter().for_each(|name| asked.warnings.dropped(name));
+        }
         let telling = Telling {
             plan,
             generator,
             words: beside.map(|model| self.tables.model(model).protocol),
-            model: beside.map_or(maker.backends[0].model_id, |model| self.tables.model(model).name),
+            model: beside.map_or_else(|| maker.shown(), |model| self.tables.model(model).name),
             stream: exchange.stream,
-            include_usage: exchange.stream && received.wants_usage(),
-            debug: planned.debug,
+            include_usage,
+            debug,
             asked: asked.map(Box::new),
-        };
-        let words = match beside {
-            Some(_) => Some(self.ask(client, planned, headers, received, None, exchange)?),
-            None => None,
         };
         Ok(Draw { image, words, telling })
     }

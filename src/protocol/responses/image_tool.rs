@@ -20,8 +20,8 @@ pub struct ImageTool {
     pub size: Option<(u32, u32)>,
     /// What OpenAI's image API knows under the same name, as JSON.
     pub fields: Vec<(&'static str, Bytes)>,
-    /// What no maker of images is told.
-    pub(in crate::protocol) dropped: Vec<&'static str>,
+    /// What no maker of images is told, by the names under which it is told that.
+    pub dropped: Vec<&'static str>,
 }
 
 /// What OpenAI's image API knows under the same name.
