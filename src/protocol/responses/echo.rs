@@ -90,7 +90,7 @@ fn write_member(view: Option<View<'_>>, key: &str, otherwise: &str, out: &mut Ou
 }
 
 /// Without line ends, which would end the line of an event. In JSON they stand between values alone.
-fn in_one_line(json: Bytes) -> Bytes {
+pub(super) fn in_one_line(json: Bytes) -> Bytes {
     if memchr::memchr2(b'\n', b'\r', &json).is_none() {
         return json;
     }

@@ -1,6 +1,7 @@
 //! The items of a response's output, as the API shows them.
 
 use super::assistant::{Assistant, Call, Content, Thinking};
+use super::native::Native;
 use crate::protocol::out::Out;
 use bytes::Bytes;
 
@@ -26,6 +27,8 @@ pub(super) enum ItemKind {
     Function(Call),
     /// A call of a custom tool, and its input.
     Custom(Call, Bytes),
+    /// A call of a tool with items of its own, and what they have.
+    Native(Native, Call, Bytes),
     /// Thinking, and whether what unsigned thinking there is goes along for the backend too.
     Reasoning(Thinking, bool),
 }
@@ -113,6 +116,13 @@ impl Item {
                 out.pass(input.clone());
                 out.write(b"\"}");
             }
+            ItemKind::Native(native, call, members) => {
+                out.write(format!("\"{}_call\",", native.name()).as_bytes());
+                out.pass(members.clone());
+                out.write(br#""call_id":""#);
+                out.pass(call.id.clone());
+                out.write(b"\"}");
+            }
             ItemKind::Reasoning(thinking, seal_unsigned) => {
                 out.write(br#""reasoning","summary":["#);
                 match thinking {
@@ -136,10 +146,12 @@ impl Item {
         match &self.kind {
             ItemKind::Message(contents) => turn.content.extend_from_slice(contents),
             ItemKind::Reasoning(thinking, _) => turn.thinking.push(thinking.clone()),
-            ItemKind::Function(call) | ItemKind::Custom(call, _) if self.status == Status::Completed => {
+            ItemKind::Function(call) | ItemKind::Custom(call, _) | ItemKind::Native(_, call, _)
+                if self.status == Status::Completed =>
+            {
                 turn.calls.push(call.clone());
             }
-            ItemKind::Function(_) | ItemKind::Custom(..) => {}
+            ItemKind::Function(_) | ItemKind::Custom(..) | ItemKind::Native(..) => {}
         }
     }
 }

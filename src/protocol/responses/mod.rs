@@ -13,6 +13,7 @@ pub mod ids;
 pub mod input;
 mod item;
 pub mod list;
+pub mod native;
 mod parts;
 pub mod replay;
 pub mod request;
