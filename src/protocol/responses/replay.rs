@@ -237,7 +237,7 @@ mod tests {
             echo: Bytes::from_static(br#""store":true,"user":null,"metadata":{"a":"b"}"#),
             custom_tools: vec![Bytes::from_static(b"shell")],
             spaced_tools: vec![Spaced::new(Bytes::from_static(b"crm"), Bytes::from_static(b"find"))],
-            native_tools: vec![Native::LocalShell, Native::Shell, Native::ApplyPatch, Native::ToolSearch],
+            native_tools: vec![Native::ApplyPatch, Native::ToolSearch],
             seal_unsigned: false,
         };
         let (mut encoder, mut out) = (Encoder::new(context, true), Out::default());
