@@ -68,6 +68,7 @@ fn responder(from: Protocol) -> Translator {
         echo: Request::read(&body).expect("a request").echo(),
         custom_tools: Vec::new(),
         spaced_tools: Vec::new(),
+        native_tools: Vec::new(),
         seal_unsigned: false,
     };
     Translator::new(from, Encoder::Responses(Box::new(responses::encode::Encoder::new(context, true))))

@@ -47,6 +47,7 @@ fuzz_target!(|input: &[u8]| {
         echo: request.echo(),
         custom_tools: request.custom_tools(),
         spaced_tools: request.spaced_tools(),
+        native_tools: request.native_tools(),
         seal_unsigned: request.seal_unsigned,
     };
     let (mut encoder, mut out) = (Encoder::new(context, true), Out::default());

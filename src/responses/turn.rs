@@ -137,6 +137,7 @@ impl Turn {
             echo: request.echo(),
             custom_tools: request.custom_tools(),
             spaced_tools: request.spaced_tools(),
+            native_tools: request.native_tools(),
             seal_unsigned: request.seal_unsigned,
         };
         let keep = if is_kept {

@@ -141,7 +141,7 @@ fn escape_len(rest: &[u8]) -> Option<usize> {
 }
 
 /// Undoes the escapes of a JSON string. Half of a surrogate pair becomes the replacement character.
-fn unescape(raw: &[u8], out: &mut Vec<u8>) {
+pub(super) fn unescape(raw: &[u8], out: &mut Vec<u8>) {
     let mut rest = raw;
     while let Some(at) = memchr::memchr(b'\\', rest) {
         out.extend_from_slice(&rest[..at]);

@@ -54,7 +54,7 @@ impl Request<'_> {
         }
         out.write(br#"},"tools":"#);
         self.tools.write_echo(&mut out);
-        one_line(out)
+        one_line(out.into_vec())
     }
 
     fn write_format(&self, out: &mut Out) {
@@ -91,10 +91,9 @@ fn write_member(view: Option<View<'_>>, key: &str, otherwise: &str, out: &mut Ou
 
 /// JSON without the line ends between its values, which would end a line of an event stream. Within its strings there are
 /// none: there they are escaped.
-pub(super) fn one_line(out: Out) -> Bytes {
-    let mut all = out.into_vec();
-    all.retain(|byte| !matches!(byte, b'\n' | b'\r'));
-    all.into()
+pub(super) fn one_line(mut json: Vec<u8>) -> Bytes {
+    json.retain(|byte| !matches!(byte, b'\n' | b'\r'));
+    json.into()
 }
 
 /// All that was written, in one piece.

@@ -8,6 +8,7 @@ use super::custom::{Unwrap, wrap};
 use super::frames::{At, Frames, Part};
 use super::ids::{Place, item_id};
 use super::item::{Item, ItemKind, Status};
+use super::native::Native;
 use super::resource::{self, Context, Outcome};
 use crate::protocol::event::{Event, Stop, Usage};
 use crate::protocol::failure::{Failure, FailureKind};
@@ -58,6 +59,11 @@ enum OpenKind {
         call_id: Bytes,
         name: Bytes,
         input: Unwrap,
+    },
+    /// Only when all of it is there can it be told.
+    Native {
+        call_id: Bytes,
+        native: Native,
     },
     Reasoning,
 }
@@ -353,7 +359,9 @@ impl Encoder {
     fn call(&mut self, id: JsonText<'_>, name: JsonText<'_>, out: &mut Out) {
         self.close(Status::Completed, out);
         let known = |item: &Item| match &item.kind {
-            ItemKind::Function(call) | ItemKind::Custom(call, _) => call.id == id.as_raw(),
+            ItemKind::Function(call) | ItemKind::Custom(call, _) | ItemKind::Native(_, call, _) => {
+                call.id == id.as_raw()
+            }
             _ => false,
         };
         // Clients tell calls apart by this id alone.
@@ -362,6 +370,11 @@ impl Encoder {
         } else {
             id.to_bytes()
         };
+        if let Some(native) = self.context.native_of(name.as_raw()) {
+            let id = item_id(native.prefix(), &self.context.id, Place::Output(self.items.len()));
+            self.open = Some(Open { id, kind: OpenKind::Native { call_id, native }, text: BytesMut::new() });
+            return;
+        }
         let (name, custom) = (name.to_bytes(), self.context.custom_tools.iter().any(|tool| tool == name.as_raw()));
         let (prefix, kind, delta) = match custom {
             true => {
@@ -379,6 +392,9 @@ impl Encoder {
     fn tool_input(&mut self, text: JsonText<'_>, out: &mut Out) {
         match self.parts() {
             Some((Open { kind: OpenKind::Function { .. }, .. }, ..)) if !text.is_empty() => self.delta(text, out),
+            Some((Open { kind: OpenKind::Native { .. }, text: arguments, .. }, ..)) => {
+                arguments.extend_from_slice(text.as_raw());
+            }
             Some((Open { kind: OpenKind::Custom { input, .. }, text: arguments, .. }, _, frames)) => {
                 arguments.extend_from_slice(text.as_raw());
                 let added = input.push(text.as_raw());
@@ -419,6 +435,7 @@ impl Encoder {
         {
             open.top_up(frames, out);
         }
+        let is_late = matches!(self.open, Some(Open { kind: OpenKind::Native { .. }, .. }));
         let Some(mut item) = self.take_open(status) else { return };
         if let (ItemKind::Reasoning(thinking, _), Some(signature)) = (&mut item.kind, signature)
             && let Thinking::Unsigned(text) = thinking
@@ -426,6 +443,9 @@ impl Encoder {
             *thinking = Thinking::Signed { text: std::mem::take(text), signature };
         }
         let index = self.items.len();
+        if is_late {
+            self.frames.begin(out, index, &mut item);
+        }
         self.frames.complete(out, index, &item);
         self.frames.item(out, "response.output_item.done", index, &item);
         self.items.push(item);
@@ -452,6 +472,16 @@ impl Encoder {
                 let space = self.context.space_of(&name);
                 ItemKind::Custom(Call { id: call_id, name, arguments: text, space }, input.into_input())
             }
+            OpenKind::Native { call_id, native } => {
+                let name = Bytes::from_static(native.name().as_bytes());
+                let members = native.members(&text).filter(|_| status == Status::Completed);
+                let call = Call { id: call_id, name, arguments: text, space: None };
+                match members {
+                    Some(members) => ItemKind::Native(native, call, members),
+                    // The client can tell the model that it asked for nothing.
+                    None => ItemKind::Function(call),
+                }
+            }
             OpenKind::Reasoning => ItemKind::Reasoning(Thinking::Unsigned(text), self.context.seal_unsigned),
         };
         Some(Item { id, status, kind })
@@ -471,6 +501,10 @@ impl Open {
             OpenKind::Message { .. } => ItemKind::Message(Vec::new()),
             OpenKind::Function { call_id, name } => ItemKind::Function(call(call_id, name)),
             OpenKind::Custom { call_id, name, .. } => ItemKind::Custom(call(call_id, name), Bytes::new()),
+            // Told late, when it is whole.
+            OpenKind::Native { call_id, native } => {
+                ItemKind::Native(*native, call(call_id, &Bytes::from_static(native.name().as_bytes())), Bytes::new())
+            }
             OpenKind::Reasoning => ItemKind::Reasoning(Thinking::Unsigned(Bytes::new()), false),
         };
         Item { id: self.id.clone(), status: Status::InProgress, kind }
@@ -479,6 +513,7 @@ impl Open {
     /// Of a complete call: writes what its deltas lack.
     fn top_up(&mut self, frames: &mut Frames, out: &mut Out) {
         match &mut self.kind {
+            OpenKind::Native { .. } if self.text.is_empty() => self.text.extend_from_slice(b"{}"),
             OpenKind::Function { .. } if self.text.is_empty() => {
                 self.text.extend_from_slice(b"{}");
                 frames.delta(out, |out| out.write(b"{}"));

@@ -23,6 +23,7 @@ fn encoder(stream: bool) -> Encoder {
         echo: request.echo(),
         custom_tools: request.custom_tools(),
         spaced_tools: request.spaced_tools(),
+        native_tools: request.native_tools(),
         seal_unsigned: request.seal_unsigned,
     };
     Encoder::new(context, stream)

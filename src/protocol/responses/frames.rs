@@ -3,7 +3,7 @@
 //! It knows nothing of the order in which they come.
 
 use super::assistant::{Content, Thinking};
-use super::item::{self, Item, ItemKind};
+use super::item::{self, Item, ItemKind, Status};
 use crate::protocol::out::Out;
 use bytes::Bytes;
 
@@ -98,11 +98,30 @@ impl Frames {
         });
     }
 
+    /// Of a call that is told only when it is complete: its first events.
+    pub(super) fn begin(&mut self, out: &mut Out, output_index: usize, item: &mut Item) {
+        let status = std::mem::replace(&mut item.status, Status::InProgress);
+        let mut said = Bytes::new();
+        if let ItemKind::Function(call) = &mut item.kind {
+            said = std::mem::take(&mut call.arguments);
+        }
+        self.item(out, "response.output_item.added", output_index, item);
+        if let ItemKind::Function(call) = &mut item.kind {
+            let at = At { item_id: &item.id, output_index, part: Part::Input };
+            self.prepare("response.function_call_arguments.delta", at);
+            if !said.is_empty() {
+                self.delta(out, |out| out.write(&said));
+            }
+            call.arguments = said;
+        }
+        item.status = status;
+    }
+
     /// What goes before the last event of an item, for all but messages.
     pub(super) fn complete(&mut self, out: &mut Out, output_index: usize, item: &Item) {
         let at = |part| At { item_id: &item.id, output_index, part };
         match &item.kind {
-            ItemKind::Message(_) | ItemKind::Image(_) => {}
+            ItemKind::Message(_) | ItemKind::Image(_) | ItemKind::Native(..) => {}
             ItemKind::Function(call) => {
                 self.frame(out, "response.function_call_arguments.done", |out| {
                     at(Part::Input).write(out);

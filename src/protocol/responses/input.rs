@@ -5,11 +5,13 @@
 
 use super::assistant::{Assistant, Call, Content, Thinking};
 use super::compaction::{SUMMARY, read_compaction};
-use super::custom::wrap;
+use super::custom::{escape, wrap};
+use super::native::Native;
 use super::parts::{Part, read_parts, read_said, write_parts};
 use super::request::{need_text, referred, take_text};
-use super::tools::Spaced;
+use super::tools::{Spaced, Tools};
 use crate::protocol::event::IMAGE_SHOWN;
+use crate::protocol::json::Kind as Json;
 use crate::protocol::out::Out;
 use crate::protocol::view::{Object, Path, RequestError, View};
 use bytes::Bytes;
@@ -86,7 +88,14 @@ impl<'l> Messages<'l> {
                 let arguments = wrap(&need_text(item, "input", path)?);
                 self.call(item, arguments, path)
             }
-            "function_call_output" | "custom_tool_call_output" => self.result(item, path),
+            "function_call_output" | "custom_tool_call_output" => {
+                let call_id = need_text(item, "call_id", path)?;
+                let at = path.key("output");
+                let output = item.take("output").ok_or_else(|| at.refuse("is required"))?;
+                self.result(&call_id, read_parts(&output, true, &at)?, path)
+            }
+            // Its tools are read with the others.
+            "additional_tools" => Ok(()),
             "reasoning" => self.reasoning(item, path),
             "image_generation_call" => {
                 self.end_results();
@@ -106,6 +115,19 @@ impl<'l> Messages<'l> {
                 Ok(())
             }
             other => {
+                if let Some(native) = Native::of_call(other) {
+                    return self.native_call(native, item, path);
+                }
+                if let Some(native) = Native::of_output(other) {
+                    let call_id = match take_text(item, "call_id", path)? {
+                        Some(call_id) => call_id,
+                        // The one sort of result that has no other.
+                        None if native == Native::LocalShell => need_text(item, "id", path)?,
+                        None => return Err(path.key("call_id").refuse("is required")),
+                    };
+                    let text = native_output(native, item, path)?;
+                    return self.result(&call_id, vec![Part::Text(text)], path);
+                }
                 let other: String = other.chars().take(64).collect();
                 Err(path.key("type").refuse(format_args!("is `{other}`, and such items are not known here")))
             }
@@ -141,28 +163,34 @@ impl<'l> Messages<'l> {
         let (id, name) = (need_text(item, "call_id", path)?, need_text(item, "name", path)?);
         let space = take_text(item, "namespace", path)?.map(|space| Spaced::new(space, name.clone()));
         let name = space.as_ref().map_or(name, |space| space.flat.clone());
-        let call = Call { id, name, arguments, space };
-        self.end_results();
-        self.calls.push(call.id.clone());
-        self.assistant.calls.push(call);
+        self.called(Call { id, name, arguments, space });
         Ok(())
     }
 
+    fn native_call(&mut self, native: Native, item: &mut Object<'_>, path: &Path<'_>) -> Result<(), RequestError> {
+        let arguments = native.arguments(item, path)?;
+        let name = Bytes::from_static(native.name().as_bytes());
+        self.called(Call { id: need_text(item, "call_id", path)?, name, arguments, space: None });
+        Ok(())
+    }
+
+    fn called(&mut self, call: Call) {
+        self.end_results();
+        self.calls.push(call.id.clone());
+        self.assistant.calls.push(call);
+    }
+
     /// What a tool gave back.
-    fn result(&mut self, item: &mut Object<'_>, path: &Path<'_>) -> Result<(), RequestError> {
-        let call_id = need_text(item, "call_id", path)?;
-        if !self.was_called(&call_id) {
-            let id = String::from_utf8_lossy(&call_id).chars().take(100).collect::<String>();
+    fn result(&mut self, call_id: &Bytes, parts: Vec<Part>, path: &Path<'_>) -> Result<(), RequestError> {
+        if !self.was_called(call_id) {
+            let id = String::from_utf8_lossy(call_id).chars().take(100).collect::<String>();
             let why = format_args!("is `{id}`: no call with this id goes before");
             return Err(path.key("call_id").refuse(why));
         }
-        let at = path.key("output");
-        let output = item.take("output").ok_or_else(|| at.refuse("is required"))?;
-        let parts = read_parts(&output, true, &at)?;
         self.end_turn();
         self.comma();
         self.out.write(br#"{"role":"tool","tool_call_id":""#);
-        self.out.pass(call_id);
+        self.out.pass(call_id.clone());
         self.out.write(br#"","content":"#);
         let (texts, shown): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| matches!(part, Part::Text(_)));
         match texts.as_slice() {
@@ -243,5 +271,39 @@ impl<'l> Messages<'l> {
             part.write(&mut self.out);
         }
         self.out.write(b"]}");
+    }
+}
+
+/// What a tool with items of its own gave back, as a text: the body of a JSON string.
+fn native_output(native: Native, item: &mut Object<'_>, path: &Path<'_>) -> Result<Bytes, RequestError> {
+    match native {
+        Native::LocalShell => need_text(item, "output", path),
+        Native::Shell => {
+            let at = path.key("output");
+            let output = item.take("output").ok_or_else(|| at.refuse("is required"))?;
+            output.expect(Json::Array, &at)?;
+            let mut text = Vec::new();
+            escape(output.raw().as_bytes(), &mut text);
+            Ok(text.into())
+        }
+        Native::ApplyPatch => {
+            let status = need_text(item, "status", path)?;
+            Ok(match take_text(item, "output", path)? {
+                Some(output) => [&status[..], br"\n", &output].concat().into(),
+                None => status,
+            })
+        }
+        Native::ToolSearch => {
+            let at = path.key("tools");
+            let mut found = Tools::default();
+            found.read_more(&item.take("tools").ok_or_else(|| at.refuse("is required"))?, &at)?;
+            let names: Vec<&[u8]> = found.names().map(|name| &name[..]).collect();
+            Ok(match names.is_empty() {
+                true => Bytes::from_static(b"No tools were found."),
+                false => {
+                    [b"These tools were found, and can be called now: ", &names.join(&b", "[..])[..]].concat().into()
+                }
+            })
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The items of a response's output, as the API shows them.
 
 use super::assistant::{Assistant, Call, Content, Thinking};
+use super::native::Native;
 use crate::protocol::event::IMAGE_SHOWN;
 use crate::protocol::out::Out;
 use bytes::Bytes;
@@ -31,6 +32,8 @@ pub(super) enum ItemKind {
     Custom(Call, Bytes),
     /// An image that was made, in base64; nothing where it could not be.
     Image(Option<Bytes>),
+    /// A call of a tool with items of its own, and what they have.
+    Native(Native, Call, Bytes),
     /// Thinking, and whether what unsigned thinking there is goes along for the backend too.
     Reasoning(Thinking, bool),
 }
@@ -130,6 +133,13 @@ impl Item {
                     None => out.write(b"null}"),
                 }
             }
+            ItemKind::Native(native, call, members) => {
+                out.write(format!("\"{}_call\",", native.name()).as_bytes());
+                out.pass(members.clone());
+                out.write(br#""call_id":""#);
+                out.pass(call.id.clone());
+                out.write(b"\"}");
+            }
             ItemKind::Reasoning(thinking, seal_unsigned) => {
                 out.write(br#""reasoning","summary":["#);
                 match thinking {
@@ -153,12 +163,14 @@ impl Item {
         match &self.kind {
             ItemKind::Message(contents) => turn.content.extend_from_slice(contents),
             ItemKind::Reasoning(thinking, _) => turn.thinking.push(thinking.clone()),
-            ItemKind::Function(call) | ItemKind::Custom(call, _) if self.status == Status::Completed => {
+            ItemKind::Function(call) | ItemKind::Custom(call, _) | ItemKind::Native(_, call, _)
+                if self.status == Status::Completed =>
+            {
                 turn.calls.push(call.clone());
             }
             // A model of words knows that there is one; the image itself would be too much for most.
             ItemKind::Image(Some(_)) => turn.content.push(Content::Text(Bytes::from_static(IMAGE_SHOWN.as_bytes()))),
-            ItemKind::Image(None) | ItemKind::Function(_) | ItemKind::Custom(..) => {}
+            ItemKind::Image(None) | ItemKind::Function(_) | ItemKind::Custom(..) | ItemKind::Native(..) => {}
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod image_tool;
 pub mod input;
 mod item;
 pub mod list;
+pub mod native;
 mod parts;
 pub mod replay;
 pub mod request;

@@ -5,6 +5,7 @@ use super::assistant::Thinking;
 use super::custom::wrap;
 use super::echo::one_line;
 use super::encode::Encoder;
+use super::native::Native;
 use super::request::text;
 use super::resource::Context;
 use super::tools::Spaced;
@@ -64,6 +65,7 @@ pub fn replay(response: &Bytes, wanted: Wanted) -> Option<Bytes> {
         echo: rest(&object),
         custom_tools: output.iter().filter_map(custom_tool).collect(),
         spaced_tools: output.iter().filter_map(spaced).collect(),
+        native_tools: output.iter().filter_map(native).collect(),
         // Whether unsigned thinking was sealed, its items show.
         seal_unsigned: output
             .iter()
@@ -118,7 +120,7 @@ fn rest(object: &Object<'_>) -> Bytes {
         out.write(b"\":");
         out.pass(view.bytes());
     }
-    one_line(out)
+    one_line(out.into_vec())
 }
 
 fn word(item: &View<'_>, key: &str) -> Option<Bytes> {
@@ -127,6 +129,10 @@ fn word(item: &View<'_>, key: &str) -> Option<Bytes> {
 
 fn custom_tool(item: &View<'_>) -> Option<Bytes> {
     word(item, "type").filter(|kind| kind == "custom_tool_call").and_then(|_| flat_name(item))
+}
+
+fn native(item: &View<'_>) -> Option<Native> {
+    Native::of_call(std::str::from_utf8(&word(item, "type")?).ok()?)
 }
 
 fn spaced(item: &View<'_>) -> Option<Spaced> {
@@ -177,7 +183,12 @@ fn tell(item: &View<'_>, emit: &mut impl FnMut(Event<'_>)) -> Option<()> {
             }
             None => emit(Event::NoImage),
         },
-        _ => return None,
+        _ => {
+            let native = native(item)?;
+            let (id, arguments) = (word(item, "call_id")?, native.arguments(&mut item.members(), &Path::Root).ok()?);
+            emit(Event::ToolCall { id: JsonText::raw(&id), name: JsonText::raw(native.name().as_bytes()) });
+            emit(Event::ToolInput(JsonText::raw(&arguments)));
+        }
     }
     Some(())
 }
@@ -233,6 +244,7 @@ mod tests {
             echo: Bytes::from_static(br#""store":true,"user":null,"metadata":{"a":"b"}"#),
             custom_tools: vec![Bytes::from_static(b"shell")],
             spaced_tools: vec![Spaced::new(Bytes::from_static(b"crm"), Bytes::from_static(b"find"))],
+            native_tools: vec![Native::ApplyPatch, Native::ToolSearch],
             seal_unsigned: false,
         };
         let (mut encoder, mut out) = (Encoder::new(context, true), Out::default());

@@ -3,6 +3,7 @@
 //! What the router does not have is refused by name. What has no meaning for it, or only loses comfort, is told as a warning.
 
 use super::image_tool::ImageTool;
+use super::native::Native;
 use super::tools::{Spaced, ToolChoice, Tools};
 use crate::protocol::json::Kind;
 use crate::protocol::metadata::Metadata;
@@ -153,8 +154,11 @@ impl<'a> Request<'a> {
             None if previous_response_id.is_some() => Input::Items(Vec::new()),
             None => return Err(root.key("input").refuse("is required")),
         };
+        let mut tools = fields.get("tools").map_or(Ok(Tools::default()), |view| Tools::read(&view))?;
+        if let Input::Items(items) = &input {
+            read_more_tools(items, &mut tools)?;
+        }
         let (format, verbosity) = fields.get("text").map_or(Ok(Default::default()), |view| read_text(&view))?;
-        let tools = fields.get("tools").map_or(Ok(Tools::default()), |view| Tools::read(&view))?;
         let tool_choice = fields.get("tool_choice").map(|view| ToolChoice::read(&view)).transpose()?;
         let image = tools.image(tool_choice.as_ref())?;
         image.iter().flat_map(|image| &image.dropped).for_each(|name| warnings.dropped(name));
@@ -193,6 +197,12 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn spaced_tools(&self) -> Vec<Spaced> {
         self.tools.spaced()
+    }
+
+    /// The tools that have items of their own.
+    #[must_use]
+    pub fn native_tools(&self) -> Vec<Native> {
+        self.tools.native()
     }
 
     /// Ids of the items that the input refers to: they must be looked up before the request can be translated.
@@ -313,6 +323,23 @@ fn read_input<'a>(view: &View<'a>) -> Result<Input<'a>, RequestError> {
         Kind::Array => Ok(Input::Items(view.elements())),
         kind => Err(at.refuse(format_args!("must be a string or an array of items, got {kind}"))),
     }
+}
+
+/// Tools may come along with the input, too: as such, or as what a search for tools has found.
+fn read_more_tools<'a>(items: &[View<'a>], tools: &mut Tools<'a>) -> Result<(), RequestError> {
+    let root = Path::Root;
+    let input = root.key("input");
+    for (n, item) in items.iter().enumerate() {
+        let at = input.index(n);
+        let mut item = item.members();
+        let kind = item.take("type").and_then(|kind| kind.string());
+        if matches!(kind.as_deref(), Some("additional_tools" | "tool_search_output")) {
+            let at = at.key("tools");
+            let view = item.take("tools").ok_or_else(|| at.refuse("is required"))?;
+            tools.read_more(&view, &at)?;
+        }
+    }
+    Ok(())
 }
 
 fn read_effort(view: &View<'_>) -> Result<Option<Bytes>, RequestError> {

@@ -1,6 +1,7 @@
 //! The response object: what `response.created` shows, what a plain answer is, and what is stored.
 
 use super::item::{Item, Status};
+use super::native::Native;
 use super::tools::Spaced;
 use crate::protocol::event::Usage;
 use crate::protocol::failure::{Failure, FailureKind};
@@ -22,6 +23,8 @@ pub struct Context {
     pub custom_tools: Vec<Bytes>,
     /// Tools that are part of namespaces, from [`Request::spaced_tools`](super::request::Request::spaced_tools).
     pub spaced_tools: Vec<Spaced>,
+    /// Tools that have items of their own, from [`Request::native_tools`](super::request::Request::native_tools).
+    pub native_tools: Vec<Native>,
     /// Whether unsigned thinking is handed out for the backend to read again, too.
     pub seal_unsigned: bool,
 }
@@ -30,6 +33,11 @@ impl Context {
     /// Where the tool that backends call so belongs, if it is part of a namespace.
     pub(super) fn space_of(&self, flat: &[u8]) -> Option<Spaced> {
         self.spaced_tools.iter().find(|tool| tool.flat == flat).cloned()
+    }
+
+    /// The tool with items of its own that backends call so.
+    pub(super) fn native_of(&self, name: &[u8]) -> Option<Native> {
+        self.native_tools.iter().copied().find(|native| native.name().as_bytes() == name)
     }
 
     /// The model is known.

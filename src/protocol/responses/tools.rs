@@ -1,9 +1,10 @@
 //! Tools of a Responses request, and which of them may be called, in Chat's terms.
 //!
-//! Chat servers know functions. A custom tool becomes a function with one string; whatever else runs at OpenAI or has a
-//! protocol of its own is refused.
+//! Chat servers know functions. A custom tool becomes a function with one string, those that clients run become functions
+//! that ask for the same; what runs at OpenAI is refused.
 
 use super::image_tool::{self, ImageTool};
+use super::native::Native;
 use super::request::{need_text, take_text};
 use crate::protocol::json::Kind as Json;
 use crate::protocol::out::Out;
@@ -68,6 +69,12 @@ enum Kind<'a> {
         grammar: Option<(Bytes, Bytes)>,
         whole: View<'a>,
     },
+    Native {
+        sort: Native,
+        /// An object, as it is written.
+        parameters: Option<Bytes>,
+        whole: View<'a>,
+    },
 }
 
 /// Which tools may or must be called.
@@ -91,27 +98,50 @@ impl<'a> Tools<'a> {
         let at = root.key("tools");
         let mut all = Tools::default();
         for (n, view) in view.expect_array(&at)?.into_iter().enumerate() {
-            let at = at.index(n);
-            let mut tool = view.expect_object(&at)?;
-            match tool.take("type").and_then(|kind| kind.string()).as_deref() {
-                Some("namespace") => {
-                    all.read_space(&mut tool, &at)?;
-                    all.listed.push(Listed::Whole(view));
-                }
-                Some(image_tool::TYPE) if all.image.is_some() => {
-                    return Err(at.refuse("is the second tool that makes images"));
-                }
-                Some(image_tool::TYPE) => {
-                    all.image = Some(ImageTool::read(&mut tool, &at)?);
-                    all.listed.push(Listed::Whole(view));
-                }
-                _ => {
-                    all.listed.push(Listed::One(all.tools.len()));
-                    all.tools.push(Tool::read(&view, &at)?);
-                }
-            }
+            all.read_one(view, &at.index(n))?;
         }
         Ok(all)
+    }
+
+    /// Reads tools that the request does not list as such. Those that are there already are not there twice.
+    pub(super) fn read_more(&mut self, view: &View<'a>, path: &Path<'_>) -> Result<(), RequestError> {
+        let mut more = Tools::default();
+        for (n, view) in view.expect_array(path)?.into_iter().enumerate() {
+            more.read_one(view, &path.index(n))?;
+        }
+        for tool in more.tools {
+            if self.tools.iter().all(|known| known.name != tool.name) {
+                self.tools.push(tool);
+            }
+        }
+        Ok(())
+    }
+
+    /// Their names, as backends know them.
+    pub(super) fn names(&self) -> impl Iterator<Item = &Bytes> {
+        self.tools.iter().map(|tool| &tool.name)
+    }
+
+    fn read_one(&mut self, view: View<'a>, path: &Path<'_>) -> Result<(), RequestError> {
+        let mut tool = view.expect_object(path)?;
+        match tool.take("type").and_then(|kind| kind.string()).as_deref() {
+            Some("namespace") => {
+                self.read_space(&mut tool, path)?;
+                self.listed.push(Listed::Whole(view));
+            }
+            Some(image_tool::TYPE) if self.image.is_some() => {
+                return Err(path.refuse("is the second tool that makes images"));
+            }
+            Some(image_tool::TYPE) => {
+                self.image = Some(ImageTool::read(&mut tool, path)?);
+                self.listed.push(Listed::Whole(view));
+            }
+            _ => {
+                self.listed.push(Listed::One(self.tools.len()));
+                self.tools.push(Tool::read(&view, path)?);
+            }
+        }
+        Ok(())
     }
 
     fn read_space(&mut self, space: &mut Object<'a>, path: &Path<'_>) -> Result<(), RequestError> {
@@ -156,6 +186,14 @@ impl<'a> Tools<'a> {
     pub(super) fn custom(&self) -> Vec<Bytes> {
         let custom = self.tools.iter().filter(|tool| matches!(tool.kind, Kind::Custom { .. }));
         custom.map(|tool| tool.name.clone()).collect()
+    }
+
+    pub(super) fn native(&self) -> Vec<Native> {
+        let sort = |tool: &Tool<'_>| match tool.kind {
+            Kind::Native { sort, .. } => Some(sort),
+            _ => None,
+        };
+        self.tools.iter().filter_map(sort).collect()
     }
 
     /// Writes the members of a Chat request that have to do with tools, a comma after each.
@@ -226,8 +264,35 @@ impl<'a> Tool<'a> {
                 None => Tool::function(&mut tool, path),
             },
             "custom" => Tool::custom_tool(*view, &mut tool, path),
-            other => Err(not_offered(other, path)),
+            other => match Native::of_tool(other) {
+                Some(sort) => Tool::native(sort, *view, &mut tool, path),
+                None => Err(not_offered(other, path)),
+            },
         }
+    }
+
+    fn native(sort: Native, whole: View<'a>, tool: &mut Object<'a>, path: &Path<'_>) -> Result<Tool<'a>, RequestError> {
+        // What runs at OpenAI may bear the same name.
+        if sort == Native::ToolSearch && tool.take_word("execution", path)? != "client" {
+            return Err(path.key("execution").refuse("must be client: tools are not searched for here"));
+        }
+        if let (Native::Shell, Some(environment)) = (sort, tool.take("environment")) {
+            let at = path.key("environment");
+            if environment.expect_object(&at)?.take_word("type", &at)? != "local" {
+                return Err(at.key("type").refuse("must be local: there are no containers here"));
+            }
+        }
+        let parameters = match sort {
+            Native::ToolSearch => tool.take("parameters"),
+            _ => None,
+        };
+        parameters.map(|view| view.expect(Json::Object, &path.key("parameters"))).transpose()?;
+        Ok(Tool {
+            name: Bytes::from_static(sort.name().as_bytes()),
+            description: take_text(tool, "description", path)?,
+            kind: Kind::Native { sort, parameters: parameters.map(|view| view.bytes()), whole },
+            space: None,
+        })
     }
 
     fn function(function: &mut Object<'a>, path: &Path<'_>) -> Result<Tool<'a>, RequestError> {
@@ -283,6 +348,12 @@ impl<'a> Tool<'a> {
                     out.write(format!(",\"strict\":{strict}").as_bytes());
                 }
             }
+            Kind::Native { sort, parameters, .. } => {
+                out.write(br#","description":""#);
+                out.pass(self.description.clone().unwrap_or_else(|| Bytes::from_static(sort.description().as_bytes())));
+                out.write(br#"","parameters":"#);
+                out.pass(parameters.clone().unwrap_or_else(|| Bytes::from_static(sort.parameters().as_bytes())));
+            }
             Kind::Custom { grammar, .. } => {
                 out.write(br#","description":""#);
                 out.pass(self.description.clone().unwrap_or_default());
@@ -302,7 +373,7 @@ impl<'a> Tool<'a> {
 
     fn write_echo(&self, out: &mut Out) {
         match &self.kind {
-            Kind::Custom { whole, .. } => out.pass(whole.bytes()),
+            Kind::Custom { whole, .. } | Kind::Native { whole, .. } => out.pass(whole.bytes()),
             Kind::Function { parameters, strict } => {
                 out.write(br#"{"type":"function","name":""#);
                 out.write(&self.name);
@@ -347,7 +418,10 @@ impl ToolChoice {
                 }
                 None => read_allowed(&mut choice, &at),
             },
-            other => Err(not_offered(other, &at)),
+            other => match Native::of_tool(other) {
+                Some(sort) => Ok(ToolChoice::Named(Bytes::from_static(sort.name().as_bytes()))),
+                None => Err(not_offered(other, &at)),
+            },
         }
     }
 }
@@ -363,7 +437,10 @@ fn read_allowed(choice: &mut Object<'_>, path: &Path<'_>) -> Result<ToolChoice, 
         match &*tool.take_word("type", &at)? {
             "function" | "custom" => names.push(read_name(&mut tool, &at)?),
             image_tool::TYPE => image = true,
-            other => return Err(not_offered(other, &at)),
+            other => match Native::of_tool(other) {
+                Some(sort) => names.push(Bytes::from_static(sort.name().as_bytes())),
+                None => return Err(not_offered(other, &at)),
+            },
         }
     }
     Ok(ToolChoice::Allowed(mode.unwrap_or(Bytes::from_static(b"auto")), names, image))
@@ -398,6 +475,6 @@ fn read_name(choice: &mut Object<'_>, path: &Path<'_>) -> Result<Bytes, RequestE
 fn not_offered(kind: &str, path: &Path<'_>) -> RequestError {
     let kind: String = kind.chars().take(64).collect();
     path.key("type").refuse(format_args!(
-        "is `{kind}`, and such tools are not offered here: use function, custom, image_generation or namespace"
+        "is `{kind}`, and such tools are not offered here: use those that the client runs, or image_generation"
     ))
 }
