@@ -97,7 +97,8 @@ impl Labels {
             headers.insert(SELECTED_MODEL, self.models[usize::from(model.0)].clone());
         }
         let Some(choice) = &plan.choice else { return };
-        if let Some((produce, said)) = choice.produces {
+        // That a request gets words is what everybody expects.
+        if let Some((produce, said)) = choice.produces.filter(|(produce, _)| debug || *produce != Produce::Text) {
             headers.insert(SELECTED_MODALITY, value(&format!("{};{}", produce.word(), said.word())));
             if produce != Produce::Text {
                 headers.insert(RESPONSE_PATH, HeaderValue::from_static("image_generation"));

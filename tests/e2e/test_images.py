@@ -112,7 +112,8 @@ def test_a_chat_stream(images, painter):
     assert chunks[-2]["choices"][0]["finish_reason"] == "stop" and "usage" in chunks[-1]
     with sdk(images) as client:
         message = {"role": "user", "content": "Please draw a cat"}
-        kinds = [chunk.object for chunk in client.chat.completions.create(model="auto", messages=[message], stream=True)]
+        told = client.chat.completions.create(model="auto", messages=[message], stream=True)
+        kinds = [chunk.object for chunk in told]
     assert set(kinds) == {"chat.completion.chunk"}
 
 
@@ -229,7 +230,8 @@ def test_a_stream(images, a, painter, model):
     a.script = sends(completion("A cat.") if model == "auto" else whole)
     body = {"model": model, "input": "A cat, please", "tools": [TOOL], "stream": True}
     events = events_of(respond(images, **body).content)
-    of_image = [event for event in events if event.get("item_id", event.get("item", {}).get("id", "")).startswith("ig_")]
+    ids = [event.get("item_id", event.get("item", {}).get("id", "")) for event in events]
+    of_image = [event for event, id in zip(events, ids, strict=True) if id.startswith("ig_")]
     assert [event["type"].removeprefix("response.") for event in of_image] == [
         "output_item.added",
         "image_generation_call.in_progress",
@@ -291,7 +293,8 @@ def test_what_cannot_be_had_is_refused(images, a, b, tool, param):
 
 def test_where_nobody_makes_images(images, a, b):
     got = respond(images, model="words", input="a cat", tools=[TOOL])
-    assert (got.status_code, got.json()["error"]["code"]) == (400, "images_not_supported") and not a.requests + b.requests
+    assert (got.status_code, got.json()["error"]["code"]) == (400, "images_not_supported")
+    assert not a.requests + b.requests
 
 
 def test_a_failed_image_keeps_the_words(images, a, b):

@@ -36,7 +36,7 @@ pub(super) struct Decision<'a> {
     pub(super) asked: Asked,
 }
 
-/// Models that make images and nothing else, and their names in a plugin's messages.
+/// What upstream sends where the document says nothing.
 const DEFAULT_STEPS: i64 = 50;
 const DEFAULT_CFG_SCALE: &str = "4.0";
 const DEFAULT_SIZE: i64 = 1024;
