@@ -11,6 +11,18 @@ use url::{Host, Url};
 /// Path of a server that speaks OpenAI's protocol at its root.
 const ROOT_PATH: &str = "/v1/chat/completions";
 
+const OPENAI: &str = "api.openai.com";
+
+/// Whether a name looks like one of the public internet. Names within a cluster or a company have dots too.
+pub(super) fn is_public(host: &str) -> bool {
+    let labels: Vec<&str> = host.trim_end_matches('.').split('.').collect();
+    match labels.last() {
+        Some(&("com" | "org" | "net" | "io")) => labels.len() > 1,
+        Some(&("ai" | "dev" | "app" | "cloud")) => labels.len() > 2,
+        _ => false,
+    }
+}
+
 /// Where the requests of a backend go.
 pub(super) fn lower(
     item: &BackendRef,
@@ -71,6 +83,9 @@ pub(super) fn lower(
     if let [Part::Literal(text)] = parts.as_slice() {
         let address = address(text, is_base, tls).map_err(|why| bad(leaf, is_base, &why, cx)).ok()?;
         check_protocol(item, tls, &address, cx);
+        if address.host_str() == Some(OPENAI) && is_base && !replace_path && address.path() == "/" {
+            cx.sink.report(&errors::NO_BASE_PATH, leaf.span, &[OPENAI, &suffix]);
+        }
         return Some(baked(&address, &suffix, query.as_deref(), replace_path));
     }
     check_env(leaf, &parts, is_base, tls, cx);
@@ -153,7 +168,7 @@ fn address(text: &str, is_base: bool, tls: Option<bool>) -> Result<Url, String> 
 fn bad(leaf: &Leaf, is_base: bool, why: &str, cx: &mut Cx<'_>) {
     let key = if is_base { "base_url" } else { "endpoint" };
     cx.sink.report(&errors::BAD_URL, leaf.span, &[key, why]);
-    if leaf.text.contains('@') {
+    if leaf.text.contains(['?', '#', '@']) {
         cx.sink.hide([leaf.span]);
     }
 }
@@ -202,12 +217,12 @@ fn baked(address: &Url, suffix: &str, query: Option<&str>, replace_path: bool) -
     }
 }
 
-/// The path before `suffix`. Who copies the address of Anthropic's API from somewhere may have copied a part of the path
-/// with it: it is not said twice.
+/// The path before `suffix`. Who copies an address from somewhere may have copied the path of the endpoint with it, of
+/// Anthropic's also a part of that: it is not said twice.
 fn under<'p>(path: &'p str, suffix: &str) -> &'p str {
     let path = path.trim_end_matches('/');
     if suffix != providers::MESSAGES {
-        return path;
+        return path.strip_suffix(suffix).unwrap_or(path).trim_end_matches('/');
     }
     let stripped = path.strip_suffix(providers::MESSAGES).or_else(|| path.strip_suffix("/v1")).unwrap_or(path);
     stripped.trim_end_matches('/')
@@ -272,6 +287,7 @@ mod tests {
             ("https://api.openai.com/v1", "https api.openai.com 443 api.openai.com /v1/chat/completions"),
             ("https://api.openai.com/v1/", "https api.openai.com 443 api.openai.com /v1/chat/completions"),
             ("http://h:8080", "http h 8080 h:8080 /chat/completions"),
+            ("https://h/v1/chat/completions", "https h 443 h /v1/chat/completions"),
             ("https://h:443/a/b//", "https h 443 h /a/b/chat/completions"),
             ("http://[::1]:9/v1", "http ::1 9 [::1]:9 /v1/chat/completions"),
             ("https://bücher.example/v1", "https xn--bcher-kva.example 443 xn--bcher-kva.example /v1/chat/completions"),
