@@ -33,6 +33,11 @@ fn check(routing: &Routing, prompt: &str, model: &str) {
     assert_eq!(chosen, model, "{}…", &prompt[..prompt.len().min(20)]);
 }
 
+/// A request to each model, none of which is answered: nobody is tried again for a while.
+fn try_all(routing: &Routing) {
+    (0..TABLES.models.len()).for_each(|n| drop(routing.live().begin(ModelId(n as u16))));
+}
+
 /// One request to a model whose answer takes this long, with this many tokens if it is streamed.
 fn measure(routing: &Routing, model: &str, first_byte: Duration, tokens: usize, token: Duration) {
     let mut passage = routing.live().begin(id(model)).expect("decisions ask for it");
@@ -64,6 +69,7 @@ fn the_cheapest_that_holds_the_request() {
 #[test]
 fn the_fastest_of_those_that_were_measured() {
     let routing = routing();
+    try_all(&routing);
     check(&routing, "fast", "large");
     measure(&routing, "medium", MS, 0, MS);
     check(&routing, "fast", "large");
@@ -102,9 +108,26 @@ fn one_factor_after_the_other() {
     check(&routing, "near", "medium");
 }
 
+/// Who is first does not get all requests only because nothing is known of the others.
+#[test]
+fn what_was_not_measured_is_tried_first() {
+    let routing = routing();
+    let mut models = Vec::new();
+    loop {
+        let chosen = choose(&routing, "fast").unwrap().0;
+        if models.contains(&chosen) {
+            break;
+        }
+        measure(&routing, chosen, MS, 4, MS);
+        models.push(chosen);
+    }
+    assert!(models.len() > 2 && models[0] == "large", "{models:?}");
+}
+
 #[test]
 fn the_latency_that_is_asked_for() {
     let routing = routing();
+    try_all(&routing);
     // Nothing is known of anybody.
     check(&routing, "soon", "large");
     // A fast model of which only the whole answer was seen, and one that is slow to begin and fast then.

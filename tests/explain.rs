@@ -3,16 +3,17 @@
 #![allow(clippy::unwrap_used, reason = "a test stops where it stands")]
 
 use hardwire::protocol::prompt::Raw;
-use hardwire::routing::explain::{Explanation, Part, considered, signal_name};
+use hardwire::routing::explain::{Explanation, Noticed, Part, considered, signal_name};
 use hardwire::routing::{Request, Routing};
 use hardwire::table::{SignalId, SignalSet, Tables};
-use hardwire_baked::{confidence, keywords_100, signals};
+use hardwire_baked::{confidence, families, keywords_100, signals};
 use proptest::prelude::*;
+use std::time::{Duration, Instant};
 
 fn explain(tables: &'static Tables, model: &str, text: &str) -> Explanation {
     let messages = serde_json::json!([{ "role": "user", "content": text }]).to_string();
     let body = Raw { messages: messages.as_bytes(), ..Raw::default() };
-    Routing::new(tables).unwrap().explain(model, Request { body, ..Request::default() }).unwrap()
+    Routing::new(tables).unwrap().explain(model, Request { body, user: "somebody", ..Request::default() }).unwrap()
 }
 
 /// What wins by the documented order, among what matches by the rules as data.
@@ -101,6 +102,29 @@ fn patterns_are_shown_from_their_first_byte() {
             .collect();
         assert_eq!(places, [shown]);
     }
+}
+
+/// The first places of each term, however many there are, and soon: this runs where health is asked for.
+#[test]
+fn a_long_text_is_explained_soon() {
+    let began = Instant::now();
+    let explanation = explain(&signals::TABLES, "auto", &"ABC-12 ".repeat(40_000));
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    let of = |noticed: &&Noticed| signal_name(signals::TABLES.policies[0], noticed.signal) == "keyword:ticket";
+    let places = &explanation.signals.iter().find(of).unwrap().places;
+    let places: Vec<_> = places.iter().map(|(_, place)| place.clone()).collect();
+    assert_eq!(places, (0..8).map(|n| 7 * n..7 * n + 6).collect::<Vec<_>>());
+}
+
+/// Each match is known to end only at the end of the text, so the matches are not counted to the last.
+#[test]
+fn counting_gives_up_in_time() {
+    let began = Instant::now();
+    let explanation = explain(&families::TABLES, "auto", &"whither whence ".repeat(16_000));
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    let of = |noticed: &&Noticed| signal_name(families::TABLES.policies[0], noticed.signal) == "structure:far";
+    let far = explanation.signals.iter().find(of).unwrap();
+    assert_eq!((far.confidence.is_some(), far.value), (true, Some(16.0)));
 }
 
 #[test]

@@ -138,6 +138,14 @@ errors! {
         "{0} `{1}` is declared twice", "second declaration", "names are unique: rename or remove one of the two";
     NAME_TAKEN = Error "name-taken",
         "model `{0}` has the name of a virtual model", "taken", "requests for `{0}` are routed by signals; rename the model, or set `global.router.auto_model_names`";
+    TIMEOUT_NEVER_REACHED = Warning "timeout-never-reached",
+        "`{0}` is never reached", "each listener gives a request up after {1} at most", "make it shorter, or the listener's `timeout` longer";
+    KEY_IN_THE_CLEAR = Warning "key-in-the-clear",
+        "a key is sent to `{0}` without TLS", "`http`", "write `https`: whoever is on the way can read the key";
+    NO_BASE_PATH = Warning "no-base-path",
+        "`{0}` has its endpoints under `/v1`", "requests would go to `{1}`", "write `https://{0}/v1`";
+    RESERVED_NAME = Error "reserved-name",
+        "a {0} cannot be called `{1}`", "reserved", "metrics or Envoy mean something else by that name: rename it";
     NO_MODELS = Error "no-models",
         "there are no models", "", "declare at least one in `providers.models`";
     NO_BACKENDS = Error "no-backends",

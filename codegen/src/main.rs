@@ -1,7 +1,5 @@
 //! `hardwirec`: checks, prints and bakes a document from the command line. A thin face of the library.
 
-#![allow(clippy::print_stderr, reason = "printing is this command's job")]
-
 use hardwire_codegen::envoy::{self, Bodies};
 use hardwire_codegen::{Source, check, compile, ir, schema};
 use lexopt::Arg::{Long, Short, Value};
@@ -52,7 +50,7 @@ fn main() -> ExitCode {
     match parse().and_then(run) {
         Ok(code) => code,
         Err(Failure(message)) => {
-            eprintln!("hardwirec: {message}");
+            tell(&format!("hardwirec: {message}\n"));
             ExitCode::from(2)
         }
     }
@@ -156,10 +154,10 @@ fn run_check(file: &OsString, json: bool) -> Result<ExitCode, Failure> {
     if json {
         say(&format!("{}\n", report.render_json()))?;
     } else {
-        eprint!("{}", report.render_text(io::stderr().is_terminal()));
+        tell(&report.render_text(io::stderr().is_terminal()));
         match &router {
             Some(router) => say(&format!("{}\n", summary(router)))?,
-            None => eprintln!("\n{path}: {}", counted(report.counts().0, "error", "errors")),
+            None => tell(&format!("\n{path}: {}\n", counted(report.counts().0, "error", "errors"))),
         }
     }
     Ok(if router.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -168,7 +166,7 @@ fn run_check(file: &OsString, json: bool) -> Result<ExitCode, Failure> {
 fn run_emit(file: &OsString, out_dir: Option<&Path>) -> Result<ExitCode, Failure> {
     let (path, text) = read(file)?;
     let (output, report) = compile(&Source { path: &path, text: &text });
-    eprint!("{}", report.render_text(io::stderr().is_terminal()));
+    tell(&report.render_text(io::stderr().is_terminal()));
     let Some(output) = output else { return Ok(ExitCode::FAILURE) };
     let Some(dir) = out_dir else {
         say(&output.rust)?;
@@ -191,16 +189,16 @@ fn run_emit(file: &OsString, out_dir: Option<&Path>) -> Result<ExitCode, Failure
 fn run_envoy(file: &OsString, options: &envoy::Options) -> Result<ExitCode, Failure> {
     let (path, text) = read(file)?;
     let (router, report) = check(&Source { path: &path, text: &text });
-    eprint!("{}", report.render_text(io::stderr().is_terminal()));
+    tell(&report.render_text(io::stderr().is_terminal()));
     let Some(router) = router else { return Ok(ExitCode::FAILURE) };
     if router.extproc.is_none() {
-        eprintln!("hardwirec: {path} has no `hardwire.extproc`: Envoy will ask in vain");
+        tell(&format!("hardwirec: {path} has no `hardwire.extproc`: Envoy will ask in vain\n"));
     }
     match envoy::render(&router, options, |name| env::var(name).ok()) {
         Ok(yaml) => say(&yaml)?,
         Err(unset) => {
             for problem in unset {
-                eprintln!("hardwirec: {problem}");
+                tell(&format!("hardwirec: {problem}\n"));
             }
             return Ok(ExitCode::FAILURE);
         }
@@ -214,6 +212,11 @@ fn say(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure(format!("cannot write: {error}"))),
         _ => Ok(()),
     }
+}
+
+/// Writes to standard error. Nobody can be told that nobody reads it, and the exit code says the same.
+fn tell(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 /// Cargo shows the report itself; its exit code is ours.

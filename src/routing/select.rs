@@ -27,8 +27,12 @@ pub(super) fn select(
     }
 }
 
-/// The one whose percentiles are closest to the best of each kind. What was not measured takes no part.
+/// The first one that is due to be measured, else the one whose percentiles are closest to the best of each kind. What was
+/// not measured takes no part there.
 fn fastest(models: &[ModelId], ttft: Option<u8>, tpot: Option<u8>, live: &Live) -> Option<usize> {
+    if let Some(due) = models.iter().position(|model| live.is_due(*model)) {
+        return Some(due);
+    }
     let measured = |model: ModelId| {
         let ttft = ttft.map_or(Some(0.0), |percentile| Some(live.ttft(model, percentile)?.as_secs_f64()));
         let tpot = tpot.map_or(Some(0.0), |percentile| Some(live.tpot(model, percentile)?.as_secs_f64()));
@@ -63,6 +67,10 @@ impl Shown<'_> {
         }
     }
 
+    fn is_due(&self, position: usize) -> bool {
+        self.live.is_due(self.models[position])
+    }
+
     fn latency(&self, model: ModelId) -> Option<Duration> {
         let percentile = self.factors.percentile;
         let (tpot, ttft) = (|| self.live.tpot(model, percentile), || self.live.ttft(model, percentile));
@@ -93,7 +101,7 @@ fn compare(factors: &MultiFactor, models: &[ModelId], tables: &Tables, live: &Li
     }
 }
 
-/// The one with the best weighted sum; the first of equals.
+/// The one with the best weighted sum; of equals, the first that is due to be measured, else the first.
 fn weigh(weights: &[(Factor, f64)], within: &[usize], shown: &Shown<'_>) -> Option<usize> {
     let scales: Vec<_> = weights
         .iter()
@@ -107,7 +115,11 @@ fn weigh(weights: &[(Factor, f64)], within: &[usize], shown: &Shown<'_>) -> Opti
     let score = |position: usize| {
         let (mut sum, mut weights) = (0.0, 0.0);
         for (factor, weight, (low, high)) in &scales {
-            // What a model does not show counts neither for it nor against it.
+            // What is due to be measured may be the best; else what a model does not show counts neither for nor against it.
+            if *factor == Factor::Latency && shown.is_due(position) {
+                (sum, weights) = (sum + weight, weights + weight);
+                continue;
+            }
             let Some(value) = shown.of(position, *factor) else { continue };
             let share = if high > low { (value - low) / (high - low) } else { 0.5 };
             sum += weight * if *factor == Factor::Quality { share } else { 1.0 - share };
@@ -115,19 +127,25 @@ fn weigh(weights: &[(Factor, f64)], within: &[usize], shown: &Shown<'_>) -> Opti
         }
         if weights > 0.0 { sum / weights } else { 0.0 }
     };
-    let mut best: Option<(usize, f64)> = None;
+    let by_latency = scales.iter().any(|(factor, ..)| *factor == Factor::Latency);
+    let mut best: Option<(usize, f64, bool)> = None;
     for &position in within {
-        let score = score(position);
-        if best.is_none_or(|(_, least)| score > least) {
-            best = Some((position, score));
+        let (score, due) = (score(position), by_latency && shown.is_due(position));
+        if best.is_none_or(|(_, least, was_due)| score > least || (score >= least && due && !was_due)) {
+            best = Some((position, score, due));
         }
     }
-    best.map(|(position, _)| position)
+    best.map(|(position, ..)| position)
 }
 
 /// The first one of those that are left when each factor has left only what is close to its best.
 fn first_by(priorities: &[Priority], mut left: Vec<usize>, shown: &Shown<'_>) -> Option<usize> {
     for Priority { factor, tolerance } in priorities {
+        if *factor == Factor::Latency
+            && let Some(due) = left.iter().find(|position| shown.is_due(**position))
+        {
+            return Some(*due);
+        }
         let more_is_better = *factor == Factor::Quality;
         let better = if more_is_better { f64::max } else { f64::min };
         // Looked at once: what is measured changes meanwhile.

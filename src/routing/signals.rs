@@ -114,13 +114,13 @@ impl Signals {
     }
 
     /// Where terms stand in `text`, by number and then place; at most so many of each. For explanations: no request is
-    /// looked at this closely.
+    /// looked at this closely. Of patterns, those in the first 64 KiB.
     #[must_use]
     pub fn places(&self, text: &str, most: usize) -> Vec<(u16, Range<usize>)> {
         let mut counts = vec![0; self.policy.term_count];
         let mut places = Vec::new();
         for scanner in &self.scanners {
-            scanner.places(text, &mut |term, range| {
+            scanner.places(text, most, &mut |term, range| {
                 let count: &mut usize = &mut counts[usize::from(term)];
                 *count += 1;
                 if *count <= most {
@@ -168,10 +168,10 @@ impl Signals {
 }
 
 impl Scanner {
-    fn places(&self, text: &str, tell: &mut dyn FnMut(u16, Range<usize>)) {
+    fn places(&self, text: &str, most: usize, tell: &mut dyn FnMut(u16, Range<usize>)) {
         match self {
             Scanner::Literals(scanner) => scanner.places(text, tell),
-            Scanner::Patterns(scanner) => scanner.places(text, tell),
+            Scanner::Patterns(scanner) => scanner.places(text, most, tell),
             Scanner::Near(scanner) => scanner.places(text, tell),
             Scanner::Similar(similar) => similar::each(similar, text, tell),
             Scanner::Ranked(ranked) => ranked::places(ranked, text, tell),

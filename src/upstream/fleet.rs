@@ -237,11 +237,9 @@ fn as_written(text: &Text, vars: &[EnvVar]) -> String {
 /// The path before `suffix`: what it says of that is not said twice.
 fn under<'p>(path: &'p str, suffix: &str) -> &'p str {
     let path = path.trim_end_matches('/');
-    if !suffix.starts_with("/v1/") {
-        return path;
-    }
-    let stripped = path.strip_suffix(suffix).or_else(|| path.strip_suffix("/v1")).unwrap_or(path);
-    stripped.trim_end_matches('/')
+    let whole = path.strip_suffix(suffix);
+    let version = || path.strip_suffix("/v1").filter(|_| suffix.starts_with("/v1/"));
+    whole.or_else(version).unwrap_or(path).trim_end_matches('/')
 }
 
 #[cfg(test)]

@@ -70,6 +70,7 @@ async fn a_scrape_sums_all_workers() {
     let mut failed = two.begin(BIG);
     failed.error(ErrorReason::Upstream5xx);
     failed.error(ErrorReason::Timeout);
+    failed.first_byte(); // of what the router says of it
     failed.complete();
     drop(two.begin(BIG)); // the client left
     let _running = (one.begin(BIG), two.begin(SMALL));

@@ -43,6 +43,9 @@ impl Cluster<'_> {
 /// The models that Envoy sends requests to, in the order of the document.
 pub(super) fn plan<'a>(router: &'a ir::Router, places: &'a [Vec<Option<Place>>]) -> Vec<Model<'a>> {
     let default = router.default_model.map(|model| router.models[model].lora_of.unwrap_or(model));
+    // Backends have names of their own; that of a model may be one of them.
+    let is_backend =
+        |name: &str| router.models.iter().flat_map(|model| &model.backends).any(|other| other.name == name);
     let mut out = Vec::new();
     for (index, (model, places)) in router.models.iter().zip(places).enumerate() {
         let adapters = router.models.iter().filter(|other| other.lora_of == Some(index));
@@ -62,7 +65,7 @@ pub(super) fn plan<'a>(router: &'a ir::Router, places: &'a [Vec<Option<Place>>])
                 group.iter().filter_map(|&number| Some((&model.backends[number], places[number].as_ref()?)));
             let endpoints: Vec<_> = endpoints.collect();
             let backend = endpoints[0].0.name.as_str();
-            let name = if is_only { model.name.clone() } else { backend.to_owned() };
+            let name = if is_only && !is_backend(&model.name) { model.name.clone() } else { backend.to_owned() };
             Cluster { name, backend, is_fallback: false, endpoints }
         };
         let mut clusters: Vec<_> = groups.into_iter().map(cluster).collect();

@@ -10,6 +10,12 @@ use crate::{errors, ir};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// Names that mean something else to Envoy.
+const RESERVED: &[&str] = &["hardwire_extproc", "original_dst"];
+
+/// Why names of different models can be the same.
+const HELP: &str = "a backend is known by the name of its model, `_` and its own";
+
 /// The backends of a model.
 pub(super) fn all(
     model: &Model,
@@ -29,6 +35,22 @@ pub(super) fn all(
         let at = item.name.as_ref().map_or(item.span, |leaf| leaf.span);
         if let Some(first) = names.insert(own.clone(), at) {
             cx.sink.report(&errors::DUPLICATE_NAME, at, &["backend", &own]).related(first, "first declared here");
+        }
+        let full = format!("{model_name}_{own}");
+        if RESERVED.contains(&full.as_str()) {
+            cx.sink.report(&errors::RESERVED_NAME, at, &["backend", &full]);
+        }
+        match cx.backends.get(&full) {
+            // Of the same model, or of one that has its name, that is told.
+            Some((other, first)) if other != model_name => {
+                let first = *first;
+                let report = cx.sink.report(&errors::DUPLICATE_NAME, at, &["backend", &full]);
+                report.related(first, "first declared here").help(HELP.to_owned());
+            }
+            Some(_) => {}
+            None => {
+                cx.backends.insert(full.clone(), (model_name.to_owned(), at));
+            }
         }
         let weight = item.weight.as_ref().map_or(Some(1), |leaf| cx.number(leaf, "weight", 1..=1_000_000));
         let weight = weight.and_then(|weight| u32::try_from(weight).ok()).unwrap_or(1);
@@ -53,7 +75,7 @@ pub(super) fn all(
                 http(item, assumed.expect("the registry has both"), protocol, cx)
             }
         };
-        out.push(ir::Backend { name: format!("{model_name}_{own}"), weight, model_id, endpoint });
+        out.push(ir::Backend { name: full, weight, model_id, endpoint });
     }
     ids.finish(model_name, cx);
     out
@@ -164,7 +186,15 @@ fn http(item: &BackendRef, provider: &Provider, protocol: Option<ir::Protocol>, 
     let auth = auth(item, provider, cx);
     let headers = headers(item.extra_headers.as_ref(), auth.as_ref().map(|auth| auth.header.as_str()), cx);
     match url::lower(item, provider, protocol.unwrap_or(ir::Protocol::Chat), cx) {
-        Some(url) => ir::Endpoint::Http { url, headers, auth },
+        Some(url) => {
+            if let (Some(_), ir::Url::Baked { tls: false, host, .. }) = (&auth, &url)
+                && url::is_public(host)
+            {
+                let at = item.base_url.as_ref().or(item.endpoint.as_ref()).map_or(item.span, |leaf| leaf.span);
+                cx.sink.report(&errors::KEY_IN_THE_CLEAR, at, &[host]);
+            }
+            ir::Endpoint::Http { url, headers, auth }
+        }
         None => nowhere(),
     }
 }
@@ -220,6 +250,9 @@ fn headers(dict: Option<&Dict<Leaf>>, auth: Option<&str>, cx: &mut Cx<'_>) -> Ve
         if auth == Some(name.as_str()) {
             let why = "the backend's key is sent in it: remove one of the two";
             cx.sink.report(&errors::RESERVED_HEADER, key.span, &[&key.text, why]);
+        }
+        if header::is_router_own(&name) {
+            cx.sink.report(&errors::RESERVED_HEADER, key.span, &[&key.text, "remove it"]);
         }
         if let Some(first) = seen.insert(name.clone(), key.span) {
             cx.sink.report(&errors::DUPLICATE_NAME, key.span, &["header", &name]).related(first, "first declared here");

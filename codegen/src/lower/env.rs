@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// A part of a scalar.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     /// As it stands, `$$` resolved.
     Literal(String),
     /// A variable.
@@ -16,20 +16,20 @@ pub(super) enum Part {
 
 /// A reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Var {
+pub(crate) struct Var {
     /// Letters, digits and underscores.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// What stands in where it is not set.
-    pub(super) default: Option<String>,
+    pub(crate) default: Option<String>,
     /// Whether an empty variable counts as not set.
-    pub(super) empty_is_unset: bool,
+    pub(crate) empty_is_unset: bool,
 }
 
 /// What is wrong with a reference, and which bytes of the scalar it takes up.
 pub(super) type Broken = (String, Range<usize>);
 
 /// Takes a scalar apart.
-pub(super) fn parse(text: &str) -> Result<Vec<Part>, Broken> {
+pub(crate) fn parse(text: &str) -> Result<Vec<Part>, Broken> {
     let mut parts = Vec::new();
     let mut literal = String::new();
     let mut rest = text;

@@ -20,6 +20,14 @@ const RESERVED: &[&str] = &[
     "upgrade",
 ];
 
+/// Headers that the router writes itself, for it reads and writes bodies.
+const ROUTER_OWN: &[&str] = &["accept-encoding", "content-encoding", "content-type", "x-request-id"];
+
+/// Whether nobody but the router has a say in this header. The name is in lower case.
+pub(super) fn is_router_own(name: &str) -> bool {
+    ROUTER_OWN.contains(&name)
+}
+
 /// A name in lower case.
 pub(super) fn name(text: &str, at: Span, cx: &mut Cx<'_>) -> Option<String> {
     let lower = text.to_ascii_lowercase();
@@ -36,7 +44,7 @@ pub(super) fn name(text: &str, at: Span, cx: &mut Cx<'_>) -> Option<String> {
 
 /// A value; a credential must come from the environment.
 pub(super) fn value(name: &str, leaf: &Leaf, cx: &mut Cx<'_>) -> Option<ir::Text> {
-    let text = if is_secret_header(name) { cx.secret(leaf, name)? } else { cx.text(leaf, false)? };
+    let text = if is_secret_header(name) { cx.secret_header(leaf, name)? } else { cx.text(leaf, false)? };
     let literals: Vec<&str> = match &text {
         ir::Text::Baked(text) => vec![text],
         ir::Text::Env(pieces) => pieces

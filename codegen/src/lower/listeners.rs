@@ -116,10 +116,35 @@ pub(super) fn is_taken(
 
 /// Whether both cannot be bound: the same port, and the same address or one that stands for all.
 fn overlap(address: IpAddr, port: u16, other: &ir::Listener) -> bool {
-    let same_or_all = |other: IpAddr| address == other || address.is_unspecified() || other.is_unspecified();
+    // `::` is all addresses of both kinds, `0.0.0.0` those of its own.
+    let covers = |all: IpAddr, one: IpAddr| all.is_unspecified() && (all.is_ipv6() || one.is_ipv4());
+    let same_or_all = |other: IpAddr| address == other || covers(address, other) || covers(other, address);
     port == other.port && other.address.parse().is_ok_and(same_or_all)
 }
 
 fn socket(address: IpAddr, port: u16) -> String {
     std::net::SocketAddr::new(address, port).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_overlap() {
+        let cases = [
+            ("0.0.0.0", "127.0.0.1", true),
+            ("0.0.0.0", "::1", false),
+            ("::1", "0.0.0.0", false),
+            ("::", "127.0.0.1", true),
+            ("0.0.0.0", "::", true),
+            ("::1", "::1", true),
+            ("127.0.0.1", "127.0.0.2", false),
+        ];
+        for (one, other, expected) in cases {
+            let address = other.to_owned();
+            let other = ir::Listener { name: String::new(), address, port: 1, timeout: TIMEOUT, api_keys: Vec::new() };
+            assert_eq!(overlap(one.parse().unwrap(), 1, &other), expected, "{one} {}", other.address);
+        }
+    }
 }

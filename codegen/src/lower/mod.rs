@@ -9,7 +9,7 @@ mod context;
 mod conversation;
 mod decisions;
 mod emits;
-mod env;
+pub(crate) mod env;
 mod events;
 mod extproc;
 mod header;
@@ -50,6 +50,7 @@ use crate::ast::node::{Node, Paths, Span};
 use crate::report::Sink;
 use crate::{Source, errors, ir};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What every section needs to say what is wrong and to name environment variables.
@@ -59,16 +60,18 @@ struct Cx<'a> {
     paths: &'a Paths,
     text: &'a str,
     env: env::Env,
+    /// The models of backends, and where they got their names, under which all of the document are measured and reached.
+    backends: BTreeMap<String, (String, Span)>,
 }
 
 /// Resolves a document. `root` is the tree that it was read from.
 pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Paths, sink: &mut Sink) -> ir::Router {
-    let mut cx = Cx { sink, paths, text: source.text, env: env::Env::default() };
+    let mut cx = Cx { sink, paths, text: source.text, env: env::Env::default(), backends: BTreeMap::new() };
     let cx = &mut cx;
     version(document, cx);
     let listeners = listeners::ingress(document.listeners.as_ref(), cx);
     let management = listeners::management(document.global.as_ref(), &listeners, cx);
-    let limits = limits::lower(document.hardwire.as_ref(), cx);
+    let limits = limits::lower(document.hardwire.as_ref(), &listeners, cx);
     let extproc = extproc::lower(document, &limits, (&listeners, &management), cx);
     let responses = responses::lower(document.global.as_ref(), cx);
     let auto_names = names::auto_names(document.global.as_ref(), cx);

@@ -31,7 +31,13 @@ pub(super) fn lower(
         }
         if let Some(model) = model {
             let (on, effort) = (item.use_reasoning.as_ref(), item.reasoning_effort.as_ref());
-            reasoning.push(models.families.settle(models.reasoner(model), on, effort, cx));
+            let way = models.families.settle(models.reasoner(model), on, effort, cx);
+            // The same model may stand there again, to reason in another way.
+            let is_same = out.iter().zip(&reasoning).any(|(other, other_way)| *other == model && *other_way == way);
+            if let (true, Some(leaf)) = (is_same, item.lora_name.as_ref().or(leaf)) {
+                cx.sink.report(&errors::DUPLICATE_NAME, leaf.span, &["model reference", &leaf.text]);
+            }
+            reasoning.push(way);
             out.push(model);
         }
     }

@@ -128,6 +128,9 @@ fn declare(leaf: &Leaf, auto_names: &[String], out: &mut Models, cx: &mut Cx<'_>
     if auto_names.contains(&name) {
         cx.sink.report(&errors::NAME_TAKEN, leaf.span, &[&name]);
     }
+    if ["unknown", "hardwire_extproc", "original_dst"].contains(&name.as_str()) {
+        cx.sink.report(&errors::RESERVED_NAME, leaf.span, &["model", &name]);
+    }
     if let Some((_, first)) = out.by_name.get(&name) {
         cx.sink.report(&errors::DUPLICATE_NAME, leaf.span, &["model", &name]).related(*first, "first declared here");
     } else {

@@ -2,18 +2,15 @@
 
 use super::{Cx, header, images};
 use crate::ast::decode::{Decode, Leaf, List};
-use crate::ast::node::Span;
+use crate::ast::node::{Node, Span};
 use crate::ast::plugins::{FastResponse, Header, HeaderMutation, ImageGen, Plugin, RequestParams, SystemPrompt, Tools};
 use crate::ast::secret::is_secret_header;
-use crate::ast::upstream;
+use crate::ast::{upstream, verdicts};
 use crate::{errors, ir};
 use std::collections::BTreeMap;
 
 /// Fields without which a request is none, or not the client's any more.
 const NEEDED: &[&str] = &["messages", "model", "stream"];
-
-/// Headers that the router sets on every request to a backend.
-const ROUTER_OWN: &[&str] = &["accept-encoding", "content-encoding", "content-type", "x-request-id"];
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {
@@ -45,6 +42,14 @@ pub(super) fn lower(list: Option<&List<Plugin>>, cx: &mut Cx<'_>) -> (ir::Plugin
             cx.sink.report(&errors::MISSING_KEY, item.span, &["the plugin", "configuration"]);
         }
         let Some(leaf) = leaf else { continue };
+        let off = |node: &Node| verdicts::is_off(node, &["enabled"], true);
+        if upstream::UNSUPPORTED_PLUGINS.contains(&leaf.text.as_str())
+            && item.configuration.as_ref().is_some_and(|configuration| off(&configuration.0))
+        {
+            let what = [leaf.text.as_str(), "of use only where it is on: remove it"];
+            cx.sink.report(&errors::SWITCHED_OFF, leaf.span, &what);
+            continue;
+        }
         let Some(kind) = cx.choice(leaf, "type", KINDS, upstream::UNSUPPORTED_PLUGINS) else { continue };
         if let Some(first) = seen.insert(&leaf.text, leaf.span) {
             let what = ["plugin", leaf.text.as_str()];
@@ -240,7 +245,7 @@ fn header_name(leaf: &Leaf, cx: &mut Cx<'_>) -> Option<String> {
     let name = header::name(&text, leaf.span, cx)?;
     let why = if is_secret_header(&name) {
         "credentials belong to the backend: `api_key`, `auth_header`"
-    } else if ROUTER_OWN.contains(&name.as_str()) || name.starts_with("x-vsr-") {
+    } else if header::is_router_own(&name) || name.starts_with("x-vsr-") {
         "remove it"
     } else {
         return Some(name);

@@ -26,6 +26,18 @@ pub(super) fn image(leaf: &Leaf, suffix: &str, cx: &mut Cx<'_>) -> Option<ir::Ur
     Some(ir::Url::Env { base, tls: false, suffix: suffix.to_owned(), replace_path: false, query: None })
 }
 
+const OPENAI: &str = "api.openai.com";
+
+/// Whether a name looks like one of the public internet. Names within a cluster or a company have dots too.
+pub(super) fn is_public(host: &str) -> bool {
+    let labels: Vec<&str> = host.trim_end_matches('.').split('.').collect();
+    match labels.last() {
+        Some(&("com" | "org" | "net" | "io")) => labels.len() > 1,
+        Some(&("ai" | "dev" | "app" | "cloud")) => labels.len() > 2,
+        _ => false,
+    }
+}
+
 /// Where the requests of a backend go.
 pub(super) fn lower(
     item: &BackendRef,
@@ -86,6 +98,9 @@ pub(super) fn lower(
     if let [Part::Literal(text)] = parts.as_slice() {
         let address = address(text, is_base, tls).map_err(|why| bad(leaf, is_base, &why, cx)).ok()?;
         check_protocol(item, tls, &address, cx);
+        if address.host_str() == Some(OPENAI) && is_base && !replace_path && address.path() == "/" {
+            cx.sink.report(&errors::NO_BASE_PATH, leaf.span, &[OPENAI, &suffix]);
+        }
         return Some(baked(&address, &suffix, query.as_deref(), replace_path));
     }
     check_env(leaf, &parts, is_base, tls, cx);
@@ -168,7 +183,7 @@ fn address(text: &str, is_base: bool, tls: Option<bool>) -> Result<Url, String> 
 fn bad(leaf: &Leaf, is_base: bool, why: &str, cx: &mut Cx<'_>) {
     let key = if is_base { "base_url" } else { "endpoint" };
     cx.sink.report(&errors::BAD_URL, leaf.span, &[key, why]);
-    if leaf.text.contains('@') {
+    if leaf.text.contains(['?', '#', '@']) {
         cx.sink.hide([leaf.span]);
     }
 }
@@ -217,15 +232,13 @@ fn baked(address: &Url, suffix: &str, query: Option<&str>, replace_path: bool) -
     }
 }
 
-/// The path before `suffix`. Who copies the address of an API from somewhere may have copied a part of the path with it: it
-/// is not said twice.
+/// The path before `suffix`. Who copies an address from somewhere may have copied the path of the endpoint with it, or a part
+/// of that: it is not said twice.
 fn under<'p>(path: &'p str, suffix: &str) -> &'p str {
     let path = path.trim_end_matches('/');
-    if !suffix.starts_with("/v1/") {
-        return path;
-    }
-    let stripped = path.strip_suffix(suffix).or_else(|| path.strip_suffix("/v1")).unwrap_or(path);
-    stripped.trim_end_matches('/')
+    let whole = path.strip_suffix(suffix);
+    let version = || path.strip_suffix("/v1").filter(|_| suffix.starts_with("/v1/"));
+    whole.or_else(version).unwrap_or(path).trim_end_matches('/')
 }
 
 /// Checks what can be known of an address that names variables: the whole where each has a default, else how it begins.
@@ -287,6 +300,7 @@ mod tests {
             ("https://api.openai.com/v1", "https api.openai.com 443 api.openai.com /v1/chat/completions"),
             ("https://api.openai.com/v1/", "https api.openai.com 443 api.openai.com /v1/chat/completions"),
             ("http://h:8080", "http h 8080 h:8080 /chat/completions"),
+            ("https://h/v1/chat/completions", "https h 443 h /v1/chat/completions"),
             ("https://h:443/a/b//", "https h 443 h /a/b/chat/completions"),
             ("http://[::1]:9/v1", "http ::1 9 [::1]:9 /v1/chat/completions"),
             ("https://bücher.example/v1", "https xn--bcher-kva.example 443 xn--bcher-kva.example /v1/chat/completions"),

@@ -4,6 +4,7 @@ use super::env::{self, Part};
 use super::{Cx, units};
 use crate::ast::decode::{Leaf, listed, nearest};
 use crate::ast::node::Span;
+use crate::ast::secret::is_shown_before;
 use crate::{errors, ir};
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
@@ -65,16 +66,25 @@ impl Cx<'_> {
         Some(ir::Text::Env(pieces.collect()))
     }
 
-    /// A secret: at least one variable, and none with a default. One that is not empty would be readable in the binary, and
-    /// an empty one would let anybody in.
+    /// A secret: one variable and nothing else, so a `$` in a literal secret is not taken for one. It has no default: one that
+    /// is not empty would be readable in the binary, and an empty one would let anybody in.
     pub(super) fn secret(&mut self, leaf: &Leaf, key: &str) -> Option<ir::Text> {
+        self.credential(leaf, key, |parts| matches!(parts, [Part::Var(_)]))
+    }
+
+    /// The value of a header that carries a secret: the same, perhaps behind a word like `Bearer `.
+    pub(super) fn secret_header(&mut self, leaf: &Leaf, key: &str) -> Option<ir::Text> {
+        self.credential(leaf, key, |parts| match parts {
+            [Part::Var(_)] => true,
+            [Part::Literal(before), Part::Var(_)] => is_shown_before(before),
+            _ => false,
+        })
+    }
+
+    fn credential(&mut self, leaf: &Leaf, key: &str, is_sound: fn(&[Part]) -> bool) -> Option<ir::Text> {
         let parts = self.parts(leaf)?;
         if leaf.text.is_empty() {
             self.sink.report(&errors::EMPTY_STRING, leaf.span, &[key]);
-            return None;
-        }
-        if !parts.iter().any(|part| matches!(part, Part::Var(_))) {
-            self.sink.report(&errors::LITERAL_SECRET, leaf.span, &[key]);
             return None;
         }
         for part in &parts {
@@ -83,6 +93,11 @@ impl Cx<'_> {
                 self.sink.hide([leaf.span]);
                 return None;
             }
+        }
+        if !is_sound(&parts) {
+            self.sink.report(&errors::LITERAL_SECRET, leaf.span, &[key]);
+            self.sink.hide([leaf.span]);
+            return None;
         }
         self.text(leaf, true)
     }

@@ -19,7 +19,7 @@ use ::std::time::Duration;
 pub static TABLES: Tables = Tables {
     config: Config {
         source: "families.yaml",
-        sha256: "bba63f11955d03bb35d3f10c5675408459a4e1c3003911687ec7819885fe1a5c",
+        sha256: "2564cde74c7a1da61142793fe93e4efef7b0215c06b1dd00153297d6a33f010f",
         json: include_str!("config.json"),
     },
     env: &ENV,
@@ -229,46 +229,49 @@ const STRUCTURE_STEPS: SignalId = SignalId(4);
 const STRUCTURE_BRIEF: SignalId = SignalId(5);
 /// Structure signal `fenced`.
 const STRUCTURE_FENCED: SignalId = SignalId(6);
+/// Structure signal `far`.
+const STRUCTURE_FAR: SignalId = SignalId(7);
 /// Conversation signal `tools`.
-const CONVERSATION_TOOLS: SignalId = SignalId(7);
+const CONVERSATION_TOOLS: SignalId = SignalId(8);
 /// Conversation signal `long_talk`.
-const CONVERSATION_LONG_TALK: SignalId = SignalId(8);
+const CONVERSATION_LONG_TALK: SignalId = SignalId(9);
 /// Metadata signal `denied`, on `consent`.
-const METADATA_DENIED: SignalId = SignalId(9);
+const METADATA_DENIED: SignalId = SignalId(10);
 /// Metadata signal `tenant`, on `tenant`.
-const METADATA_TENANT: SignalId = SignalId(10);
+const METADATA_TENANT: SignalId = SignalId(11);
 /// Metadata signal `untagged`, on `tag`.
-const METADATA_UNTAGGED: SignalId = SignalId(11);
+const METADATA_UNTAGGED: SignalId = SignalId(12);
 /// Role `admin`, of root, ops, platform.
-const AUTHZ_ADMIN: SignalId = SignalId(12);
+const AUTHZ_ADMIN: SignalId = SignalId(13);
 /// Event signal `payment`: any of 4 criteria.
-const EVENT_PAYMENT: SignalId = SignalId(13);
+const EVENT_PAYMENT: SignalId = SignalId(14);
 /// Modality signal `DIFFUSION`.
-const MODALITY_DIFFUSION: SignalId = SignalId(14);
+const MODALITY_DIFFUSION: SignalId = SignalId(15);
 /// Modality signal `BOTH`.
-const MODALITY_BOTH: SignalId = SignalId(15);
+const MODALITY_BOTH: SignalId = SignalId(16);
 /// Language signal `fr`, from confidence 0.3 on.
-const LANGUAGE_FR: SignalId = SignalId(16);
+const LANGUAGE_FR: SignalId = SignalId(17);
 /// Language signal `en`, from confidence 0.8 on.
-const LANGUAGE_EN: SignalId = SignalId(17);
+const LANGUAGE_EN: SignalId = SignalId(18);
 /// Language signal `ja`, from confidence 0.3 on.
-const LANGUAGE_JA: SignalId = SignalId(18);
+const LANGUAGE_JA: SignalId = SignalId(19);
 /// Projection signal `middle`.
-const PROJECTION_MIDDLE: SignalId = SignalId(19);
+const PROJECTION_MIDDLE: SignalId = SignalId(20);
 /// Projection signal `high`.
-const PROJECTION_HIGH: SignalId = SignalId(20);
+const PROJECTION_HIGH: SignalId = SignalId(21);
 const CONFIDENCE_STRUCTURE_MANY_QUESTIONS: MeasureId = MeasureId(0);
 const CONFIDENCE_STRUCTURE_POLITE: MeasureId = MeasureId(1);
 const CONFIDENCE_STRUCTURE_DENSE: MeasureId = MeasureId(2);
 const CONFIDENCE_STRUCTURE_BRIEF: MeasureId = MeasureId(3);
-const VALUE_CONVERSATION_LONG_TALK: MeasureId = MeasureId(4);
-const CONFIDENCE_EVENT_PAYMENT: MeasureId = MeasureId(5);
-const CONFIDENCE_LANGUAGE_FR: MeasureId = MeasureId(6);
-const CONFIDENCE_LANGUAGE_EN: MeasureId = MeasureId(7);
-const CONFIDENCE_LANGUAGE_JA: MeasureId = MeasureId(8);
-const CONFIDENCE_PROJECTION_MIDDLE: MeasureId = MeasureId(9);
+const CONFIDENCE_STRUCTURE_FAR: MeasureId = MeasureId(4);
+const VALUE_CONVERSATION_LONG_TALK: MeasureId = MeasureId(5);
+const CONFIDENCE_EVENT_PAYMENT: MeasureId = MeasureId(6);
+const CONFIDENCE_LANGUAGE_FR: MeasureId = MeasureId(7);
+const CONFIDENCE_LANGUAGE_EN: MeasureId = MeasureId(8);
+const CONFIDENCE_LANGUAGE_JA: MeasureId = MeasureId(9);
+const CONFIDENCE_PROJECTION_MIDDLE: MeasureId = MeasureId(10);
 
-static SIGNALS: [Signal; 21] = [
+static SIGNALS: [Signal; 22] = [
     Signal {
         kind: SignalKind::Keyword,
         name: "legal",
@@ -296,6 +299,10 @@ static SIGNALS: [Signal; 21] = [
     Signal {
         kind: SignalKind::Structure,
         name: "fenced",
+    },
+    Signal {
+        kind: SignalKind::Structure,
+        name: "far",
     },
     Signal {
         kind: SignalKind::Conversation,
@@ -368,7 +375,7 @@ static CONTEXTS: [ContextSignal; 0] = [];
 
 // === Further families ===
 
-static STRUCTURES: [StructureSignal; 6] = [
+static STRUCTURES: [StructureSignal; 7] = [
     StructureSignal {
         signal: STRUCTURE_MANY_QUESTIONS,
         feature: Feature::Pattern(PATTERN_OF_1),
@@ -416,6 +423,14 @@ static STRUCTURES: [StructureSignal; 6] = [
         holds: |n| n > 0.0,
         value: None,
         confidence: None,
+    },
+    StructureSignal {
+        signal: STRUCTURE_FAR,
+        feature: Feature::Pattern(PATTERN_OF_7),
+        per_word: false,
+        holds: |n| n >= 10.0,
+        value: None,
+        confidence: Some((CONFIDENCE_STRUCTURE_FAR, 10.0)),
     },
 ];
 
@@ -589,6 +604,10 @@ const PATTERN_OF_1: &AlignedBytes<[u8]> = &AlignedBytes {
     _align: [],
     bytes: *include_bytes!("count-0.dfa"),
 };
+const PATTERN_OF_7: &AlignedBytes<[u8]> = &AlignedBytes {
+    _align: [],
+    bytes: *include_bytes!("count-1.dfa"),
+};
 
 // === Projections ===
 
@@ -656,14 +675,16 @@ const DECISION_MUCH_TALK: DecisionId = DecisionId(11);
 const DECISION_BRIEF: DecisionId = DecisionId(12);
 /// `routing.decisions[13]`, `french`
 const DECISION_FRENCH: DecisionId = DecisionId(13);
-/// `routing.decisions[14]`, `sure_english`
-const DECISION_SURE_ENGLISH: DecisionId = DecisionId(14);
-/// `routing.decisions[15]`, `surely_japanese`
-const DECISION_SURELY_JAPANESE: DecisionId = DecisionId(15);
-/// `routing.decisions[16]`, `legal`
-const DECISION_LEGAL: DecisionId = DecisionId(16);
+/// `routing.decisions[14]`, `far`
+const DECISION_FAR: DecisionId = DecisionId(14);
+/// `routing.decisions[15]`, `sure_english`
+const DECISION_SURE_ENGLISH: DecisionId = DecisionId(15);
+/// `routing.decisions[16]`, `surely_japanese`
+const DECISION_SURELY_JAPANESE: DecisionId = DecisionId(16);
+/// `routing.decisions[17]`, `legal`
+const DECISION_LEGAL: DecisionId = DecisionId(17);
 
-static DECISIONS: [Decision; 17] = [
+static DECISIONS: [Decision; 18] = [
     Decision {
         name: "hard_work",
         priority: 450,
@@ -833,6 +854,17 @@ static DECISIONS: [Decision; 17] = [
         annotations: Some("{\"team\":\"paris\",\"tags\":[\"a\",1],\"on_call\":null}"),
     },
     Decision {
+        name: "far",
+        priority: 45,
+        tier: 0,
+        models: &[],
+        reasoning: &[],
+        algorithm: Algorithm::Static,
+        plugins: Plugins::NONE,
+        retention: None,
+        annotations: None,
+    },
+    Decision {
         name: "sure_english",
         priority: 40,
         tier: 0,
@@ -967,6 +999,16 @@ fn french_confidence(s: &SignalSet) -> f64 {
     s.measure(CONFIDENCE_LANGUAGE_FR)
 }
 
+/// The rule of `DECISION_FAR`.
+fn far(s: &SignalSet) -> bool {
+    s.has(STRUCTURE_FAR)
+}
+
+/// How sure `DECISION_FAR` is when it matches.
+fn far_confidence(s: &SignalSet) -> f64 {
+    s.measure(CONFIDENCE_STRUCTURE_FAR)
+}
+
 /// The rule of `DECISION_SURE_ENGLISH`.
 fn sure_english(s: &SignalSet) -> bool {
     s.has(LANGUAGE_EN)
@@ -1045,6 +1087,9 @@ fn decide(s: &SignalSet) -> Option<Matched> {
         if french(s) {
             surest = surer(surest, DECISION_FRENCH, french_confidence(s));
         }
+        if far(s) {
+            surest = surer(surest, DECISION_FAR, far_confidence(s));
+        }
         if sure_english(s) {
             surest = surer(surest, DECISION_SURE_ENGLISH, sure_english_confidence(s));
         }
@@ -1101,6 +1146,9 @@ fn decide(s: &SignalSet) -> Option<Matched> {
         if french(s) {
             return won(DECISION_FRENCH, french_confidence(s));
         }
+        if far(s) {
+            return won(DECISION_FAR, far_confidence(s));
+        }
         if sure_english(s) {
             return won(DECISION_SURE_ENGLISH, sure_english_confidence(s));
         }
@@ -1135,7 +1183,7 @@ const fn surer(
 
 // === Reasons, which only explanations read ===
 
-static RULES: [Option<Rule>; 17] = [
+static RULES: [Option<Rule>; 18] = [
     Some(Rule::Signal(PROJECTION_HIGH)),
     Some(Rule::Signal(PROJECTION_MIDDLE)),
     Some(Rule::Signal(METADATA_DENIED)),
@@ -1176,6 +1224,7 @@ static RULES: [Option<Rule>; 17] = [
     ),
     Some(Rule::All(&[Rule::Signal(STRUCTURE_BRIEF), Rule::Signal(METADATA_UNTAGGED)])),
     Some(Rule::Signal(LANGUAGE_FR)),
+    Some(Rule::Signal(STRUCTURE_FAR)),
     Some(Rule::Signal(LANGUAGE_EN)),
     Some(
         Rule::Compare(
@@ -1192,7 +1241,7 @@ static RULES: [Option<Rule>; 17] = [
     Some(Rule::Signal(KEYWORD_LEGAL)),
 ];
 
-static CONFIDENCES: [Number; 21] = [
+static CONFIDENCES: [Number; 22] = [
     Number::Known(1.0),
     Number::Noted(CONFIDENCE_STRUCTURE_MANY_QUESTIONS),
     Number::Noted(CONFIDENCE_STRUCTURE_POLITE),
@@ -1200,6 +1249,7 @@ static CONFIDENCES: [Number; 21] = [
     Number::Known(1.0),
     Number::Noted(CONFIDENCE_STRUCTURE_BRIEF),
     Number::Known(1.0),
+    Number::Noted(CONFIDENCE_STRUCTURE_FAR),
     Number::Known(1.0),
     Number::Known(1.0),
     Number::Known(1.0),

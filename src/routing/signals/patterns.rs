@@ -10,6 +10,9 @@ use regex_automata::{
 use std::fmt;
 use std::ops::Range;
 
+/// Bytes of a text in which places are told: an explanation of a long text must not take long either.
+const LOOKED_AT: usize = 64 << 10;
+
 /// An automaton that is ready to run.
 pub(super) struct Scanner {
     dfa: DFA<&'static [u32]>,
@@ -43,36 +46,42 @@ impl Scanner {
         }
     }
 
-    /// Tells where patterns match `text`: for explanations, which have time. The automaton only knows where matches end; a
-    /// match begins at the last byte from which that end is still reached.
-    pub(super) fn places(&self, text: &str, tell: &mut dyn FnMut(u16, Range<usize>)) {
+    /// Tells where patterns match `text`, the first `most` places of each: for explanations, which have time, but not all
+    /// of it. The automaton only knows where matches end; a match begins at the last byte from which that end is still
+    /// reached. What ends beyond [`LOOKED_AT`] is not looked for.
+    pub(super) fn places(&self, text: &str, most: usize, tell: &mut dyn FnMut(u16, Range<usize>)) {
         let mut open: Vec<(usize, usize)> = Vec::new();
-        for (pattern, end) in self.ends(text.as_bytes()) {
-            // Ends one after the other are of one match that grows.
-            match open.iter_mut().find(|(other, last)| *other == pattern && *last + 1 == end) {
-                Some((_, last)) => *last = end,
-                None => open.push((pattern, end)),
+        // For each pattern, how many of these are its own and which is the last.
+        let mut own = vec![(0, 0); self.terms.len()];
+        self.ends(text.as_bytes(), |pattern, end| {
+            let (count, last) = &mut own[pattern];
+            match open.get_mut(*last) {
+                // Ends one after the other are of one match that grows.
+                Some((_, grown)) if *count > 0 && *grown + 1 == end => *grown = end,
+                _ if *count < most => {
+                    (*count, *last) = (*count + 1, open.len());
+                    open.push((pattern, end));
+                }
+                _ => {}
             }
-        }
+        });
         for (pattern, end) in open {
             tell(self.terms[pattern], self.start_of(text, pattern, end)..end);
         }
     }
 
     /// Every pattern with every offset at which a match of it ends.
-    fn ends(&self, text: &[u8]) -> Vec<(usize, usize)> {
-        let mut ends = Vec::new();
+    fn ends(&self, text: &[u8], mut tell: impl FnMut(usize, usize)) {
         let mut state = self.start;
-        for end in 0..=text.len() {
+        for end in 0..=text.len().min(LOOKED_AT) {
             state = match text.get(end) {
                 Some(&byte) => self.dfa.next_state(state, byte),
                 None => self.dfa.next_eoi_state(state),
             };
             if self.dfa.is_match_state(state) {
-                ends.extend((0..self.dfa.match_len(state)).map(|n| (self.dfa.match_pattern(state, n).as_usize(), end)));
+                (0..self.dfa.match_len(state)).for_each(|n| tell(self.dfa.match_pattern(state, n).as_usize(), end));
             }
         }
-        ends
     }
 
     fn start_of(&self, text: &str, pattern: usize, end: usize) -> usize {
@@ -90,8 +99,16 @@ impl Scanner {
             let matches = self.dfa.is_match_state(state);
             matches && (0..self.dfa.match_len(state)).any(|n| self.dfa.match_pattern(state, n).as_usize() == pattern)
         };
-        // What reaches the end from one byte does so from all before it.
-        let (mut from, mut to) = (0, end);
+        // What reaches the end from one byte does so from all before it. A match is short beside its text, so the way goes
+        // back from its end in steps that double.
+        let (mut from, mut to, mut step) = (0, end, 1);
+        while let Some(start) = end.checked_sub(step) {
+            if reaches(start) {
+                from = start;
+                break;
+            }
+            (to, step) = (start, 2 * step);
+        }
         while from < to {
             let middle = from + (to - from).div_ceil(2);
             if reaches(middle) { from = middle } else { to = middle - 1 }

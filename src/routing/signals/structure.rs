@@ -65,21 +65,56 @@ fn count_words(scanner: &literals::Scanner, text: &str) -> usize {
 }
 
 /// Matches from left to right. An empty one counts, but not where the one before it ends.
+///
+/// An expression may have to read on far behind a match to know that it ends there, and so each time. What is counted then
+/// is what was found when [`READ`] times the text were read: a request must not take time with the square of its length.
 fn count_matches(dfa: &DFA<&'static [u32]>, text: &str) -> usize {
-    let (mut count, mut at, mut last_end) = (0, 0, None);
+    let (mut count, mut at, mut last_end, mut from) = (0, 0, None, 0);
+    let mut steps = text.len().saturating_mul(READ).max(MIN_STEPS);
     while at <= text.len() {
-        // It fails only for bytes or anchors that it was not built for, and it was built for all.
-        let Ok(Some(found)) = dfa.try_search_fwd(&Input::new(text).range(at..)) else { break };
-        let end = found.offset();
-        if end == at && last_end == Some(at) {
-            at += text[at..].chars().next().map_or(1, char::len_utf8);
+        let Some(end) = first_end(dfa, text, from, &mut steps) else { break };
+        if !text.is_char_boundary(end) {
+            from += 1; // only something empty ends within a character
             continue;
         }
-        count += 1;
-        last_end = Some(end);
-        at = end;
+        if end == at && last_end == Some(at) {
+            at += text[at..].chars().next().map_or(1, char::len_utf8);
+        } else {
+            count += 1;
+            last_end = Some(end);
+            at = end;
+        }
+        from = at;
     }
     count
+}
+
+/// How often each byte is read at most, on average, to count matches.
+const READ: usize = 16;
+
+/// Bytes that are read in any case.
+const MIN_STEPS: usize = 64 << 10;
+
+/// Where the first match behind `from` ends. `None` where there is none, or no step is left to find it.
+fn first_end(dfa: &DFA<&'static [u32]>, text: &str, from: usize, steps: &mut usize) -> Option<usize> {
+    if from > text.len() {
+        return None;
+    }
+    // It fails only for bytes or anchors that it was not built for, and it was built for all.
+    let mut state = dfa.start_state_forward(&Input::new(text).range(from..)).ok()?;
+    let mut end = None;
+    for (at, &byte) in text.as_bytes().iter().enumerate().skip(from) {
+        state = dfa.next_state(state, byte);
+        *steps = steps.checked_sub(1)?;
+        if dfa.is_special_state(state) {
+            if dfa.is_match_state(state) {
+                end = Some(at); // a state tells of the byte before
+            } else if dfa.is_dead_state(state) || dfa.is_quit_state(state) {
+                return end;
+            }
+        }
+    }
+    if dfa.is_match_state(dfa.next_eoi_state(state)) { Some(text.len()) } else { end }
 }
 
 /// Words, and characters of scripts that do not set words apart.

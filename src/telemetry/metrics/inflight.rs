@@ -23,9 +23,10 @@ impl InFlight {
         Self { recorder, model, began: Instant::now(), saw_first_byte: false, settled: false }
     }
 
-    /// The first byte of the answer's body arrived. Only the first call counts.
+    /// The first byte of the answer's body arrived. Only the first call counts, and none after an error: what comes then
+    /// may be the router's own words.
     pub fn first_byte(&mut self) {
-        if !self.saw_first_byte {
+        if !self.saw_first_byte && !self.settled {
             self.saw_first_byte = true;
             self.recorder.first_byte[usize::from(self.model.0)].observe(self.began.elapsed());
         }
