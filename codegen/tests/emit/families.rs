@@ -19,7 +19,7 @@ use ::std::time::Duration;
 pub static TABLES: Tables = Tables {
     config: Config {
         source: "families.yaml",
-        sha256: "2564cde74c7a1da61142793fe93e4efef7b0215c06b1dd00153297d6a33f010f",
+        sha256: "7ffbf4d6781b617ee640c5f1701c99338075e58b4f1172985f75b10580f2a0a8",
         json: include_str!("config.json"),
     },
     env: &ENV,
