@@ -131,8 +131,9 @@ async fn converse(
     };
     let Err(error) = served else {
         if let Some(opened) = opened.take() {
-            let _busy = patience.begin();
             let Parts { io, read_buf, .. } = connection.into_parts();
+            // What hyper held is gone and says no more that the connection is idle.
+            let _busy = patience.begin();
             websocket::converse(io.into_inner(), read_buf, ingress, opened, stopping).await;
         }
         return End::Orderly;

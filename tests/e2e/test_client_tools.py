@@ -135,7 +135,8 @@ def test_an_answer_that_ends_within_a_call(responses, a):
 
 
 def test_over_anthropic(responses, b):
-    b.script = messages_backend(message(tool_use("c1", "apply_patch", type="delete_file", path="a"), stop_reason="tool_use"))
+    patch = tool_use("c1", "apply_patch", type="delete_file", path="a")
+    b.script = messages_backend(message(patch, stop_reason="tool_use"))
     (made,) = stream(responses, model="claude", input="x", tools=TOOLS)[-1]["response"]["output"]
     assert made["operation"] == {"type": "delete_file", "path": "a"}
 

@@ -283,11 +283,10 @@ def frame(opcode: int, payload: bytes, masked: bool = True) -> bytes:
 )
 def test_who_breaks_the_protocol(responses, sent, code):
     with socket.create_connection((responses.host, responses.port)) as sock:
-        key = b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n"
+        head = b"GET /v1/responses HTTP/1.1\r\nhost: r\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+        key = b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n"
         # The first frame comes with the head.
-        sock.sendall(
-            b"GET /v1/responses HTTP/1.1\r\nhost: r\r\nconnection: upgrade\r\nupgrade: websocket\r\n" + key + b"\r\n" + sent
-        )
+        sock.sendall(head + key + sent)
         sock.settimeout(3)
         got = b""
         while part := sock.recv(4096):
@@ -339,7 +338,8 @@ def test_what_is_told_of_it(responses, dial, a):
     a.script = chat_backend(chat("one"))
     responses.lines.clear()
     turn(dial(), input="x" * 100)
-    opened, asked = (responses.wait_log(f'path="/v1/responses" {part}') for part in ("status=101", 'requested_model="gpt"'))
+    parts = ("status=101", 'requested_model="gpt"')
+    opened, asked = (responses.wait_log(f'path="/v1/responses" {part}') for part in parts)
     assert 'method="GET"' in opened and 'outcome="ok"' in opened
     assert all(part in asked for part in ('method="GET"', "status=200", "stream=true", "bytes_in=1", 'outcome="ok"'))
 
