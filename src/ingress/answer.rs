@@ -140,11 +140,11 @@ impl Relay {
     /// written together: a frame for each would cost more than the event.
     fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         loop {
-            if self.out.holds(TOGETHER) || self.state != State::Running && !self.out.is_empty() {
-                return Poll::Pending;
-            }
             if self.response.is_some() {
                 ready!(self.poll_response(cx));
+            }
+            if self.out.holds(TOGETHER) || self.state != State::Running && !self.out.is_empty() {
+                return Poll::Pending;
             }
             match self.state {
                 State::Running => {}

@@ -191,7 +191,7 @@ CASES = {
     "no such response to delete": (get(NOWHERE, "DELETE"), decent),
     "no such response to cancel": (request(b"{}", path=f"{NOWHERE}/cancel"), decent),
     "the input of no such response": (get(f"{NOWHERE}/input_items?limit=1"), decent),
-    "a wrong method for responses": (get(RESPONSES_PATH), decent),
+    "a wrong method for responses": (get(RESPONSES_PATH, "PUT"), decent),
     "tokens": (request(messages("claude"), path="/v1/messages/count_tokens"), decent),
     "echo": (request(chat("echo")), decent),
     "echo, streamed": (request(chat("echo", stream=True)), decent),

@@ -23,6 +23,12 @@ _EVENT = TypeAdapter(ResponsesServerEvent)
 
 
 @pytest.fixture
+def responses(responses_alone):
+    """There are no WebSockets behind Envoy."""
+    return responses_alone
+
+
+@pytest.fixture
 def dial(responses):
     """Opens WebSockets, and closes them in the end."""
     opened = []
