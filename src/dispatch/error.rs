@@ -341,6 +341,7 @@ impl ApiError {
     }
 
     /// A face that hands requests on to somebody else sends nothing itself.
+    #[cfg(feature = "extproc")]
     pub(crate) fn no_images_here() -> Self {
         let message = "images are not made for requests that come through Envoy: send them to a listener of the router";
         Self::new(StatusCode::NOT_IMPLEMENTED, ErrorReason::NoModelSelected, message).code("images_not_supported")

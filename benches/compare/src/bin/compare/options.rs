@@ -9,8 +9,8 @@ use std::time::Duration;
 const HELP: &str = "compare: what the router costs next to other proxies
 
   --rounds N            rounds over all proxies, for each scenario (default 5)
-  --proxies A,B         of nginx, envoy, bare, hardwire, envoy+extproc; ratios are to the first (default: all)
-  --scenarios A,B       of plain, large, burst, writes, translated, translated-writes, paced (default: all)
+  --proxies A,B         of nginx, envoy, bare, hardwire, envoy+extproc, extproc; ratios are to the first (default: all)
+  --scenarios A,B       of plain, large, burst, writes, translated, translated-writes, responses, responses-writes, paced (default: all)
   --json FILE           every sample, as JSON
   --hardwire FILE       a router that is already built from benches/compare/router-config.yaml
   --max-seconds N       give up after this long (default 900)

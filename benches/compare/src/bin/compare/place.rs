@@ -77,7 +77,7 @@ impl Place {
                 Proxy::Nginx => "-v",
                 Proxy::Envoy | Proxy::Hardwire => "--version",
                 // The second pair is what was told of already.
-                Proxy::Bare | Proxy::EnvoyExtproc => continue,
+                Proxy::Bare | Proxy::EnvoyExtproc | Proxy::Extproc => continue,
             };
             let output = Command::new(tools::program(proxy, options)?).arg(flag).output().await?;
             let text = [output.stdout, output.stderr].concat();

@@ -22,11 +22,14 @@ pub(crate) enum Proxy {
     Hardwire,
     /// Envoy that asks the router about each request.
     EnvoyExtproc,
+    /// The same, but only the router's part of it is measured.
+    Extproc,
 }
 
 impl Proxy {
     /// All there are. The first is what ratios are to.
-    pub(crate) const ALL: [Self; 5] = [Self::Nginx, Self::Envoy, Self::Bare, Self::Hardwire, Self::EnvoyExtproc];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Nginx, Self::Envoy, Self::Bare, Self::Hardwire, Self::EnvoyExtproc, Self::Extproc];
 
     /// Its name, on the command line and in the table.
     pub(crate) fn name(self) -> &'static str {
@@ -36,6 +39,7 @@ impl Proxy {
             Self::Bare => "bare",
             Self::Hardwire => "hardwire",
             Self::EnvoyExtproc => "envoy+extproc",
+            Self::Extproc => "extproc",
         }
     }
 
@@ -47,14 +51,15 @@ impl Proxy {
             Self::Bare => 9904,
             Self::Hardwire => 9903,
             Self::EnvoyExtproc => 9905,
+            Self::Extproc => 9909,
         }
     }
 
     /// Starts it on the proxies' core.
     pub(crate) async fn start(self, options: &Options) -> Result<Running, Failure> {
         let dir = tools::dir()?;
-        if self == Self::EnvoyExtproc {
-            return envoy_extproc(options, &dir, self.port()).await;
+        if matches!(self, Self::EnvoyExtproc | Self::Extproc) {
+            return self.envoy_extproc(options, &dir).await;
         }
         let listen = format!("127.0.0.1:{}", self.port());
         let mut command = pinned(options.proxy_core, &tools::program(self, options)?);
@@ -67,9 +72,27 @@ impl Proxy {
             Self::Hardwire => {
                 router(&mut command, &[("--listen", self.port())]);
             }
-            Self::EnvoyExtproc => unreachable!("it was started"),
+            Self::EnvoyExtproc | Self::Extproc => unreachable!("it was started"),
         }
         Running::start(self.name(), command, self.port(), &dir.join(format!("{}.log", self.name()))).await
+    }
+
+    /// Envoy as `hardwirec envoy` configures it, and the router beside it on the same core.
+    async fn envoy_extproc(self, options: &Options, dir: &Path) -> Result<Running, Failure> {
+        let (name, port) = (self.name(), self.port());
+        // For HTTP, which nobody uses, for its management, and for Envoy.
+        let [unused, management, service] = [port + 1, port + 2, port + 3];
+        let mut router_command = pinned(options.proxy_core, &tools::program(Self::Hardwire, options)?);
+        router(&mut router_command, &[("--listen", unused), ("--management", management), ("--extproc", service)]);
+        let log = |who: &str| dir.join(format!("{name}-{who}.log"));
+        let router = Running::start("the router beside Envoy", router_command, service, &log("router")).await?;
+        let config = tools::envoy_configuration(&format!("127.0.0.1:{port}"), &format!("127.0.0.1:{service}")).await?;
+        let path = dir.join(format!("{name}.yaml"));
+        std::fs::write(&path, config)?;
+        let mut command = pinned(options.proxy_core, &tools::program(Self::Envoy, options)?);
+        command.arg("-c").arg(path).args(["--concurrency", "1", "--log-level", "warn", "--disable-hot-restart"]);
+        let envoy = Running::start(name, command, port, &log("envoy")).await?;
+        Ok(if self == Self::Extproc { router.with(envoy.unmeasured()) } else { envoy.with(router) })
     }
 }
 
@@ -117,30 +140,12 @@ http {{
     Ok(())
 }
 
-/// Where the router beside Envoy listens: for HTTP, which nobody uses, for its management, and for Envoy.
-const BESIDE: [(&str, u16); 3] = [("--listen", 9906), ("--management", 9907), ("--extproc", 9908)];
-
 /// One worker, no access log, and these ports in place of the document's.
 fn router(command: &mut Command, ports: &[(&str, u16)]) {
     for (flag, port) in ports {
         command.arg(flag).arg(format!("127.0.0.1:{port}"));
     }
     command.args(["--workers", "1"]).env("HARDWIRE_LOG", "info,access=off");
-}
-
-/// Envoy as `hardwirec envoy` configures it, and the router beside it on the same core.
-async fn envoy_extproc(options: &Options, dir: &Path, port: u16) -> Result<Running, Failure> {
-    let mut beside = pinned(options.proxy_core, &tools::program(Proxy::Hardwire, options)?);
-    router(&mut beside, &BESIDE);
-    let (_, service) = BESIDE[2];
-    let beside = Running::start("extproc", beside, service, &dir.join("extproc.log")).await?;
-    let config = tools::envoy_configuration(&format!("127.0.0.1:{port}"), &format!("127.0.0.1:{service}")).await?;
-    let path = dir.join("envoy-extproc.yaml");
-    std::fs::write(&path, config)?;
-    let mut command = pinned(options.proxy_core, &tools::program(Proxy::Envoy, options)?);
-    command.arg("-c").arg(path).args(["--concurrency", "1", "--log-level", "warn", "--disable-hot-restart"]);
-    let name = Proxy::EnvoyExtproc.name();
-    Ok(Running::start(name, command, port, &dir.join("envoy-extproc.log")).await?.with(beside))
 }
 
 /// One worker thread, the connection manager and the router filter. No request ids, and limits that are never reached.

