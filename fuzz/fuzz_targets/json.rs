@@ -37,6 +37,6 @@ fuzz_target!(|input: (u8, &[u8])| {
             assert!(!is_json || !bytes.trim_ascii_start().starts_with(b"{"));
         }
         // Well-formed as far as it was read, and refused for another reason.
-        Err(Error::TooDeep { .. } | Error::Duplicate { .. }) => {}
+        Err(Error::TooDeep { .. } | Error::Duplicate { .. } | Error::TooMany { .. }) => {}
     }
 });
