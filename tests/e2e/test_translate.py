@@ -169,7 +169,8 @@ def test_what_the_backend_gets(gpts, a):
         frequency_penalty=0.5,
         extra_headers={"openai-organization": "org", "anthropic-beta": "b-1"},
     )
-    assert raw.headers["x-vsr-protocol-warnings"] == "temperature, stop, frequency_penalty, seed"
+    dropped = "messages.image_url.detail, temperature, stop, frequency_penalty, seed"
+    assert raw.headers["x-vsr-protocol-warnings"] == dropped
     got = a.last
     assert got.target == "/v1/messages"
     assert got.header("x-api-key") == UP_KEY and not got.all("authorization")

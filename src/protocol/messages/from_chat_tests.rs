@@ -159,7 +159,7 @@ fn functions_of_old() {
 
 #[test]
 fn images_documents_and_audio() {
-    let image = |url: &str| json!({"type": "image_url", "image_url": {"url": url, "detail": "high"}});
+    let image = |url: &str| json!({"type": "image_url", "image_url": {"url": url, "detail": "auto"}});
     let file = |data: &str| json!({"type": "file", "file": {"file_data": data, "filename": "a.pdf"}});
     let pdf = json!({"type": "base64", "media_type": "application/pdf", "data": "JVBE"});
     for (part, expected) in [
@@ -194,6 +194,9 @@ fn images_documents_and_audio() {
         let messages = json!([{"role": "user", "content": [part, cached]}]);
         check_messages(messages, None, json!([{"role": "user", "content": [expected, expected_cached]}]));
     }
+    let close = json!({"type": "image_url", "image_url": {"url": "https://x/y", "detail": "high"}});
+    let fields = json!({"messages": [{"role": "user", "content": [close, close]}]});
+    assert_eq!(translated(&fields, &Options::default()).unwrap().1, ["messages.image_url.detail"]);
     for (part, param) in [
         (image("data:image/tiff;base64,AA"), "image_url.url"),
         (image("data:image/png,AA"), "image_url.url"),

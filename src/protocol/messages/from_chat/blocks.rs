@@ -2,6 +2,7 @@
 
 use super::media;
 use crate::protocol::json::Kind;
+use crate::protocol::translated::Warnings;
 use crate::protocol::view::{Path, RequestError, Text, View};
 use crate::protocol::write::Writer;
 use std::borrow::Cow;
@@ -63,13 +64,14 @@ pub(super) fn content<'a>(
     content: &View<'a>,
     speaker: Speaker,
     path: &Path<'_>,
+    warnings: &mut Warnings,
 ) -> Result<Vec<Block<'a>>, RequestError> {
     match content.kind() {
         Kind::String => Ok(text(content.text()).into_iter().collect()),
         Kind::Array => {
             let mut blocks = Vec::new();
             for (n, view) in content.elements().iter().enumerate() {
-                part(view, speaker, &path.index(n), &mut blocks)?;
+                part(view, speaker, &path.index(n), &mut blocks, warnings)?;
             }
             Ok(blocks)
         }
@@ -86,6 +88,7 @@ fn part<'a>(
     speaker: Speaker,
     path: &Path<'_>,
     blocks: &mut Vec<Block<'a>>,
+    warnings: &mut Warnings,
 ) -> Result<(), RequestError> {
     let mut part = view.expect_object(path)?;
     let cache_control = part.take("cache_control");
@@ -102,7 +105,7 @@ fn part<'a>(
             let said = part.take("refusal").ok_or_else(|| at.refuse("is required"))?;
             text(Some(said.expect_text(&at)?))
         }
-        "image_url" if with_media => Some(What::Media(media::image(&mut part, path)?).into()),
+        "image_url" if with_media => Some(What::Media(media::image(&mut part, path, warnings)?).into()),
         "file" if with_media => Some(What::Media(media::file(&mut part, path)?).into()),
         "thinking" | "redacted_thinking" if speaker == Speaker::Assistant => {
             super::thinking::block(&mut part, &r#type).map(Block::from)

@@ -1,5 +1,6 @@
 //! Images and documents. What is in the request as base64 is passed on as it stands.
 
+use crate::protocol::translated::Warnings;
 use crate::protocol::view::{Object, Path, RequestError, Text};
 use crate::protocol::write::Writer;
 use std::borrow::Cow;
@@ -20,9 +21,16 @@ enum Source<'a> {
 }
 
 /// A part of type `image_url`. What its `detail` asks for, Messages cannot say.
-pub(super) fn image<'a>(part: &mut Object<'a>, path: &Path<'_>) -> Result<Media<'a>, RequestError> {
+pub(super) fn image<'a>(
+    part: &mut Object<'a>,
+    path: &Path<'_>,
+    warnings: &mut Warnings,
+) -> Result<Media<'a>, RequestError> {
     let at = path.key("image_url");
     let mut image = part.take("image_url").ok_or_else(|| at.refuse("is required"))?.expect_object(&at)?;
+    if image.take("detail").is_some_and(|detail| !detail.is("\"auto\"") && !detail.is("null")) {
+        warnings.dropped("messages.image_url.detail");
+    }
     let at = at.key("url");
     let url = image.take("url").ok_or_else(|| at.refuse("is required"))?.expect_text(&at)?;
     from_url(url, true, &at)

@@ -41,18 +41,18 @@ impl<'a> Conversation<'a> {
             }
             let into = match &*role {
                 "system" | "developer" => {
-                    let blocks = said(&mut message, Speaker::System, &at)?;
+                    let blocks = said(&mut message, Speaker::System, &at, warnings)?;
                     conversation.system.extend(cached(blocks, cache_control));
                     continue;
                 }
                 "user" => {
-                    let blocks = said(&mut message, Speaker::User, &at)?;
+                    let blocks = said(&mut message, Speaker::User, &at, warnings)?;
                     let into = conversation.turn(false);
                     into.blocks.extend(cached(blocks, cache_control));
                     continue;
                 }
                 "assistant" => {
-                    let blocks = assistant(&mut message, &format!("call_{n}"), &mut called, &at)?;
+                    let blocks = assistant(&mut message, &format!("call_{n}"), &mut called, &at, warnings)?;
                     conversation.turn(true).blocks.extend(cached(blocks, cache_control));
                     continue;
                 }
@@ -68,7 +68,7 @@ impl<'a> Conversation<'a> {
                     return Err(at.key("role").refuse(message));
                 }
             };
-            let content = result(&mut message, &at)?;
+            let content = result(&mut message, &at, warnings)?;
             let block = What::ToolResult { id: into, content }.into();
             conversation.turn(false).results.extend(cached(vec![block], cache_control));
         }
@@ -149,8 +149,13 @@ impl Block<'_> {
 }
 
 /// The content of a message.
-fn said<'a>(message: &mut Object<'a>, speaker: Speaker, at: &Path<'_>) -> Result<Vec<Block<'a>>, RequestError> {
-    message.take("content").map_or(Ok(Vec::new()), |view| content(&view, speaker, &at.key("content")))
+fn said<'a>(
+    message: &mut Object<'a>,
+    speaker: Speaker,
+    at: &Path<'_>,
+    warnings: &mut Warnings,
+) -> Result<Vec<Block<'a>>, RequestError> {
+    message.take("content").map_or(Ok(Vec::new()), |view| content(&view, speaker, &at.key("content"), warnings))
 }
 
 /// What a whole message asks for goes for the last block of it that can be cached.
@@ -161,10 +166,14 @@ fn cached<'a>(mut blocks: Vec<Block<'a>>, cache_control: Option<View<'a>>) -> Ve
     blocks
 }
 
-fn result<'a>(message: &mut Object<'a>, at: &Path<'_>) -> Result<ResultContent<'a>, RequestError> {
+fn result<'a>(
+    message: &mut Object<'a>,
+    at: &Path<'_>,
+    warnings: &mut Warnings,
+) -> Result<ResultContent<'a>, RequestError> {
     Ok(match message.take("content") {
         Some(view) if view.kind() == Kind::String => ResultContent::Text(view.text().filter(|text| !text.is_blank())),
-        Some(view) => ResultContent::Blocks(content(&view, Speaker::Tool, &at.key("content"))?),
+        Some(view) => ResultContent::Blocks(content(&view, Speaker::Tool, &at.key("content"), warnings)?),
         None => ResultContent::Text(None),
     })
 }
@@ -175,12 +184,13 @@ fn assistant<'a>(
     new_id: &str,
     called: &mut Cow<'a, str>,
     at: &Path<'_>,
+    warnings: &mut Warnings,
 ) -> Result<Vec<Block<'a>>, RequestError> {
     if message.take("audio").is_some() {
         return Err(at.key("audio").refuse("is audio, which this model does not take"));
     }
     let mut blocks = thinking::blocks(message, at)?;
-    blocks.extend(said(message, Speaker::Assistant, at)?);
+    blocks.extend(said(message, Speaker::Assistant, at, warnings)?);
     if let Some(refusal) = message.take("refusal") {
         let text = refusal.expect_text(&at.key("refusal"))?;
         blocks.extend((!text.is_blank()).then(|| What::Text(text).into()));
