@@ -49,7 +49,15 @@ pub(super) struct Fields<'a>(Vec<(&'static str, View<'a>)>);
 pub(super) enum Input<'a> {
     /// One message of the user, the body of a JSON string.
     Text(Bytes),
-    Items(Vec<View<'a>>),
+    Items(Vec<InputItem<'a>>),
+}
+
+/// An item of the input.
+#[derive(Debug)]
+pub(super) struct InputItem<'a> {
+    pub(super) view: View<'a>,
+    /// The item that it refers to, if it is a reference.
+    pub(super) refers_to: Option<String>,
 }
 
 /// In which shape it is to answer.
@@ -149,15 +157,12 @@ impl<'a> Request<'a> {
             warnings.dropped("top_logprobs");
         }
         let previous_response_id = fields.string("previous_response_id")?;
+        let mut tools = fields.get("tools").map_or(Ok(Tools::default()), |view| Tools::read(&view))?;
         let input = match fields.get("input") {
-            Some(view) => read_input(&view)?,
+            Some(view) => read_input(&view, &mut tools)?,
             None if previous_response_id.is_some() => Input::Items(Vec::new()),
             None => return Err(root.key("input").refuse("is required")),
         };
-        let mut tools = fields.get("tools").map_or(Ok(Tools::default()), |view| Tools::read(&view))?;
-        if let Input::Items(items) = &input {
-            read_more_tools(items, &mut tools)?;
-        }
         let (format, verbosity) = fields.get("text").map_or(Ok(Default::default()), |view| read_text(&view))?;
         let tool_choice = fields.get("tool_choice").map(|view| ToolChoice::read(&view)).transpose()?;
         let image = tools.image(tool_choice.as_ref())?;
@@ -206,16 +211,12 @@ impl<'a> Request<'a> {
     }
 
     /// Ids of the items that the input refers to: they must be looked up before the request can be translated.
-    pub fn references(&self) -> Result<Vec<String>, RequestError> {
-        let Input::Items(items) = &self.input else { return Ok(Vec::new()) };
-        let mut ids = Vec::new();
-        for (n, item) in items.iter().enumerate() {
-            let root = Path::Root;
-            let input = root.key("input");
-            let at = input.index(n);
-            ids.extend(referred(item, &at)?);
-        }
-        Ok(ids)
+    pub fn references(&self) -> impl Iterator<Item = &str> {
+        let items: &[InputItem<'_>] = match &self.input {
+            Input::Text(_) => &[],
+            Input::Items(items) => items,
+        };
+        items.iter().filter_map(|item| item.refers_to.as_deref())
     }
 }
 
@@ -286,23 +287,6 @@ pub(super) fn need_text(object: &mut Object<'_>, key: &str, path: &Path<'_>) -> 
     take_text(object, key, path)?.ok_or_else(|| path.key(key).refuse("is required"))
 }
 
-/// Of an item reference: the id of the item.
-pub(super) fn referred(item: &View<'_>, path: &Path<'_>) -> Result<Option<String>, RequestError> {
-    let mut item = item.expect_object(path)?;
-    let is_reference = match &*item.take_word("type", path)? {
-        "item_reference" => true,
-        // The type may be missing; an item that is a message has a role.
-        "" => item.take("role").is_none(),
-        _ => false,
-    };
-    if !is_reference {
-        return Ok(None);
-    }
-    let at = path.key("id");
-    let id = item.take("id").ok_or_else(|| at.refuse("is required"))?;
-    Ok(Some(id.expect_string(&at)?.into_owned()))
-}
-
 fn read_includes(view: &View<'_>) -> Result<Vec<&'static str>, RequestError> {
     let root = Path::Root;
     let at = root.key("include");
@@ -315,31 +299,43 @@ fn read_includes(view: &View<'_>) -> Result<Vec<&'static str>, RequestError> {
     view.expect_array(&at)?.into_iter().enumerate().map(read).collect()
 }
 
-fn read_input<'a>(view: &View<'a>) -> Result<Input<'a>, RequestError> {
+/// Tools may come along with the input, too.
+fn read_input<'a>(view: &View<'a>, tools: &mut Tools<'a>) -> Result<Input<'a>, RequestError> {
     let root = Path::Root;
     let at = root.key("input");
+    let item = |(n, view): (usize, View<'a>)| {
+        let at = at.index(n);
+        let refers_to = read_item(&mut view.expect_object(&at)?, tools, &at)?;
+        Ok(InputItem { view, refers_to })
+    };
     match view.kind() {
         Kind::String => text(view, &at).map(Input::Text),
-        Kind::Array => Ok(Input::Items(view.elements())),
+        Kind::Array => view.elements().into_iter().enumerate().map(item).collect::<Result<_, _>>().map(Input::Items),
         kind => Err(at.refuse(format_args!("must be a string or an array of items, got {kind}"))),
     }
 }
 
-/// Tools may come along with the input, too: as such, or as what a search for tools has found.
-fn read_more_tools<'a>(items: &[View<'a>], tools: &mut Tools<'a>) -> Result<(), RequestError> {
-    let root = Path::Root;
-    let input = root.key("input");
-    for (n, item) in items.iter().enumerate() {
-        let at = input.index(n);
-        let mut item = item.members();
-        let kind = item.take("type").and_then(|kind| kind.string());
-        if matches!(kind.as_deref(), Some("additional_tools" | "tool_search_output")) {
-            let at = at.key("tools");
+/// Of an item reference the id of the item; of tools, as such or as what a search for tools has found, the tools.
+fn read_item<'a>(
+    item: &mut Object<'a>,
+    tools: &mut Tools<'a>,
+    path: &Path<'_>,
+) -> Result<Option<String>, RequestError> {
+    match &*item.take_word("type", path)? {
+        "item_reference" => {}
+        // The type may be missing; an item that is a message has a role.
+        "" if item.take("role").is_none() => {}
+        "additional_tools" | "tool_search_output" => {
+            let at = path.key("tools");
             let view = item.take("tools").ok_or_else(|| at.refuse("is required"))?;
             tools.read_more(&view, &at)?;
+            return Ok(None);
         }
+        _ => return Ok(None),
     }
-    Ok(())
+    let at = path.key("id");
+    let id = item.take("id").ok_or_else(|| at.refuse("is required"))?;
+    Ok(Some(id.expect_string(&at)?.into_owned()))
 }
 
 fn read_effort(view: &View<'_>) -> Result<Option<Bytes>, RequestError> {
