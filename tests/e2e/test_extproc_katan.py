@@ -1,6 +1,7 @@
 """llm-katan behind Envoy, in both of its protocols: words, and conversations that the router keeps for it.
 
-It answers with how many messages it was sent, and counts their words as tokens: what became of a conversation stands in its answers.
+It answers with how many messages it was sent, and counts their words as tokens: what became of a conversation stands in
+its answers.
 """
 
 import json
