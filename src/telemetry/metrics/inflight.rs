@@ -73,3 +73,23 @@ impl Drop for OpenConnection {
         self.0.connections.fetch_sub(1, Relaxed);
     }
 }
+
+/// A stream of Envoy's that is open: a request that it asks about.
+#[cfg(feature = "extproc")]
+#[derive(Debug)]
+pub struct OpenStream(Arc<Recorder>);
+
+#[cfg(feature = "extproc")]
+impl OpenStream {
+    pub(super) fn new(recorder: Arc<Recorder>) -> Self {
+        recorder.streams.fetch_add(1, Relaxed);
+        Self(recorder)
+    }
+}
+
+#[cfg(feature = "extproc")]
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Relaxed);
+    }
+}

@@ -15,6 +15,8 @@ mod recorder;
 mod registry;
 mod usage;
 
+#[cfg(feature = "extproc")]
+pub use inflight::OpenStream;
 pub use inflight::{InFlight, OpenConnection};
 pub use labels::{AttemptOutcome, BackendState, ErrorReason};
 pub use plugins::{Limit, PluginCounts};

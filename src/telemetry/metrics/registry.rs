@@ -123,7 +123,13 @@ impl Scrape {
         to.encode_descriptor("hardwire_uptime_seconds", "Time since start-up", None, MetricType::Gauge)?
             .encode_gauge(&self.started.elapsed().as_secs_f64())?;
         to.encode_descriptor("hardwire_client_connections", "Open client connections", None, MetricType::Gauge)?
-            .encode_gauge(&self.gauge(|recorder| &recorder.connections))
+            .encode_gauge(&self.gauge(|recorder| &recorder.connections))?;
+        if self.tables.extproc.is_none() {
+            return Ok(());
+        }
+        let help = "Requests under way that Envoy asks about";
+        to.encode_descriptor("hardwire_extproc_streams", help, None, MetricType::Gauge)?
+            .encode_gauge(&self.gauge(|recorder| &recorder.streams))
     }
 
     fn requests(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
