@@ -2,6 +2,7 @@
 
 use super::cells::{Grid, Rows};
 use super::histogram::{COMPLETION, FIRST_BYTE, Histogram, ROUTING};
+use super::images::ImageCounts;
 use super::inflight::{InFlight, OpenConnection};
 use super::labels::{AttemptOutcome, ErrorReason};
 use super::plugins::PluginCounts;
@@ -46,6 +47,8 @@ pub struct Recorder {
     pub plugins: PluginCounts,
     /// Tokens and what they cost.
     pub usage: UsageCounts,
+    /// Images that were asked for.
+    pub images: ImageCounts,
 }
 
 impl Recorder {
@@ -71,6 +74,7 @@ impl Recorder {
             connections: AtomicI64::new(0),
             plugins: PluginCounts::new(tables),
             usage: UsageCounts::new(tables),
+            images: ImageCounts::new(),
         }
     }
 
