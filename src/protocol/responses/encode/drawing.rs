@@ -149,3 +149,7 @@ impl Encoder {
         self.frames.item(out, "response.output_item.done", index, item);
     }
 }
+
+#[cfg(test)]
+#[path = "drawing_tests.rs"]
+mod tests;
