@@ -149,7 +149,7 @@ impl Exchange {
         }
         let Some(mut in_flight) = self.beside.as_mut().and_then(|beside| beside.in_flight.take()) else { return };
         match lost {
-            None => in_flight.complete(),
+            None => in_flight.complete_after(took),
             Some(reason) => in_flight.error(reason),
         }
     }

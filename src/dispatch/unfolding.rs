@@ -35,42 +35,50 @@ pub struct Unfolding {
 }
 
 impl Telling {
-    /// Begins to tell it: the head of the answer, its first events, and what tells the rest. An `Err` is told as a whole.
+    /// Whether it is told while it is made.
+    #[must_use]
+    pub fn unfolds(&self) -> bool {
+        self.stream && self.asked.is_some()
+    }
+
+    /// Begins to tell what [`unfolds`](Self::unfolds): the head of the answer, its first events, and what tells the rest.
+    #[must_use]
     pub fn unfold(
         mut self,
         dispatch: &Dispatch,
         exchange: &mut Exchange,
         out: &mut Out,
-    ) -> Result<(response::Parts, Unfolding), Telling> {
-        if !self.stream {
-            return Err(self);
-        }
-        let Some(asked) = self.asked.take() else { return Err(self) };
+    ) -> (response::Parts, Unfolding) {
+        let asked = self.asked.take().expect("only a response unfolds");
         let Asked { mut context, warnings, .. } = *asked;
         context.set_model(self.model);
         let head = draw::head(dispatch, &self.plan, self.debug, exchange);
         let (head, translator) =
             begin(head, context, &warnings, (self.words.unwrap_or_default(), self.words.is_some()), exchange, out);
-        Ok((head, Unfolding { words: self.words, telling: Some(self), translator, lost: [None, None] }))
+        (head, Unfolding { words: self.words, telling: Some(self), translator, lost: [None, None] })
     }
 }
 
 impl Answering {
-    /// The same, of an answer in which one model has everything.
+    /// The same of an answer in which one model has everything.
+    #[must_use]
+    pub fn unfolds(&self) -> bool {
+        self.draws && self.stream && self.response.is_some()
+    }
+
+    /// The same of an answer in which one model has everything.
+    #[must_use]
     pub fn unfold(
         mut self,
         dispatch: &Dispatch,
         exchange: &mut Exchange,
         out: &mut Out,
-    ) -> Result<(response::Parts, Unfolding), Answering> {
-        if !(self.draws && self.stream) {
-            return Err(self);
-        }
-        let Some(context) = self.response.take() else { return Err(self) };
+    ) -> (response::Parts, Unfolding) {
+        let context = self.response.take().expect("only a response unfolds");
         let head = draw::head(dispatch, &self.plan, self.debug, exchange);
         exchange.draws(None);
         let (head, translator) = begin(head, *context, &self.warnings, (self.backend, false), exchange, out);
-        Ok((head, Unfolding { words: Some(self.backend), telling: None, translator, lost: [None, None] }))
+        (head, Unfolding { words: Some(self.backend), telling: None, translator, lost: [None, None] })
     }
 }
 

@@ -34,50 +34,30 @@ pub(super) enum Head {
     Whole(Result<Came, ApiError>),
 }
 
-/// Begins to tell a response that is told while it is made. Nobody was asked yet. What is told as a whole is given back.
-#[allow(clippy::result_large_err, reason = "given back as it came")]
-pub(super) fn begin(
-    ingress: &Ingress,
-    draw: Draw,
-    deadline: Instant,
-    exchange: &mut Exchange,
-) -> Result<Box<Begun>, Draw> {
+/// Begins to tell a response that is told while it is made. Nobody was asked yet.
+pub(super) fn begin(ingress: &Ingress, draw: Draw, deadline: Instant, exchange: &mut Exchange) -> Box<Begun> {
     let Draw { image, words, telling } = draw;
     let mut out = Out::default();
-    match telling.unfold(&ingress.dispatch, exchange, &mut out) {
-        Err(telling) => Err(Draw { image, words, telling }),
-        Ok((head, unfolding)) => {
-            let image = paint(Rc::clone(&ingress.upstream), image, deadline);
-            let words = words.map(|ask| {
-                let Ask { model, headers, body, rewrite, .. } = ask;
-                let outbound = Outbound { headers, body, rewrite, deadline };
-                Box::pin(say(Rc::clone(&ingress.upstream), model, outbound)) as _
-            });
-            let fetching = Fetching { image: Some(Box::pin(image)), words, deadline };
-            Ok(Box::new(Begun { head, unfolding, fetching, out }))
-        }
-    }
+    let (head, unfolding) = telling.unfold(&ingress.dispatch, exchange, &mut out);
+    let image = paint(Rc::clone(&ingress.upstream), image, deadline);
+    let words = words.map(|ask| {
+        let Ask { model, headers, body, rewrite, .. } = ask;
+        let outbound = Outbound { headers, body, rewrite, deadline };
+        Box::pin(say(Rc::clone(&ingress.upstream), model, outbound)) as _
+    });
+    let fetching = Fetching { image: Some(Box::pin(image)), words, deadline };
+    Box::new(Begun { head, unfolding, fetching, out })
 }
 
 /// The same, of one that a single model makes.
-#[allow(clippy::result_large_err, reason = "given back as it came")]
-pub(super) fn begin_all(
-    ingress: &Ingress,
-    ask: Ask,
-    deadline: Instant,
-    exchange: &mut Exchange,
-) -> Result<Box<Begun>, Ask> {
+pub(super) fn begin_all(ingress: &Ingress, ask: Ask, deadline: Instant, exchange: &mut Exchange) -> Box<Begun> {
     let Ask { model, headers, body, rewrite, answering } = ask;
     let mut out = Out::default();
-    match answering.unfold(&ingress.dispatch, exchange, &mut out) {
-        Err(answering) => Err(Ask { model, headers, body, rewrite, answering }),
-        Ok((head, unfolding)) => {
-            let upstream = Rc::clone(&ingress.upstream);
-            let words = say(upstream, model, Outbound { headers, body, rewrite, deadline });
-            let fetching = Fetching { image: None, words: Some(Box::pin(words)), deadline };
-            Ok(Box::new(Begun { head, unfolding, fetching, out }))
-        }
-    }
+    let (head, unfolding) = answering.unfold(&ingress.dispatch, exchange, &mut out);
+    let outbound = Outbound { headers, body, rewrite, deadline };
+    let words = say(Rc::clone(&ingress.upstream), model, outbound);
+    let fetching = Fetching { image: None, words: Some(Box::pin(words)), deadline };
+    Box::new(Begun { head, unfolding, fetching, out })
 }
 
 /// Has an image made, and words where they are wanted, and tells what came.

@@ -93,16 +93,17 @@ async fn answer(
 ) -> Result<Answer, ApiError> {
     let (ask, behind) = match begun {
         Begun::Own(response) => return Ok(Answer::Own(response)),
-        Begun::Ask(ask, behind) => match draw::begin_all(ingress, ask, deadline, exchange) {
-            Err(ask) => (ask, behind),
-            Ok(begun) => return Ok(Answer::Unfolding(begun, behind.into_keep())),
-        },
+        Begun::Ask(ask, behind) if ask.answering.unfolds() => {
+            let begun = draw::begin_all(ingress, ask, deadline, exchange);
+            return Ok(Answer::Unfolding(begun, behind.into_keep()));
+        }
+        Begun::Draw(wanted, behind) if wanted.telling.unfolds() => {
+            let begun = draw::begin(ingress, *wanted, deadline, exchange);
+            return Ok(Answer::Unfolding(begun, behind.into_keep()));
+        }
+        Begun::Ask(ask, behind) => (ask, behind),
         Begun::Draw(wanted, behind) => {
-            let wanted = match draw::begin(ingress, *wanted, deadline, exchange) {
-                Err(wanted) => wanted,
-                Ok(begun) => return Ok(Answer::Unfolding(begun, behind.into_keep())),
-            };
-            return match draw(ingress, wanted, deadline, exchange).await? {
+            return match draw(ingress, *wanted, deadline, exchange).await? {
                 Drawn::Own(failed) => Ok(Answer::Own(failed)),
                 Drawn::Told(told) => behind.tell(told).await.map(Answer::Own),
             };

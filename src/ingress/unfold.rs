@@ -37,6 +37,7 @@ pub(super) struct Unfold {
 }
 
 /// How far the words are.
+#[allow(clippy::large_enum_variant, reason = "there is one, in a box")]
 enum Words {
     /// All of them are there, or none are wanted.
     Over,

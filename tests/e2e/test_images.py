@@ -557,6 +557,8 @@ def test_an_image_alone_is_counted(images, openai_painter):
         ('llm_model_completion_tokens_total{model="image_gen:icons"}', 5),
     ]:
         assert after[key] == before.get(key, 0) + more, key
+    key = 'llm_model_cost_total{model="image_gen:icons",currency="USD"}'
+    assert after[key] - before[key] == pytest.approx((3 * 5 + 5 * 40) * 1e-6, abs=1e-12)
 
 
 def test_why_images_are_refused(images):
