@@ -228,7 +228,7 @@ def test_a_response_with_words(images, a, painter, model):
 @pytest.mark.parametrize("model", ["auto", "all-in-one", "omni"])
 def test_a_stream(images, a, painter, model):
     whole = omni({"type": "text", "text": "A cat."}, *SHOWN)
-    a.script = sends(completion("A cat.") if model == "auto" else whole)
+    a.script = stream("A ", "cat.") if model == "auto" else sends(whole)
     body = {"model": model, "input": "A cat, please", "tools": [TOOL], "stream": True}
     events = events_of(respond(images, **body).content)
     ids = [event.get("item_id", event.get("item", {}).get("id", "")) for event in events]
