@@ -7,6 +7,7 @@
 
 mod cells;
 mod histogram;
+mod images;
 mod inflight;
 mod labels;
 mod plugins;
@@ -17,6 +18,7 @@ mod usage;
 
 #[cfg(feature = "extproc")]
 pub use inflight::OpenStream;
+pub use images::ImageCounts;
 pub use inflight::{InFlight, OpenConnection};
 pub use labels::{AttemptOutcome, BackendState, ErrorReason};
 pub use plugins::{Limit, PluginCounts};

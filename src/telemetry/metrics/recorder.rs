@@ -4,6 +4,7 @@ use super::cells::{Grid, Rows};
 use super::histogram::{COMPLETION, FIRST_BYTE, Histogram, ROUTING};
 #[cfg(feature = "extproc")]
 use super::inflight::OpenStream;
+use super::images::ImageCounts;
 use super::inflight::{InFlight, OpenConnection};
 use super::labels::{AttemptOutcome, ErrorReason};
 use super::plugins::PluginCounts;
@@ -50,6 +51,8 @@ pub struct Recorder {
     pub plugins: PluginCounts,
     /// Tokens and what they cost.
     pub usage: UsageCounts,
+    /// Images that were asked for.
+    pub images: ImageCounts,
 }
 
 impl Recorder {
@@ -76,6 +79,7 @@ impl Recorder {
             streams: AtomicI64::new(0),
             plugins: PluginCounts::new(tables),
             usage: UsageCounts::new(tables),
+            images: ImageCounts::new(),
         }
     }
 

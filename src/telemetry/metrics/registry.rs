@@ -107,6 +107,7 @@ impl Collector for Scrape {
         self.reasoning(&mut encoder)?;
         self.latencies(&mut encoder)?;
         self.usage(&mut encoder)?;
+        self.images(&mut encoder)?;
         self.backends(&mut encoder)
     }
 }
@@ -394,6 +395,10 @@ impl Scrape {
         let policies = self.tables.policies.iter();
         let all = policies.flat_map(|policy| policy.decisions.iter().map(|decision| (policy.name, decision)));
         all.enumerate().map(|(row, (recipe, decision))| (row, recipe, decision))
+    }
+
+    pub(super) fn recorders(&self) -> impl Iterator<Item = &Recorder> {
+        self.recorders.iter().map(|recorder| &**recorder)
     }
 
     pub(super) fn sum(&self, of: impl Fn(&Recorder) -> u64) -> u64 {
