@@ -16,9 +16,9 @@ mod recorder;
 mod registry;
 mod usage;
 
+pub use images::ImageCounts;
 #[cfg(feature = "extproc")]
 pub use inflight::OpenStream;
-pub use images::ImageCounts;
 pub use inflight::{InFlight, OpenConnection};
 pub use labels::{AttemptOutcome, BackendState, ErrorReason};
 pub use plugins::{Limit, PluginCounts};

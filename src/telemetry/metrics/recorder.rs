@@ -2,9 +2,9 @@
 
 use super::cells::{Grid, Rows};
 use super::histogram::{COMPLETION, FIRST_BYTE, Histogram, ROUTING};
+use super::images::ImageCounts;
 #[cfg(feature = "extproc")]
 use super::inflight::OpenStream;
-use super::images::ImageCounts;
 use super::inflight::{InFlight, OpenConnection};
 use super::labels::{AttemptOutcome, ErrorReason};
 use super::plugins::PluginCounts;
