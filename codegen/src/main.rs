@@ -196,9 +196,9 @@ fn run_envoy(file: &OsString, options: &envoy::Options) -> Result<ExitCode, Fail
     }
     match envoy::render(&router, options, |name| env::var(name).ok()) {
         Ok(yaml) => say(&yaml)?,
-        Err(unset) => {
-            for problem in unset {
-                tell(&format!("hardwirec: {problem}\n"));
+        Err(refusals) => {
+            for refusal in refusals {
+                tell(&format!("hardwirec: {refusal}\n"));
             }
             return Ok(ExitCode::FAILURE);
         }

@@ -9,10 +9,11 @@ mod extproc;
 mod filters;
 mod listeners;
 mod places;
+mod refusal;
 mod routes;
 mod yaml;
 
-pub use places::Unset;
+pub use refusal::Refusal;
 
 use crate::ir;
 use serde_json::{Value, json};
@@ -73,12 +74,19 @@ const DESTINATION: &str = "x-vsr-destination-endpoint";
 /// because Envoy does not know any.
 ///
 /// # Errors
-/// Variables that are needed are not set, or hold no address.
+/// Variables that are needed are not set, or hold no address; or the options would open a door that is guarded.
 pub fn render(
     router: &ir::Router,
     options: &Options,
     env: impl Fn(&str) -> Option<String>,
-) -> Result<String, Vec<Unset>> {
+) -> Result<String, Vec<Refusal>> {
+    if options.failure_mode_allow {
+        let guarded = router.listeners.iter().filter(|listener| !listener.api_keys.is_empty());
+        let refused: Vec<_> = guarded.map(|listener| Refusal::Unguarded { listener: listener.name.clone() }).collect();
+        if !refused.is_empty() {
+            return Err(refused);
+        }
+    }
     let places = places::settle(router, env)?;
     let models = clusters::plan(router, &places);
     let mut clusters: Vec<Value> = models.iter().flat_map(|model| clusters::all(router, model, options)).collect();

@@ -13,7 +13,7 @@ use crate::responding::Behind;
 use crate::telemetry::metrics::{AttemptOutcome, ErrorReason};
 use crate::upstream::{self, Pending};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
@@ -131,7 +131,12 @@ impl Conversation {
                         return Err(Stop::own(Response::from_parts(parts, gathered(None, &mut rest))));
                     }
                 }
-                let reply = replies::head(Side::Response, heads::changes(&headers, &parts.headers), false);
+                let mut changes = heads::changes(&headers, &parts.headers);
+                if passage.is_event_stream() && headers.contains_key(header::CONTENT_LENGTH) {
+                    // What comes of it has another length. Envoy takes it off only where it was told at first of pieces.
+                    changes.remove(Bytes::from_static(b"content-length"));
+                }
+                let reply = replies::head(Side::Response, changes, false);
                 // A stream must not wait for its end, and usage must be seen.
                 let in_pieces = match configured {
                     Delivery::Whole => passage.is_event_stream(),
