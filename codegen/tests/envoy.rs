@@ -44,6 +44,7 @@ fn wherever_the_router_says() {
         failure_mode_allow: true,
         original_dst: true,
         ca_file: "/etc/hardwire/ca.pem".to_owned(),
+        client_cert: Some(("/etc/envoy/cert.pem".to_owned(), "/etc/envoy/key.pem".to_owned())),
     };
     printed(&options, &expect_file!["envoy/original_dst.envoy.yaml"]);
 }
@@ -122,6 +123,28 @@ fn failure_mode_allow_opens_no_guarded_door() {
     let told: Vec<_> = refused.iter().map(ToString::to_string).collect();
     assert_eq!(refused, [Refusal::Unguarded { listener: "door".to_owned() }]);
     assert!(told[0].starts_with("`--failure-mode-allow` is refused: the listener `door` has `api_keys`"), "{told:?}");
+}
+
+#[test]
+fn certificates_that_envoy_shows() {
+    let shown = Options { client_cert: Some(("c".to_owned(), "k".to_owned())), ..Options::default() };
+    let document = |tls: &str| {
+        let echo = models("        - {provider: echo}\n");
+        router(&format!("{echo}hardwire: {{extproc: {{{tls}}}}}\n"))
+    };
+    let (open, tls) = (document(""), document("tls: {cert_file: a, key_file: b}"));
+    let mutual = document("tls: {cert_file: a, key_file: b, client_ca_file: c}");
+    for (document, options, expected) in [
+        (&open, &Options::default(), Ok(false)),
+        (&open, &shown, Err(vec![Refusal::NoTls])),
+        (&tls, &Options::default(), Ok(false)),
+        (&tls, &shown, Ok(true)),
+        (&mutual, &Options::default(), Err(vec![Refusal::NoCertificate])),
+        (&mutual, &shown, Ok(true)),
+    ] {
+        let text = render(document, options, env);
+        assert_eq!(text.map(|text| text.contains("tls_certificates")), expected);
+    }
 }
 
 #[test]

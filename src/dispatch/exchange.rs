@@ -119,6 +119,12 @@ impl Exchange {
         self.status = Some(status);
     }
 
+    /// What the router knew of the answer's head has not gone out, and will not.
+    #[cfg(feature = "extproc")]
+    pub(crate) fn untold(&mut self) {
+        self.status = None;
+    }
+
     /// Bytes of the answer's body go out.
     pub(crate) fn sent(&mut self, bytes: usize) {
         if self.first_byte.is_none() {

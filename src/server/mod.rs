@@ -128,7 +128,8 @@ fn settle_allocator() {
 fn extproc_tls(tables: &Tables, env: &Env) -> Result<Option<Tls>, TlsError> {
     let Some(tls) = tables.extproc.and_then(|service| service.tls) else { return Ok(None) };
     let file = |text: &Text| std::path::PathBuf::from(&*env.text(text));
-    Tls::read(&file(&tls.cert_file), &file(&tls.key_file)).map(Some)
+    let clients = tls.client_ca_file.as_ref().map(file);
+    Tls::read(&file(&tls.cert_file), &file(&tls.key_file), clients.as_deref()).map(Some)
 }
 
 fn serve(tables: &'static Tables, responses: Option<Open>, options: &Options) -> Result<(), Error> {

@@ -13,6 +13,10 @@ pub(super) const LISTENER: &str = "x-hardwire-listener";
 /// What tells the router that an answer is Envoy's own, and which.
 pub(super) const REPLY: &str = "x-hardwire-reply";
 
+/// Under which name Envoy keeps what the router notes about a request: `client` is `messages` where the client reads errors as
+/// Anthropic's do.
+pub(super) const NOTES: &str = "hardwire";
+
 /// What is asked for its health.
 const SERVICE: &str = "envoy.service.ext_proc.v3.ExternalProcessor";
 const HEALTH_INTERVAL: &str = "5s";
@@ -63,7 +67,14 @@ pub(super) fn cluster(router: &ir::Router, options: &Options) -> Value {
         out["dns_lookup_family"] = json!(clusters::LOOKUP);
     }
     if service.tls.is_some() {
-        out["transport_socket"] = clusters::tls(&host, &["h2"], &options.ca_file);
+        let mut socket = clusters::tls(&host, &["h2"], &options.ca_file);
+        if let Some((certificate, key)) = &options.client_cert {
+            socket["typed_config"]["common_tls_context"]["tls_certificates"] = json!([{
+                "certificate_chain": { "filename": certificate },
+                "private_key": { "filename": key },
+            }]);
+        }
+        out["transport_socket"] = socket;
     }
     out
 }

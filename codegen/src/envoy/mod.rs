@@ -36,6 +36,8 @@ pub struct Options {
     pub original_dst: bool,
     /// PEM file with the certificates that Envoy trusts.
     pub ca_file: String,
+    /// PEM files with the certificate that Envoy shows the router, and its key.
+    pub client_cert: Option<(String, String)>,
 }
 
 /// How bodies are sent to the router.
@@ -59,6 +61,7 @@ impl Default for Options {
             failure_mode_allow: false,
             original_dst: false,
             ca_file: "/etc/ssl/certs/ca-certificates.crt".to_owned(),
+            client_cert: None,
         }
     }
 }
@@ -86,6 +89,12 @@ pub fn render(
         if !refused.is_empty() {
             return Err(refused);
         }
+    }
+    let tls = router.extproc.as_ref().and_then(|service| service.tls.as_ref());
+    match (&options.client_cert, tls.map(|tls| tls.client_ca_file.is_some())) {
+        (None, Some(true)) => return Err(vec![Refusal::NoCertificate]),
+        (Some(_), None) => return Err(vec![Refusal::NoTls]),
+        _ => (),
     }
     let places = places::settle(router, env)?;
     let models = clusters::plan(router, &places);

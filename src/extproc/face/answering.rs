@@ -1,5 +1,6 @@
 //! An answer on its way back: its head changed, its body passed on as it comes or held until it is whole.
 
+use super::asking::misconfigured;
 use super::delivery::{self, Delivery};
 use super::exchange::{Conversation, End, Phase, Stop};
 use super::heads;
@@ -7,7 +8,7 @@ use super::held::{Becomes, Held};
 use super::passage::{Passage, gathered};
 use super::replies::{self, Side};
 use crate::dispatch::{self, Answering, ApiError, Ending, Handling};
-use crate::extproc::wire::{HttpBody, HttpHeaders, ProcessingResponse};
+use crate::extproc::wire::{HeaderMutation, HttpBody, HttpHeaders, ProcessingResponse};
 use crate::protocol::out::Out;
 use crate::responding::Behind;
 use crate::telemetry::metrics::{AttemptOutcome, ErrorReason};
@@ -17,6 +18,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Marks an answer that Envoy itself gives, and says which.
 pub(super) const ENVOYS_OWN: &str = "x-hardwire-reply";
@@ -28,6 +30,8 @@ pub(super) struct Asked {
     /// What is done behind it, where a response is asked for.
     pub(super) behind: Option<Behind>,
     pub(super) pending: Pending,
+    /// When the exchange must be over.
+    pub(super) deadline: Instant,
 }
 
 /// An answer whose body comes.
@@ -37,6 +41,32 @@ pub(super) struct Answer {
     pub(super) body: Body,
     /// Until the answer is over.
     pub(super) _pending: Option<Pending>,
+    pub(super) clock: Clock,
+}
+
+/// Tells whether an answer that breaks off has taken too long.
+#[derive(Debug)]
+pub(super) struct Clock {
+    /// When the exchange must be over.
+    pub(super) deadline: Instant,
+    /// The longest pause.
+    pub(super) idle: Duration,
+    /// When something came last.
+    pub(super) last: Instant,
+    /// Whether anything of the body has come.
+    pub(super) has_begun: bool,
+}
+
+impl Clock {
+    fn tick(&mut self) {
+        (self.last, self.has_begun) = (Instant::now(), true);
+    }
+
+    /// Why nothing more comes, as far as that is known.
+    fn why(&self) -> ErrorReason {
+        let is_late = Instant::now() >= self.deadline || self.last.elapsed() >= self.idle;
+        if is_late { ErrorReason::Timeout } else { ErrorReason::Cut }
+    }
 }
 
 /// What becomes of it.
@@ -57,11 +87,17 @@ impl Answer {
 
     /// Envoy has nothing more to say. A stream whose end has come by was delivered: its trailers may not have been sent.
     pub(super) fn close(self, exchange: &mut dispatch::Exchange) {
-        if let Body::Passes(passage) = self.body
-            && passage.close(exchange)
-        {
-            exchange.complete();
+        let why = self.clock.why();
+        match self.body {
+            Body::Passes(passage) => {
+                if passage.close(exchange) {
+                    return exchange.complete();
+                }
+            }
+            // What the client was told instead, Envoy knows.
+            Body::IsHeld(_) => exchange.untold(),
         }
+        exchange.failed(why);
     }
 }
 
@@ -75,15 +111,17 @@ impl Conversation {
         let (status, headers) = heads::response(head)?;
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Asked(asked) => self.answer(*asked, status, headers, is_all, out).await,
-            // Envoy answers a request that it cannot take in.
+            // Envoy answers a request that it cannot take in, or that does not come.
             Phase::Asking(_) | Phase::New => {
+                let is_late = headers.get(ENVOYS_OWN).is_some_and(|which| which == "upstream_timeout");
                 let error = match status {
+                    _ if is_late => dispatch::ReceiveError::Timeout.into(),
                     StatusCode::PAYLOAD_TOO_LARGE => {
                         let limit = self.face.tables.limits.max_body_bytes;
                         dispatch::ReceiveError::TooLarge { limit }.into()
                     }
                     StatusCode::REQUEST_TIMEOUT => dispatch::ReceiveError::Timeout.into(),
-                    _ => return self.pass_by(status, out),
+                    _ => return self.pass_by(status, &headers, out),
                 };
                 self.replace(error, status, headers, None, is_all, out)
             }
@@ -92,14 +130,30 @@ impl Conversation {
     }
 
     /// An answer that the router has no part in.
-    fn pass_by(&mut self, status: StatusCode, out: &mut Vec<ProcessingResponse>) -> Result<(), Stop> {
+    fn pass_by(
+        &mut self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        out: &mut Vec<ProcessingResponse>,
+    ) -> Result<(), Stop> {
         if let Some(exchange) = &mut self.exchange {
             exchange.answered(status.as_u16());
             exchange.failed(ErrorReason::Internal);
         }
         self.complete();
-        out.push(replies::head_as_it_is(Side::Response));
+        let mut changes = HeaderMutation::default();
+        if headers.contains_key(ENVOYS_OWN) {
+            changes.remove(Bytes::from_static(ENVOYS_OWN.as_bytes()));
+        }
+        out.push(replies::head(Side::Response, changes, false));
         Ok(())
+    }
+
+    pub(super) fn clock(&self, deadline: Instant) -> Clock {
+        let limits = &self.face.tables.limits;
+        // Envoy has one bound for both.
+        let first_byte = limits.first_byte_timeout.unwrap_or(self.door().timeout);
+        Clock { deadline, idle: limits.idle_timeout.max(first_byte), last: Instant::now(), has_begun: false }
     }
 
     async fn answer(
@@ -110,10 +164,11 @@ impl Conversation {
         is_all: bool,
         out: &mut Vec<ProcessingResponse>,
     ) -> Result<(), Stop> {
-        let Asked { answering, behind, mut pending } = asked;
+        let Asked { answering, behind, mut pending, deadline } = asked;
+        let clock = self.clock(deadline);
         if let Some((error, outcome)) = headers.get(ENVOYS_OWN).and_then(envoys_own) {
             pending.failed(outcome);
-            return self.replace(error.into(), status, headers, Some(pending), is_all, out);
+            return self.replace(error.into(), status, headers, Some((pending, clock)), is_all, out);
         }
         pending.answered(status);
         let (mut parts, ()) = Response::new(()).into_parts();
@@ -139,7 +194,8 @@ impl Conversation {
                 let reply = replies::head(Side::Response, changes, false);
                 // A stream must not wait for its end, and usage must be seen.
                 let in_pieces = match configured {
-                    Delivery::Whole => passage.is_event_stream(),
+                    // Nor must Envoy hold more than it can.
+                    Delivery::Whole => passage.is_event_stream() || !fits(&headers, face.tables.limits.max_body_bytes),
                     Delivery::Unusable(_) => true,
                     Delivery::Pieces | Delivery::Duplex => false,
                 };
@@ -149,11 +205,12 @@ impl Conversation {
                     (configured, reply)
                 };
                 out.push(reply);
+                self.is_told = delivery != Delivery::Whole;
                 if is_all {
                     self.complete();
                 } else {
-                    let body = Body::Passes(passage);
-                    self.phase = Phase::Answering(Box::new(Answer { delivery, body, _pending: Some(pending) }));
+                    let (body, _pending) = (Body::Passes(passage), Some(pending));
+                    self.phase = Phase::Answering(Box::new(Answer { delivery, body, _pending, clock }));
                 }
                 Ok(())
             }
@@ -162,8 +219,7 @@ impl Conversation {
                     return Err(Stop::own(face.whole(*whole, parts, &Bytes::new(), behind, exchange).await?));
                 }
                 let becomes = Becomes::Made(whole, Box::new(parts), behind);
-                self.hold(becomes, status, headers, Some(pending), out);
-                Ok(())
+                self.hold(becomes, status, headers, Some((pending, clock)), out)
             }
         }
     }
@@ -185,11 +241,15 @@ impl Conversation {
                 return Ok(());
             }
         };
+        answer.clock.tick();
         let is_last = piece.end_of_stream || answer.delivery == Delivery::Whole;
         match &mut answer.body {
             Body::Passes(passage) => self.pass(passage, answer.delivery, piece.body, is_last, out).await?,
             Body::IsHeld(held) => {
                 held.push(piece.body)?;
+                if held.is_partial() && !piece.end_of_stream {
+                    return Err(misconfigured(PARTIAL).into());
+                }
                 if is_last {
                     let Body::IsHeld(held) = answer.body else { unreachable!("it was just looked at") };
                     return self.release(held, answer.delivery, End::Piece, out).await;
@@ -263,6 +323,15 @@ impl Conversation {
         out.push(replies::trailers(Side::Response));
         Ok(())
     }
+}
+
+/// Answers that are needed whole come in pieces.
+const PARTIAL: &str = "Envoy sends the answer in pieces after its head has gone: bodies must come BUFFERED, FULL_DUPLEX_STREAMED, \
+                       or STREAMED with send_body_without_waiting_for_header_response; or allow_mode_override must be set";
+
+/// Whether a body is known to have at most so many bytes.
+fn fits(headers: &HeaderMap, most: u64) -> bool {
+    heads::length(headers).is_some_and(|length| length <= most)
 }
 
 /// Why Envoy answers itself, in the router's terms.

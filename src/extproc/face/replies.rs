@@ -16,7 +16,7 @@ pub(super) enum Side {
 }
 
 pub(super) fn reply(response: Response) -> ProcessingResponse {
-    ProcessingResponse { mode_override: None, response: Some(response) }
+    ProcessingResponse { response: Some(response), ..ProcessingResponse::default() }
 }
 
 /// A head goes on, changed.
@@ -40,6 +40,13 @@ pub(super) fn head_as_it_is(side: Side) -> ProcessingResponse {
 /// Parts come in another way from now on.
 pub(super) fn overriding(reply: ProcessingResponse, mode: ProcessingMode) -> ProcessingResponse {
     ProcessingResponse { mode_override: Some(mode), ..reply }
+}
+
+/// The client reads errors as Anthropic's do: `{"hardwire": {"client": "messages"}}`. What Envoy answers itself when the router has no say
+/// any more, it tells apart by this.
+pub(super) fn of_messages() -> Bytes {
+    // A struct of one field, whose value is another, whose value is a text, as Protocol Buffers write it.
+    Bytes::from_static(b"\x0a\x24\x0a\x08hardwire\x12\x18\x2a\x16\x0a\x14\x0a\x06client\x12\x0a\x1a\x08messages")
 }
 
 /// A body or a piece of it goes on, changed, and with it the head where that waits for it.
