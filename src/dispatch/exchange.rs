@@ -176,8 +176,11 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         if !self.over {
-            let panicking = std::thread::panicking();
-            self.failed(if panicking { ErrorReason::Internal } else { ErrorReason::ClientClosed });
+            self.failed(match (std::thread::panicking(), self.recorder.ends()) {
+                (true, _) => ErrorReason::Internal,
+                (_, true) => ErrorReason::Cut,
+                _ => ErrorReason::ClientClosed,
+            });
         }
         let model = self.model();
         let mut cost = None;

@@ -179,6 +179,7 @@ fn serve(tables: &'static Tables, responses: Option<Open>, options: &Options) ->
     }
 
     let (stop, stopping) = watch::channel(false);
+    let (cut, is_cut) = watch::channel(false);
     let (tell, ended) = mpsc::channel(1);
     let recorders: Vec<Arc<Recorder>> = (0..workers).map(|_| Arc::new(Recorder::new(tables))).collect();
     let mut sockets: Vec<_> = public.into_iter().map(|bound| bound.sockets.into_iter()).collect();
@@ -194,6 +195,7 @@ fn serve(tables: &'static Tables, responses: Option<Open>, options: &Options) ->
             #[cfg(feature = "extproc")]
             tls: tls.clone(),
             stopping: stopping.clone(),
+            cut: is_cut.clone(),
             running: Running::new(tell.clone(), stopping.clone()),
         };
         worker.start(number)?;
@@ -214,5 +216,5 @@ fn serve(tables: &'static Tables, responses: Option<Open>, options: &Options) ->
     };
     let api = Api::new(tables, reasons, registry, catalog, started, Arc::clone(&draining)).beside(&[face]);
     let api = Arc::new(api);
-    runtime.block_on(Overseer { tables, fleet, api, management, draining, signals, stop, ended }.run())
+    runtime.block_on(Overseer { tables, fleet, api, management, draining, signals, stop, cut, ended }.run())
 }

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from raw import Raw, ask, chat, eventually
+from raw import Raw, ask, chat, eventually, request
 from router import binary
 from test_extproc import MESSAGES_PATH, messages
 from test_tls import Authority
-from upstream import END, frames, piece, stream
+from upstream import END, STREAM_HEAD, chunk, frames, piece, stream
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,6 +85,29 @@ def test_it_drains(start, extproc_env, own_envoy, a):
         router.terminate()
         said += b"".join(pieces)
     assert said == b"".join(frames(*"abcdefgh"))
+    assert router.process.wait(5) == 0
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_what_the_end_of_the_drain_cuts_is_logged(is_alone, start, extproc_env, own_envoy, a):
+    router = start("extproc", extproc_env, "--extproc", "127.0.0.1:0")
+    face = router if is_alone else own_envoy(router)
+
+    def endless(connection, _):
+        connection.send(STREAM_HEAD)
+        while not connection.wait_closed(0.1):
+            connection.send(piece(chunk({"content": "x"})))
+
+    a.script = endless
+    with Raw(face, timeout=10) as raw:
+        raw.send(request(chat("alpha", stream=True), {"x-request-id": "drained"}))
+        eventually(lambda: a.requests)
+        time.sleep(0.3)
+        router.terminate()
+        asked = raw.response()
+    assert asked.status == 200 and not asked.complete
+    line = router.wait_log('request_id="drained"')
+    assert 'outcome="cut"' in line and "status=200" in line
     assert router.process.wait(5) == 0
 
 

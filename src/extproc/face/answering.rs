@@ -346,3 +346,25 @@ fn envoys_own(value: &HeaderValue) -> Option<(upstream::Error, AttemptOutcome)> 
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn why_an_answer_has_broken_off() {
+        let seconds = Duration::from_secs;
+        let mut clock =
+            Clock { deadline: Instant::now() + seconds(10), idle: seconds(4), last: Instant::now(), has_begun: false };
+        tokio::time::advance(seconds(3)).await;
+        assert_eq!(clock.why(), ErrorReason::Cut);
+        clock.tick();
+        tokio::time::advance(seconds(3)).await;
+        assert_eq!(clock.why(), ErrorReason::Cut, "the pause begins anew");
+        tokio::time::advance(seconds(1)).await;
+        assert_eq!(clock.why(), ErrorReason::Timeout, "a pause");
+        clock.tick();
+        tokio::time::advance(seconds(3)).await;
+        assert_eq!(clock.why(), ErrorReason::Timeout, "the whole");
+    }
+}

@@ -45,7 +45,8 @@ label! {
         NoModelSelected = "no_model_selected",
         /// The client left before the answer was complete.
         ClientClosed = "client_closed",
-        /// Behind Envoy: the answer broke off after its head. Whether the backend or the client was it, nothing tells.
+        /// The router ended first. Behind Envoy also: the answer broke off after its head, and whether the backend or the
+        /// client was it, nothing tells.
         Cut = "cut",
         /// No or a wrong key.
         Unauthorized = "unauthorized",
