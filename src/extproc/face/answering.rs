@@ -44,6 +44,9 @@ pub(super) struct Answer {
     pub(super) clock: Clock,
 }
 
+/// Envoy counts from before the router has heard of what came.
+const EARLIER: Duration = Duration::from_millis(100);
+
 /// Tells whether an answer that breaks off has taken too long.
 #[derive(Debug)]
 pub(super) struct Clock {
@@ -64,7 +67,8 @@ impl Clock {
 
     /// Why nothing more comes, as far as that is known.
     fn why(&self) -> ErrorReason {
-        let is_late = Instant::now() >= self.deadline || self.last.elapsed() >= self.idle;
+        let now = Instant::now() + EARLIER;
+        let is_late = now >= self.deadline || now >= self.last + self.idle;
         if is_late { ErrorReason::Timeout } else { ErrorReason::Cut }
     }
 }
@@ -152,7 +156,7 @@ impl Conversation {
     pub(super) fn clock(&self, deadline: Instant) -> Clock {
         let limits = &self.face.tables.limits;
         // Envoy has one bound for both.
-        let first_byte = limits.first_byte_timeout.unwrap_or(self.door().timeout);
+        let first_byte = limits.first_byte_timeout.unwrap_or_else(|| self.door().timeout);
         Clock { deadline, idle: limits.idle_timeout.max(first_byte), last: Instant::now(), has_begun: false }
     }
 
@@ -216,7 +220,8 @@ impl Conversation {
             }
             Handling::Whole(whole) => {
                 if is_all {
-                    return Err(Stop::own(face.whole(*whole, parts, &Bytes::new(), behind, exchange).await?));
+                    let response = face.whole(*whole, parts, &Bytes::new(), behind, exchange).await?;
+                    return self.at_once(response, status, &headers, out);
                 }
                 let becomes = Becomes::Made(whole, Box::new(parts), behind);
                 self.hold(becomes, status, headers, Some((pending, clock)), out)

@@ -146,6 +146,26 @@ impl Conversation {
         Ok(())
     }
 
+    /// Answers in place of an answer without a body.
+    pub(super) fn at_once(
+        &mut self,
+        response: Response<Bytes>,
+        status: StatusCode,
+        headers: &HeaderMap,
+        out: &mut Vec<ProcessingResponse>,
+    ) -> Result<(), Stop> {
+        if replies::is_known(response.status()) {
+            return Err(Stop::own(response));
+        }
+        let (head, body) = response.into_parts();
+        self.noted()?.sent(body.len());
+        let mut changes = heads::changes(headers, &head.headers);
+        set_frame(&mut changes, (head.status != status).then_some(head.status), body.len());
+        out.push(replies::head_and_body(changes, body));
+        self.complete();
+        Ok(())
+    }
+
     /// No piece came for as long as it may take.
     pub(super) async fn no_more_answer(
         &mut self,

@@ -3,7 +3,7 @@
 use super::heads;
 use crate::extproc::wire::{
     BodyMutation, BodyResponse, CommonResponse, HeaderMutation, HeadersResponse, HttpStatus, ImmediateResponse,
-    Mutation, ProcessingMode, ProcessingResponse, Response, StreamedBodyResponse, TrailersResponse,
+    Mutation, ProcessingMode, ProcessingResponse, Response, ResponseStatus, StreamedBodyResponse, TrailersResponse,
 };
 use bytes::Bytes;
 use http::{StatusCode, header};
@@ -35,6 +35,17 @@ pub(super) fn head_as_it_is(side: Side) -> ProcessingResponse {
         Side::Request => Response::RequestHeaders(HeadersResponse::default()),
         Side::Response => Response::ResponseHeaders(HeadersResponse::default()),
     })
+}
+
+/// The head of an answer goes on, changed, and with it a body where there was none.
+pub(super) fn head_and_body(changes: HeaderMutation, body: Bytes) -> ProcessingResponse {
+    let response = CommonResponse {
+        status: ResponseStatus::ContinueAndReplace as i32,
+        header_mutation: Some(changes),
+        body_mutation: Some(BodyMutation { mutation: Some(Mutation::Body(body)) }),
+        ..CommonResponse::default()
+    };
+    reply(Response::ResponseHeaders(HeadersResponse { response: Some(response) }))
 }
 
 /// Parts come in another way from now on.
@@ -101,10 +112,14 @@ pub(super) fn immediate(response: http::Response<Bytes>) -> ProcessingResponse {
     }))
 }
 
+/// Whether Envoy knows it, so that it can be that of an immediate answer.
+pub(super) fn is_known(status: StatusCode) -> bool {
+    status.canonical_reason().is_some() && !matches!(status.as_u16(), ..200 | 418 | 425 | 451)
+}
+
 /// Envoy knows the statuses that are registered, and takes another one for 200.
 fn known(status: StatusCode) -> StatusCode {
-    let is_known = status.canonical_reason().is_some() && !matches!(status.as_u16(), ..200 | 418 | 425 | 451);
-    if is_known {
+    if is_known(status) {
         return status;
     }
     match status.as_u16() {
