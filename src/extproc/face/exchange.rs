@@ -10,7 +10,7 @@ use crate::dispatch::{self, ApiError, Client, ReceiveError};
 use crate::extproc::grpc::{Code, Status};
 use crate::extproc::processor::{self, Flow, Refusal};
 use crate::extproc::wire::{ProcessingRequest, ProcessingResponse, Request};
-use crate::telemetry::metrics::ErrorReason;
+use crate::telemetry::metrics::{ErrorReason, OpenStream};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use std::rc::Rc;
@@ -30,6 +30,7 @@ pub struct Conversation {
     pub(super) phase: Phase,
     /// The head of a backend's answer has gone on: the client has it, or will.
     pub(super) is_told: bool,
+    _open: OpenStream,
 }
 
 /// What comes next.
@@ -62,8 +63,17 @@ pub(super) enum Stop {
 
 impl Conversation {
     pub(super) fn new(face: Rc<Inner>, door: usize) -> Self {
-        let modes = Modes::of(None);
-        Conversation { face, door, modes, client: Client::Chat, exchange: None, phase: Phase::New, is_told: false }
+        let (modes, open) = (Modes::of(None), face.recorder.stream());
+        Conversation {
+            face,
+            door,
+            modes,
+            client: Client::Chat,
+            exchange: None,
+            phase: Phase::New,
+            is_told: false,
+            _open: open,
+        }
     }
 
     pub(super) fn door(&self) -> &Door {
