@@ -130,6 +130,10 @@ errors! {
     ADDRESS_TAKEN = Error "address-taken",
         "two listeners on {0}", "second listener", "give it another port";
 
+    KEYS_FOR_ANYBODY = Warning "keys-for-anybody",
+        "who reaches {0} is told the keys of backends, such as that of `{1}`", "the service for Envoy, for whoever connects",
+        "listen on `127.0.0.1`, or give `tls.client_ca_file`: only Envoy has a certificate of that authority";
+
     STORE_KEY_UNUSED = Warning "store-key-unused",
         "`{0}` has no effect with `store_backend: {1}`", "belongs to another store", "";
 

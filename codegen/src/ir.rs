@@ -129,8 +129,15 @@ pub struct ExtProc {
     pub message_timeout: Duration,
     /// `global.router.clear_route_cache`
     pub clear_route_cache: bool,
-    /// Files with certificate and key.
-    pub tls: Option<(Text, Text)>,
+    pub tls: Option<ExtProcTls>,
+}
+
+/// `hardwire::table::ExtProcTls`.
+#[derive(Debug, Clone)]
+pub struct ExtProcTls {
+    pub cert_file: Text,
+    pub key_file: Text,
+    pub client_ca_file: Option<Text>,
 }
 
 /// Where responses are stored.

@@ -26,6 +26,7 @@ Options of `envoy`, for what the document does not tell:
     --original-dst                        send requests for IP addresses wherever the router says, without clusters
     --failure-mode-allow                  without the router, requests go to the default model as they are
     --ca-file FILE                        what Envoy trusts; default: /etc/ssl/certs/ca-certificates.crt
+    --client-cert FILE --client-key FILE  what Envoy shows a router that has `tls.client_ca_file`; default: nothing
     --admin ADDR:PORT                     Envoy's own management face; default: none
 
     -h, --help       this text
@@ -104,6 +105,9 @@ fn parse() -> Result<Job, Failure> {
     match command.to_str() {
         Some("check") => Ok(Job::Check { file, json }),
         Some("emit") => Ok(Job::Emit { file, out_dir }),
+        Some("envoy") if envoy.client_cert.as_ref().is_some_and(|(cert, key)| cert.is_empty() || key.is_empty()) => {
+            Err(Failure("`--client-cert` and `--client-key` need each other".into()))
+        }
         Some("envoy") => Ok(Job::Envoy { file, options: Box::new(envoy) }),
         _ => Ok(Job::Bake { file, cargo: args.raw_args().map_err(usage)?.collect() }),
     }
@@ -114,6 +118,8 @@ fn envoy_option(options: &mut envoy::Options, name: &str, args: &mut lexopt::Par
         "listen" => options.listen = Some(args.value()?.parse()?),
         "admin" => options.admin = Some(args.value()?.parse()?),
         "ca-file" => options.ca_file = args.value()?.string()?,
+        "client-cert" => options.client_cert.get_or_insert_default().0 = args.value()?.string()?,
+        "client-key" => options.client_cert.get_or_insert_default().1 = args.value()?.string()?,
         "original-dst" => options.original_dst = true,
         "failure-mode-allow" => options.failure_mode_allow = true,
         "extproc" => {
@@ -196,9 +202,9 @@ fn run_envoy(file: &OsString, options: &envoy::Options) -> Result<ExitCode, Fail
     }
     match envoy::render(&router, options, |name| env::var(name).ok()) {
         Ok(yaml) => say(&yaml)?,
-        Err(unset) => {
-            for problem in unset {
-                tell(&format!("hardwirec: {problem}\n"));
+        Err(refusals) => {
+            for refusal in refusals {
+                tell(&format!("hardwirec: {refusal}\n"));
             }
             return Ok(ExitCode::FAILURE);
         }

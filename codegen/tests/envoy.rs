@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops where it stands")]
 
 use expect_test::{ExpectFile, expect_file};
-use hardwire_codegen::envoy::{Bodies, Options, render};
+use hardwire_codegen::envoy::{Bodies, Options, Refusal, render};
 use hardwire_codegen::{Source, check, ir};
 use std::fs;
 use std::path::Path;
@@ -44,6 +44,7 @@ fn wherever_the_router_says() {
         failure_mode_allow: true,
         original_dst: true,
         ca_file: "/etc/hardwire/ca.pem".to_owned(),
+        client_cert: Some(("/etc/envoy/cert.pem".to_owned(), "/etc/envoy/key.pem".to_owned())),
     };
     printed(&options, &expect_file!["envoy/original_dst.envoy.yaml"]);
 }
@@ -105,6 +106,55 @@ fn failure_mode_allow_needs_somewhere_to_go() {
     assert!(text(true).contains("cluster: m\n") && text(true).contains("cluster_name: m\n"));
     assert!(!text(false).contains("cluster_name: m\n"));
     assert!(!text(true).contains("direct_response") && text(true).contains("failure_mode_allow: true"));
+}
+
+#[test]
+fn failure_mode_allow_opens_no_guarded_door() {
+    let allow = Options { failure_mode_allow: true, ..Options::default() };
+    let document = |keys: &str| {
+        let listeners =
+            format!("listeners: [{{name: front, port: 1, timeout: 1s}}, {{name: door, port: 2, timeout: 1s{keys}}}]\n");
+        router(&format!("{listeners}{}", models("        - {endpoint: '10.0.0.1:80'}\n")))
+    };
+    assert!(render(&document(""), &allow, env).is_ok());
+    let guarded = document(", api_keys: ['${KEY}']");
+    assert!(render(&guarded, &Options::default(), env).is_ok());
+    let refused = render(&guarded, &allow, env).unwrap_err();
+    let told: Vec<_> = refused.iter().map(ToString::to_string).collect();
+    assert_eq!(refused, [Refusal::Unguarded { listener: "door".to_owned() }]);
+    assert!(told[0].starts_with("`--failure-mode-allow` is refused: the listener `door` has `api_keys`"), "{told:?}");
+}
+
+#[test]
+fn certificates_that_envoy_shows() {
+    let shown = Options { client_cert: Some(("c".to_owned(), "k".to_owned())), ..Options::default() };
+    let document = |tls: &str| {
+        let echo = models("        - {provider: echo}\n");
+        router(&format!("{echo}hardwire: {{extproc: {{{tls}}}}}\n"))
+    };
+    let (open, tls) = (document(""), document("tls: {cert_file: a, key_file: b}"));
+    let mutual = document("tls: {cert_file: a, key_file: b, client_ca_file: c}");
+    for (document, options, expected) in [
+        (&open, &Options::default(), Ok(false)),
+        (&open, &shown, Err(vec![Refusal::NoTls])),
+        (&tls, &Options::default(), Ok(false)),
+        (&tls, &shown, Ok(true)),
+        (&mutual, &Options::default(), Err(vec![Refusal::NoCertificate])),
+        (&mutual, &shown, Ok(true)),
+    ] {
+        let text = render(document, options, env);
+        assert_eq!(text.map(|text| text.contains("tls_certificates")), expected);
+    }
+}
+
+#[test]
+fn nothing_but_the_router_bounds_what_is_under_way() {
+    let text = render(&router(&full()), &Options::default(), env).unwrap();
+    let clusters = text.split("\n  clusters:\n").nth(1).unwrap().split("\n    - name: ").count();
+    let without_bound = ["max_connections", "max_pending_requests", "max_requests", "max_retries"];
+    for bound in without_bound {
+        assert_eq!(text.matches(&format!("{bound}: 4294967295\n")).count(), clusters, "{bound}");
+    }
 }
 
 #[test]

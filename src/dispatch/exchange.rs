@@ -181,6 +181,12 @@ impl Exchange {
         self.status = Some(status);
     }
 
+    /// What the router knew of the answer's head has not gone out, and will not.
+    #[cfg(feature = "extproc")]
+    pub(crate) fn untold(&mut self) {
+        self.status = None;
+    }
+
     /// Bytes of the answer's body go out.
     pub(crate) fn sent(&mut self, bytes: usize) {
         if self.first_byte.is_none() && !self.unheard {
@@ -240,8 +246,11 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         if !self.over {
-            let panicking = std::thread::panicking();
-            self.failed(if panicking { ErrorReason::Internal } else { ErrorReason::ClientClosed });
+            self.failed(match (std::thread::panicking(), self.recorder.ends()) {
+                (true, _) => ErrorReason::Internal,
+                (_, true) => ErrorReason::Cut,
+                _ => ErrorReason::ClientClosed,
+            });
         }
         let model = self.model();
         let cost = self.cost(model, self.usage);

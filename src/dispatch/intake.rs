@@ -82,6 +82,12 @@ impl Intake {
         self.scanned.is_ok() && self.scanner.is_complete()
     }
 
+    /// Whether something must still come: what is no JSON stays so.
+    #[cfg(feature = "extproc")]
+    pub(crate) fn is_partial(&self) -> bool {
+        self.scanned.is_ok() && !self.scanner.is_complete()
+    }
+
     fn keep(&mut self, piece: Bytes) {
         // Most bodies are one small piece.
         if piece.len() >= SMALL || self.body.is_empty() {

@@ -90,6 +90,11 @@ async fn converse<P: Processor>(
     exchange: &mut P::Exchange,
 ) -> Result<(), Failure> {
     if service.open.get() > service.bounds.max_streams {
+        // Who asks must be known for the client to read it, and for the log to tell of it.
+        let patience = exchange.patience().unwrap_or(service.bounds.message_timeout);
+        if let Ok(Ok(Some(first))) = timeout(patience, requests.next::<ProcessingRequest>()).await {
+            exchange.turned_away(first);
+        }
         return Err(Failure::Refused(Refusal::TooMany));
     }
     let mut out = Vec::with_capacity(1);

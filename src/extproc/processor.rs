@@ -38,6 +38,9 @@ pub trait Exchange: 'static {
         std::future::ready(Ok(Flow::End))
     }
 
+    /// The request will be refused unheard. Its first part tells who asks, and for what.
+    fn turned_away(&mut self, first: ProcessingRequest);
+
     /// The request cannot go on. What the client is told about it, in its own protocol.
     fn refuse(&mut self, why: Refusal) -> ProcessingResponse;
 }

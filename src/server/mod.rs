@@ -128,7 +128,8 @@ fn settle_allocator() {
 fn extproc_tls(tables: &Tables, env: &Env) -> Result<Option<Tls>, TlsError> {
     let Some(tls) = tables.extproc.and_then(|service| service.tls) else { return Ok(None) };
     let file = |text: &Text| std::path::PathBuf::from(&*env.text(text));
-    Tls::read(&file(&tls.cert_file), &file(&tls.key_file)).map(Some)
+    let clients = tls.client_ca_file.as_ref().map(file);
+    Tls::read(&file(&tls.cert_file), &file(&tls.key_file), clients.as_deref()).map(Some)
 }
 
 fn serve(tables: &'static Tables, responses: Option<Open>, options: &Options) -> Result<(), Error> {
@@ -178,6 +179,7 @@ fn serve(tables: &'static Tables, responses: Option<Open>, options: &Options) ->
     }
 
     let (stop, stopping) = watch::channel(false);
+    let (cut, is_cut) = watch::channel(false);
     let (tell, ended) = mpsc::channel(1);
     let recorders: Vec<Arc<Recorder>> = (0..workers).map(|_| Arc::new(Recorder::new(tables))).collect();
     let mut sockets: Vec<_> = public.into_iter().map(|bound| bound.sockets.into_iter()).collect();
@@ -193,6 +195,7 @@ fn serve(tables: &'static Tables, responses: Option<Open>, options: &Options) ->
             #[cfg(feature = "extproc")]
             tls: tls.clone(),
             stopping: stopping.clone(),
+            cut: is_cut.clone(),
             running: Running::new(tell.clone(), stopping.clone()),
         };
         worker.start(number)?;
@@ -213,5 +216,5 @@ fn serve(tables: &'static Tables, responses: Option<Open>, options: &Options) ->
     };
     let api = Api::new(tables, reasons, registry, catalog, started, Arc::clone(&draining)).beside(&[face]);
     let api = Arc::new(api);
-    runtime.block_on(Overseer { tables, fleet, api, management, draining, signals, stop, ended }.run())
+    runtime.block_on(Overseer { tables, fleet, api, management, draining, signals, stop, cut, ended }.run())
 }

@@ -7,8 +7,12 @@ use crate::upstream::{self, Fleet};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+
+/// How long cutting requests off may take.
+const LAST: Duration = Duration::from_secs(1);
 
 /// The first thread.
 #[derive(Debug)]
@@ -22,6 +26,8 @@ pub(super) struct Overseer {
     pub(super) signals: Signals,
     /// Tells the workers to accept nothing more.
     pub(super) stop: watch::Sender<bool>,
+    /// Tells them to end at once.
+    pub(super) cut: watch::Sender<bool>,
     /// Closed when all workers have ended; a message says that one ended before it should.
     pub(super) ended: mpsc::Receiver<()>,
 }
@@ -49,10 +55,16 @@ impl Overseer {
             tracing::info!(seconds = bound.as_secs_f32(), "draining: running requests may finish");
             self.stop.send_replace(true);
             tokio::select! {
-                _ = ended.recv() => tracing::info!("drained"),
+                _ = ended.recv() => {
+                    tracing::info!("drained");
+                    return Ok(());
+                }
                 () = tokio::time::sleep(bound) => tracing::warn!("the drain timed out: requests are cut off"),
                 () = signals.asked_to_stop() => tracing::warn!("asked again to stop: requests are cut off"),
             }
+            self.cut.send_replace(true);
+            // So that there is a line in the log for each of them.
+            let _ = tokio::time::timeout(LAST, ended.recv()).await;
             Ok(())
         };
         tokio::select! {

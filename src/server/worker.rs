@@ -31,6 +31,8 @@ pub(super) struct Worker {
     #[cfg(feature = "extproc")]
     pub(super) tls: Option<Tls>,
     pub(super) stopping: watch::Receiver<bool>,
+    /// True when what is under way must end.
+    pub(super) cut: watch::Receiver<bool>,
     pub(super) running: Running,
 }
 
@@ -62,13 +64,18 @@ impl Worker {
     pub(super) fn start(self, number: usize) -> io::Result<()> {
         let runtime = move || Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
         thread::Builder::new().name(format!("worker-{number}")).spawn(move || match runtime() {
-            Ok(runtime) => runtime.block_on(self.run()),
+            Ok(runtime) => {
+                let running = runtime.block_on(self.run());
+                // What still runs ends with the runtime, and is told of.
+                drop(runtime);
+                drop(running);
+            }
             Err(error) => tracing::error!(%error, "a worker cannot start"),
         })?;
         Ok(())
     }
 
-    async fn run(self) {
+    async fn run(mut self) -> Running {
         let tables = self.shared.tables;
         let upstream = Upstream::new(tables, self.fleet, Arc::clone(&self.recorder));
         let store = self.shared.stores.as_ref().map(|stores| stores.worker());
@@ -104,7 +111,10 @@ impl Worker {
                 Err(error) => tracing::error!(%error, "a worker cannot serve Envoy"),
             }
         }
-        while serving.join_next().await.is_some() {}
-        drop(self.running);
+        tokio::select! {
+            () = async { while serving.join_next().await.is_some() {} } => (),
+            _ = self.cut.wait_for(|cut| *cut) => self.recorder.end(),
+        }
+        self.running
     }
 }

@@ -46,13 +46,15 @@ pub struct ExtProc {
     pub tls: Option<ExtProcTls>,
 }
 
-/// TLS of the service for Envoy. Both are names of PEM files, read at start-up.
+/// TLS of the service for Envoy: names of PEM files, read at start-up.
 #[derive(Debug, Clone, Copy)]
 pub struct ExtProcTls {
     /// The certificates, the service's own first.
     pub cert_file: Text,
     /// The key.
     pub key_file: Text,
+    /// The authorities whose clients alone are served.
+    pub client_ca_file: Option<Text>,
 }
 
 /// Bounds and timeouts: the document's `hardwire` block.

@@ -43,7 +43,12 @@ pub struct Handed {
 
 /// A request that the proxy has sent.
 #[derive(Debug)]
-pub struct Pending(Lease);
+pub struct Pending {
+    lease: Lease,
+    /// The model, where what becomes of the request tells how this backend is: alone in its cluster, of which the model has
+    /// several. In a larger one the proxy may have asked another backend, and looks after their health itself.
+    chooses: Option<&'static Model>,
+}
 
 /// For each backend, the first one that is sent the same.
 #[derive(Debug)]
@@ -57,14 +62,14 @@ impl Upstream {
         let backend = self.balancer.pick(model, &self.fleet, &[]);
         let backend = backend.expect("the compiler refuses a model without backends");
         let body = self.body_for(model, backend, &outbound);
-        let mut pending = Pending(Lease::new(Rc::clone(self), backend.id));
+        let mut pending = Pending { lease: Lease::new(Rc::clone(self), backend.id), chooses: None };
         let server = match &self.fleet.member(backend.id).place {
             Place::Http(server) => server,
             Place::Echo { token_delay } => {
                 let answer = echo::answer(model.protocol, *token_delay, &body);
                 pending.answered(answer.status());
                 let idle = self.tables.limits.idle_timeout;
-                let answer = answer.map(|source| source.lease(pending.0, idle, outbound.deadline));
+                let answer = answer.map(|source| source.lease(pending.lease, idle, outbound.deadline));
                 return Sender::Nobody(backend, Box::new(answer));
             }
         };
@@ -73,6 +78,8 @@ impl Upstream {
         let is_one = model.backends.iter().all(|other| {
             clusters.first(other.id) == first || matches!(self.fleet.member(other.id).place, Place::Echo { .. })
         });
+        let is_alone = model.backends.iter().filter(|other| clusters.first(other.id) == first).count() == 1;
+        pending.chooses = (!is_one && is_alone).then_some(model);
         let name = |id| model.backends.iter().find(|backend| backend.id == id).map(|backend| backend.name);
         Sender::Proxy(Box::new(Handed {
             backend,
@@ -98,8 +105,12 @@ impl Pending {
     }
 
     fn settle(&mut self, outcome: AttemptOutcome) {
-        if !std::mem::replace(&mut self.0.settled, true) {
-            self.0.upstream.recorder.attempt(self.0.backend, outcome);
+        if !std::mem::replace(&mut self.lease.settled, true) {
+            let upstream = &self.lease.upstream;
+            upstream.recorder.attempt(self.lease.backend, outcome);
+            if let Some(model) = self.chooses {
+                upstream.note_health(model, upstream.fleet.member(self.lease.backend), outcome);
+            }
         }
     }
 }

@@ -251,7 +251,9 @@ def own_envoy(tmp_path):
     running = []
 
     def envoy(router: Router, *args: str, **more) -> Envoy:
-        running.append(Envoy(router, tmp_path, args, **more))
+        folder = tmp_path / f"envoy-{len(running)}"
+        folder.mkdir()
+        running.append(Envoy(router, folder, args, **more))
         return running[-1]
 
     yield envoy

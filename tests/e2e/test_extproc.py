@@ -115,6 +115,14 @@ CASES = {
     "Chat to Messages, a plain answer to a stream": (request(chat("claude", stream=True)), plain(MESSAGE)),
     "Chat to Messages, an error": (request(chat("claude")), plain(OVERLOADED, 529)),
     "Chat to Messages, cut": (request(chat("claude", stream=True)), events(message_events("a", "b")[:-3])),
+    "Chat to Messages, an error without a body": (
+        request(chat("claude")),
+        plain(b"", 529, **{"content-type": "application/json"}),
+    ),
+    "Messages to Chat, an error without a body": (
+        request(messages("alpha"), path=MESSAGES_PATH),
+        plain(b"", 520, **{"content-type": "text/plain"}),
+    ),
     "Messages": (request(messages("claude"), path=MESSAGES_PATH), plain(MESSAGE)),
     "Messages, streamed": (request(messages("claude", stream=True), path=MESSAGES_PATH), events(message_events("a"))),
     "Messages to Chat": (request(messages("alpha"), path=MESSAGES_PATH), plain(completion())),

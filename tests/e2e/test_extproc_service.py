@@ -1,6 +1,8 @@
 """The service as Envoy finds it: gone and back, over TLS, configured in other ways, and the example."""
 
+import re
 import signal
+import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -8,10 +10,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from raw import Raw, ask, chat, eventually
+from raw import Raw, ask, chat, eventually, request
+from router import binary
 from test_extproc import MESSAGES_PATH, messages
 from test_tls import Authority
-from upstream import END, frames, piece, stream
+from upstream import END, STREAM_HEAD, chunk, frames, piece, stream
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,6 +88,29 @@ def test_it_drains(start, extproc_env, own_envoy, a):
     assert router.process.wait(5) == 0
 
 
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_what_the_end_of_the_drain_cuts_is_logged(is_alone, start, extproc_env, own_envoy, a):
+    router = start("extproc", extproc_env, "--extproc", "127.0.0.1:0")
+    face = router if is_alone else own_envoy(router)
+
+    def endless(connection, _):
+        connection.send(STREAM_HEAD)
+        while not connection.wait_closed(0.1):
+            connection.send(piece(chunk({"content": "x"})))
+
+    a.script = endless
+    with Raw(face, timeout=10) as raw:
+        raw.send(request(chat("alpha", stream=True), {"x-request-id": "drained"}))
+        eventually(lambda: a.requests)
+        time.sleep(0.3)
+        router.terminate()
+        asked = raw.response()
+    assert asked.status == 200 and not asked.complete
+    line = router.wait_log('request_id="drained"')
+    assert 'outcome="cut"' in line and "status=200" in line
+    assert router.process.wait(5) == 0
+
+
 @pytest.fixture
 def authority(tmp_path):
     return Authority(tmp_path)
@@ -95,34 +121,72 @@ def guarded_service(start, backends, authority, tmp_path):
     authority.context("localhost")
     shown = str(tmp_path / "server.pem")
     keys = {"ROUTER_KEY": "first-key", "OTHER_KEY": "second-key"}
-    env = keys | {"UP_A": backends[0].url, "CERT_FILE": shown, "KEY_FILE": shown}
+    env = keys | {"UP_A": backends[0].url, "CERT_FILE": shown, "KEY_FILE": shown, "CLIENT_CA": str(authority.file)}
     router = start("extproc_guarded", env, "--extproc", "127.0.0.1:0")
     yield router
     router.stop()
 
 
-def over_tls(own_envoy, router, ca_file: Path, host: str = "localhost"):
-    where = f"{host}:{router.extproc.rsplit(':')[-1]}"
+def over_tls(own_envoy, router, authority: Authority, shows: Path | None = None, **more):
+    """Envoy trusts the authority, and shows this certificate: else one of that authority."""
+    where = f"localhost:{router.extproc.rsplit(':')[-1]}"
     document = Path(__file__).with_name("extproc_guarded.yaml")
-    return own_envoy(router, "--extproc", where, "--ca-file", str(ca_file), document=document)
+    shown = str(shows or authority.folder / "server.pem")
+    args = ("--extproc", where, "--ca-file", str(authority.file), "--client-cert", shown, "--client-key", shown)
+    return own_envoy(router, *args, document=document, **more)
 
 
 def test_over_tls(guarded_service, own_envoy, authority, a):
     assert "extproc     https://" in guarded_service.banner
-    envoy = over_tls(own_envoy, guarded_service, authority.file)
+    envoy = over_tls(own_envoy, guarded_service, authority)
     assert post(envoy, chat("alpha")).status_code == 200
     assert len(a.requests) == 1
 
 
 def test_over_tls_with_a_stranger(guarded_service, own_envoy, tmp_path_factory, a):
     """Envoy does not ask a router that it does not know."""
-    envoy = over_tls(own_envoy, guarded_service, Authority(tmp_path_factory.mktemp("stranger")).file)
+    stranger = Authority(tmp_path_factory.mktemp("stranger"))
+    stranger.context("localhost")
+    envoy = over_tls(own_envoy, guarded_service, stranger)
     assert post(envoy, chat("alpha")).status_code == 500
     assert not a.requests
 
 
+@pytest.mark.parametrize("shows", ["a stranger's", "nothing"])
+def test_the_service_is_for_those_it_knows(shows, guarded_service, own_envoy, authority, tmp_path_factory, a):
+    """Who is told what backends are sent is told their keys."""
+    stranger = Authority(tmp_path_factory.mktemp("stranger"))
+    stranger.context("localhost")
+    nothing = lambda config: re.sub(r" +tls_certificates:\n( +)- certificate_chain:\n(\1 .*\n)+", "", config)  # noqa: E731
+    envoy = over_tls(
+        own_envoy,
+        guarded_service,
+        authority,
+        shows=stranger.folder / "server.pem",
+        edit=nothing if shows == "nothing" else None,
+    )
+    certificates = "tls_certificates" in (envoy.folder / "envoy.yaml").read_text()
+    assert certificates == (shows != "nothing")
+    assert post(envoy, chat("alpha")).status_code == 500
+    assert not a.requests
+
+
+def test_envoy_needs_a_certificate_to_show(guarded_service):
+    command = [binary("hardwirec"), "envoy", Path(__file__).with_name("extproc_guarded.yaml")]
+    done = subprocess.run(command, env=guarded_service.env, capture_output=True, text=True, timeout=10, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "--client-cert" in done.stderr
+
+
+def test_no_guarded_door_fails_open(guarded_service):
+    command = [binary("hardwirec"), "envoy", Path(__file__).with_name("extproc_guarded.yaml"), "--failure-mode-allow"]
+    done = subprocess.run(command, env=guarded_service.env, capture_output=True, text=True, timeout=10, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the listener `guarded` has `api_keys`" in done.stderr
+
+
 def test_keys_are_the_listeners(guarded_service, own_envoy, authority, a):
-    envoy = over_tls(own_envoy, guarded_service, authority.file)
+    envoy = over_tls(own_envoy, guarded_service, authority)
     url = f"{envoy.urls['guarded']}/v1/chat/completions"
     refused = httpx.post(url, json=chat("alpha"), headers={"authorization": "Bearer wrong"})
     assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_api_key")
@@ -132,7 +196,7 @@ def test_keys_are_the_listeners(guarded_service, own_envoy, authority, a):
 
 
 def test_responses_belong_to_the_key(guarded_service, own_envoy, authority, a):
-    envoy = over_tls(own_envoy, guarded_service, authority.file)
+    envoy = over_tls(own_envoy, guarded_service, authority)
     first, second = ({"authorization": f"Bearer {key}"} for key in ("first-key", "second-key"))
     url, body = f"{envoy.urls['guarded']}/v1/responses", {"model": "alpha", "input": "x"}
     got = httpx.post(url, json=body, headers=first).json()
@@ -147,14 +211,8 @@ def test_responses_belong_to_the_key(guarded_service, own_envoy, authority, a):
 
 
 def test_a_door_without_a_name_is_guarded(guarded_service, own_envoy, authority, a):
-    document = Path(__file__).with_name("extproc_guarded.yaml")
-    where = f"localhost:{guarded_service.extproc.rsplit(':')[-1]}"
-    envoy = own_envoy(
-        guarded_service,
-        *("--extproc", where, "--ca-file", str(authority.file)),
-        document=document,
-        edit=lambda config: config.replace("key: x-hardwire-listener", "key: x-something-else"),
-    )
+    edit = lambda config: config.replace("key: x-hardwire-listener", "key: x-something-else")  # noqa: E731
+    envoy = over_tls(own_envoy, guarded_service, authority, edit=edit)
     assert post(envoy, chat("alpha")).status_code == 401
     assert not a.requests
 
@@ -169,7 +227,7 @@ def test_certificates_that_are_none(start, tmp_path):
     from router import run
 
     keys = {"ROUTER_KEY": "k", "OTHER_KEY": "l"}
-    env = keys | {"UP_A": "127.0.0.1:1", "CERT_FILE": str(tmp_path / "none.pem"), "KEY_FILE": "none"}
+    env = keys | {"UP_A": "127.0.0.1:1", "CERT_FILE": str(tmp_path / "none.pem"), "KEY_FILE": "none", "CLIENT_CA": "none"}
     where = ("--listen", "127.0.0.1:0", "--management", "127.0.0.1:0", "--extproc", "127.0.0.1:0")
     done = run("extproc_guarded", *where, env=env)
     assert done.returncode == 2

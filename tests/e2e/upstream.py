@@ -44,7 +44,7 @@ class Connection:
         self.buffer = b""
         self.served = 0
 
-    def read_request(self, takes_chunks: bool = False) -> Request | None:
+    def read_request(self, takes_chunks: Callable[[], bool] = lambda: False) -> Request | None:
         """The next request; `None` where the client has closed."""
         while b"\r\n\r\n" not in self.buffer:
             if not self._more():
@@ -54,7 +54,7 @@ class Connection:
         method, target, _ = first.split(" ")
         headers = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
         request = Request(head, method, target, headers, b"")
-        if takes_chunks and request.all("transfer-encoding"):
+        if takes_chunks() and request.all("transfer-encoding"):
             return request if self._read_chunks(request) else None
         assert not request.all("transfer-encoding"), "the length is known, so it should be told"
         length = int(request.header("content-length") or 0)
@@ -162,7 +162,7 @@ class Upstream:
     def _serve(self, sock: socket.socket) -> None:
         try:
             connection = Connection(self.tls.wrap_socket(sock, server_side=True) if self.tls else sock)
-            while connection.sock.fileno() >= 0 and (request := connection.read_request(self.takes_chunks)):
+            while connection.sock.fileno() >= 0 and (request := connection.read_request(lambda: self.takes_chunks)):
                 if request.target == "/healthz":
                     self.checks += 1
                     connection.send(answer(b"{}", status=200 if self.healthy else 503))

@@ -1,12 +1,14 @@
 //! What the face says to parts as no Envoy sends them: in any order, in any way, too many.
 
 use bytes::Bytes;
+use envoy_types::pb::google::protobuf::Struct;
+use envoy_types::pb::google::protobuf::value::Kind;
 use hardwire::env::Env;
 use hardwire::extproc::wire::{
     BodySendMode, HeaderMap, HeaderValue, HttpBody, HttpHeaders, HttpTrailers, ProcessingRequest, ProcessingResponse,
     ProtocolConfiguration, Request, Response,
 };
-use hardwire::extproc::{Exchange, Face, Flow, Processor};
+use hardwire::extproc::{Exchange, Face, Flow, Processor, Refusal};
 use hardwire::responses::store::{Place, memory};
 use hardwire::routing::Routing;
 use hardwire::routing::catalog::Catalog;
@@ -15,6 +17,7 @@ use hardwire::telemetry::metrics::Recorder;
 use hardwire::upstream::{Fleet, Upstream};
 use hardwire_baked::messages::TABLES;
 use proptest::prelude::*;
+use prost::Message;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::runtime::{Builder, LocalOptions};
@@ -266,4 +269,34 @@ fn silence_ends_what_is_complete() {
         assert_eq!(exchange.part(late(b"{}"), &mut said).await.unwrap(), Flow::End);
         assert_eq!(kind_said(said.last().unwrap()), None);
     });
+}
+
+/// Who is turned away unheard is told so in its own protocol.
+#[test]
+fn too_many_is_told_in_the_protocol_of_the_client() {
+    for (path, expected) in [("/v1/messages", true), ("/v1/chat/completions", false)] {
+        let mut exchange = face().begin(&http::HeaderMap::new());
+        let first = Some(request("POST", path, false));
+        exchange.turned_away(ProcessingRequest { observability_mode: false, protocol_config: None, request: first });
+        let Some(Response::Immediate(told)) = exchange.refuse(Refusal::TooMany).response else { panic!("no answer") };
+        assert_eq!(told.status.unwrap().code, 503);
+        assert_eq!(told.body.starts_with(br#"{"type":"error""#), expected, "{:?}", told.body);
+    }
+}
+
+/// Envoy is asked to note whose errors a client of Messages reads.
+#[test]
+fn whose_errors_are_read_is_noted() {
+    for (path, expected) in [("/v1/messages", true), ("/v1/responses", false)] {
+        let parts = vec![request("POST", path, false), Request::RequestBody(piece(WHOLE, true))];
+        let (said, _) = run(say(IN_PIECES, parts));
+        let notes = said.iter().find_map(|reply| reply.dynamic_metadata.clone());
+        let Some(notes) = notes else {
+            assert!(!expected, "{path}");
+            continue;
+        };
+        let notes = Struct::decode(notes).unwrap();
+        let Some(Kind::StructValue(ours)) = &notes.fields["hardwire"].kind else { panic!("{notes:?}") };
+        assert!(expected && ours.fields["client"].kind == Some(Kind::StringValue("messages".to_owned())));
+    }
 }

@@ -65,7 +65,7 @@ impl Exchange for Exchanged {
             Request::RequestTrailers(_) => Response::RequestTrailers(TrailersResponse::default()),
             Request::ResponseTrailers(_) => Response::ResponseTrailers(TrailersResponse::default()),
         };
-        let reply = ProcessingResponse { response: Some(response), mode_override: None };
+        let reply = ProcessingResponse { response: Some(response), ..ProcessingResponse::default() };
         match self.path.as_str() {
             "/slow" => tokio::time::sleep(Duration::from_secs(60)).await,
             "/panic" => panic!("as the test wants it"),
@@ -81,6 +81,8 @@ impl Exchange for Exchanged {
         Ok(Flow::Continue)
     }
 
+    fn turned_away(&mut self, _: ProcessingRequest) {}
+
     fn refuse(&mut self, why: Refusal) -> ProcessingResponse {
         let code = match why {
             Refusal::TooLarge { .. } => 413,
@@ -89,7 +91,7 @@ impl Exchange for Exchanged {
             Refusal::TooMany => 503,
         };
         let immediate = ImmediateResponse { status: Some(HttpStatus { code }), ..ImmediateResponse::default() };
-        ProcessingResponse { response: Some(Response::Immediate(immediate)), mode_override: None }
+        ProcessingResponse { response: Some(Response::Immediate(immediate)), ..ProcessingResponse::default() }
     }
 }
 

@@ -5,7 +5,8 @@ use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3 as filter;
 use envoy_types::pb::envoy::service::ext_proc::v3 as theirs;
 use envoy_types::pb::envoy::r#type::v3 as kinds;
-use envoy_types::pb::google::protobuf::Struct;
+use envoy_types::pb::google::protobuf::value::Kind;
+use envoy_types::pb::google::protobuf::{Struct, Value};
 use hardwire::extproc::wire as ours;
 use prost::Message;
 use std::fmt::Debug;
@@ -190,8 +191,10 @@ fn responses() {
         (Ours::ResponseTrailers(our_trailers), Theirs::ResponseTrailers(their_trailers)),
         (Ours::Immediate(our_own), Theirs::ImmediateResponse(their_own)),
     ];
+    let notes = Struct { fields: [("client".to_owned(), Value { kind: Some(Kind::NullValue(0)) })].into() };
     for (our, their) in parts {
         let our = ours::ProcessingResponse {
+            dynamic_metadata: Some(notes.encode_to_vec().into()),
             mode_override: Some(ours::ProcessingMode {
                 request_header_mode: ours::HeaderSendMode::Send as i32,
                 response_header_mode: ours::HeaderSendMode::Skip as i32,
@@ -204,6 +207,7 @@ fn responses() {
         };
         use filter::processing_mode::{BodySendMode, HeaderSendMode};
         let their = theirs::ProcessingResponse {
+            dynamic_metadata: Some(notes.clone()),
             mode_override: Some(filter::ProcessingMode {
                 request_header_mode: HeaderSendMode::Send as i32,
                 response_header_mode: HeaderSendMode::Skip as i32,

@@ -50,5 +50,8 @@ section! {
         cert_file: Leaf as NAME.required(),
         /// PEM file with the key. Read when the router starts.
         key_file: Leaf as NAME.required(),
+        /// PEM file with the certificates of the authorities whose clients alone are served. Read when the router starts.
+        /// Default: whoever connects is served.
+        client_ca_file: Leaf as NAME,
     }
 }

@@ -40,9 +40,10 @@ pub(super) fn extproc(router: &Router, names: &Names) -> TokenStream {
             service;
         let (port, max_message_bytes, max_streams) = (int(*port), int(*max_message_bytes), int(*max_streams));
         let message_timeout = duration(*message_timeout);
-        let tls = option(tls.as_ref(), |(certificate, key)| {
-            let (certificate, key) = (text(certificate, names), text(key, names));
-            quote!(ExtProcTls { cert_file: #certificate, key_file: #key })
+        let tls = option(tls.as_ref(), |tls| {
+            let (certificate, key) = (text(&tls.cert_file, names), text(&tls.key_file, names));
+            let clients = option(tls.client_ca_file.as_ref(), |file| text(file, names));
+            quote!(ExtProcTls { cert_file: #certificate, key_file: #key, client_ca_file: #clients })
         });
         quote! {
             ExtProc {

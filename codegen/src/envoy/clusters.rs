@@ -126,6 +126,9 @@ fn cluster(router: &ir::Router, model: &ir::Model, cluster: &Cluster<'_>, option
         "lb_policy": lb_policy(model.reliability.balance),
         "connect_timeout": duration(router.limits.connect_timeout),
         "per_connection_buffer_limit_bytes": extproc::buffer(router),
+        "circuit_breakers": unbroken(),
+        // Below this share of healthy backends Envoy asks the others, too: when there is none.
+        "common_lb_config": { "healthy_panic_threshold": { "value": 1 } },
         "load_assignment": { "cluster_name": cluster.name, "endpoints": [{ "lb_endpoints": endpoints }] },
     });
     if !is_static {
@@ -169,6 +172,17 @@ fn lb_policy(balance: Balance) -> &'static str {
     }
 }
 
+/// Envoy refuses what goes beyond these bounds, and of retries allows three at a time. The router has bounds of its own, and
+/// failing over must work when all requests need it.
+pub(super) fn unbroken() -> Value {
+    json!({ "thresholds": [{
+        "max_connections": u32::MAX,
+        "max_pending_requests": u32::MAX,
+        "max_requests": u32::MAX,
+        "max_retries": u32::MAX,
+    }] })
+}
+
 /// TLS to a host whose certificate must be for that host.
 pub(super) fn tls(host: &str, protocols: &[&str], ca_file: &str) -> Value {
     let is_address = host.parse::<std::net::IpAddr>().is_ok();
@@ -203,6 +217,7 @@ pub(super) fn original_dst(router: &ir::Router) -> Value {
         "lb_policy": "CLUSTER_PROVIDED",
         "connect_timeout": duration(router.limits.connect_timeout),
         "per_connection_buffer_limit_bytes": extproc::buffer(router),
+        "circuit_breakers": unbroken(),
         "original_dst_lb_config": { "use_http_header": true, "http_header_name": DESTINATION },
         // The last place where the way can be taken off: it must be there until it is gone.
         "typed_extension_protocol_options": {

@@ -13,6 +13,15 @@ pub(super) const LISTENER: &str = "x-hardwire-listener";
 /// What tells the router that an answer is Envoy's own, and which.
 pub(super) const REPLY: &str = "x-hardwire-reply";
 
+/// Under which name Envoy keeps what the router notes about a request: `client` is `messages` where the client reads errors as
+/// Anthropic's do.
+pub(super) const NOTES: &str = "hardwire";
+
+/// What is asked for its health.
+const SERVICE: &str = "envoy.service.ext_proc.v3.ExternalProcessor";
+const HEALTH_INTERVAL: &str = "5s";
+const HEALTH_TIMEOUT: &str = "2s";
+
 /// Where and how it listens.
 pub(super) fn of(router: &ir::Router) -> ir::ExtProc {
     router.extproc.clone().unwrap_or_else(|| ir::ExtProc::with_defaults(&router.limits))
@@ -39,11 +48,16 @@ pub(super) fn cluster(router: &ir::Router, options: &Options) -> Value {
                 "explicit_http_config": { "http2_protocol_options": { "max_concurrent_streams": service.max_streams } },
             },
         },
-        // Requests under way, not requests a second: each holds one stream from its head to the end of its answer.
-        "circuit_breakers": { "thresholds": [{
-            "max_requests": service.max_streams,
-            "max_pending_requests": service.max_streams,
-        }] },
+        // The router says itself when there are too many, to each client in its own protocol; Envoy would fail.
+        "circuit_breakers": clusters::unbroken(),
+        // Of several routers behind a name, one that stops is asked no more. One alone is asked in any case.
+        "health_checks": [{
+            "timeout": HEALTH_TIMEOUT,
+            "interval": HEALTH_INTERVAL,
+            "unhealthy_threshold": 1,
+            "healthy_threshold": 1,
+            "grpc_health_check": { "service_name": SERVICE },
+        }],
         "load_assignment": {
             "cluster_name": CLUSTER,
             "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address(&host, port) } }] }],
@@ -53,7 +67,14 @@ pub(super) fn cluster(router: &ir::Router, options: &Options) -> Value {
         out["dns_lookup_family"] = json!(clusters::LOOKUP);
     }
     if service.tls.is_some() {
-        out["transport_socket"] = clusters::tls(&host, &["h2"], &options.ca_file);
+        let mut socket = clusters::tls(&host, &["h2"], &options.ca_file);
+        if let Some((certificate, key)) = &options.client_cert {
+            socket["typed_config"]["common_tls_context"]["tls_certificates"] = json!([{
+                "certificate_chain": { "filename": certificate },
+                "private_key": { "filename": key },
+            }]);
+        }
+        out["transport_socket"] = socket;
     }
     out
 }

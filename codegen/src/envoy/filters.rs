@@ -23,6 +23,9 @@ pub(super) fn all(router: &ir::Router, listener: &ir::Listener, options: &Option
             },
             "processing_mode": modes(options.bodies),
             "allow_mode_override": options.bodies == Bodies::Buffered,
+            "metadata_options": { "receiving_namespaces": { "untyped": [extproc::NOTES] } },
+            // What the router has said decides where a request goes, whatever `clear_route_cache` is for other configurations.
+            "route_cache_action": "CLEAR",
             "failure_mode_allow": options.failure_mode_allow,
             "send_body_without_waiting_for_header_response": options.bodies == Bodies::Streamed,
             "message_timeout": duration(timeout),

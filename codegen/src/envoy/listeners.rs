@@ -67,25 +67,48 @@ fn only_the_router_says_so() -> Value {
 }
 
 /// What Envoy itself tells clients, in the words of the router. Told apart by Envoy's flags: the router's own answers have
-/// none of them.
+/// none of them. The router says it anew where it still can, which it cannot when the head of an answer has come by that was
+/// held back for the body.
 fn errors() -> Vec<Value> {
-    let mapper = |flags: &[&str], status: u16, message: &str, code: &str| {
-        json!({
-            "filter": { "response_flag_filter": { "flags": flags } },
-            "status_code": status,
-            // The router says it in the client's protocol then.
-            "headers_to_add": [{
-                "header": { "key": extproc::REPLY, "value": code },
-                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-            }],
-            "body_format_override": {
-                "json_format": { "error": { "message": message, "type": "server_error", "param": null, "code": code } },
-            },
-        })
-    };
-    vec![
-        mapper(&["UT", "SI", "DT"], 504, "the backend did not answer in time", "upstream_timeout"),
-        mapper(&["UH", "UF", "UO"], 502, "no backend of the model can be reached", "upstream_unreachable"),
-        mapper(&["UC", "UR", "UPE"], 502, "the backend closed the connection before it answered", "upstream_reset"),
-    ]
+    let told = [
+        (&["UT", "SI", "DT"], 504, "the backend did not answer in time", "upstream_timeout"),
+        (&["UH", "UF", "UO"], 502, "no backend of the model can be reached", "upstream_unreachable"),
+        (&["UC", "UR", "UPE"], 502, "the backend closed the connection before it answered", "upstream_reset"),
+    ];
+    let mut out = Vec::new();
+    for (flags, status, message, code) in told {
+        let by_flag = json!({ "response_flag_filter": { "flags": flags } });
+        let for_messages = json!({ "metadata_filter": { "matcher": {
+            "filter": extproc::NOTES,
+            "path": [{ "key": "client" }],
+            "value": { "string_match": { "exact": "messages" } },
+        }, "match_if_key_not_found": false } });
+        let kind = if status == 504 { "timeout_error" } else { "api_error" };
+        let body = json!({
+            "type": "error",
+            "error": { "type": kind, "message": message },
+            "request_id": REQUEST_ID,
+        });
+        let filter = json!({ "and_filter": { "filters": [by_flag.clone(), for_messages] } });
+        out.push(mapper(&filter, status, code, &["x-request-id", "request-id"], &body));
+        let body = json!({ "error": { "message": message, "type": "server_error", "param": null, "code": code } });
+        out.push(mapper(&by_flag, status, code, &["x-request-id"], &body));
+    }
+    out
+}
+
+/// How Envoy writes the id of a request.
+const REQUEST_ID: &str = "%REQ(X-REQUEST-ID)%";
+
+fn mapper(filter: &Value, status: u16, code: &str, ids: &[&str], body: &Value) -> Value {
+    let header = |key: &str, value: &str| json!({ "header": { "key": key, "value": value }, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD" });
+    // By this the router knows it for Envoy's.
+    let mut headers = vec![header(extproc::REPLY, code)];
+    headers.extend(ids.iter().map(|id| header(id, REQUEST_ID)));
+    json!({
+        "filter": filter,
+        "status_code": status,
+        "headers_to_add": headers,
+        "body_format_override": { "json_format": body },
+    })
 }

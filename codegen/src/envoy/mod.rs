@@ -9,10 +9,11 @@ mod extproc;
 mod filters;
 mod listeners;
 mod places;
+mod refusal;
 mod routes;
 mod yaml;
 
-pub use places::Unset;
+pub use refusal::Refusal;
 
 use crate::ir;
 use serde_json::{Value, json};
@@ -35,6 +36,8 @@ pub struct Options {
     pub original_dst: bool,
     /// PEM file with the certificates that Envoy trusts.
     pub ca_file: String,
+    /// PEM files with the certificate that Envoy shows the router, and its key.
+    pub client_cert: Option<(String, String)>,
 }
 
 /// How bodies are sent to the router.
@@ -58,6 +61,7 @@ impl Default for Options {
             failure_mode_allow: false,
             original_dst: false,
             ca_file: "/etc/ssl/certs/ca-certificates.crt".to_owned(),
+            client_cert: None,
         }
     }
 }
@@ -73,12 +77,25 @@ const DESTINATION: &str = "x-vsr-destination-endpoint";
 /// because Envoy does not know any.
 ///
 /// # Errors
-/// Variables that are needed are not set, or hold no address.
+/// Variables that are needed are not set, or hold no address; or the options would open a door that is guarded.
 pub fn render(
     router: &ir::Router,
     options: &Options,
     env: impl Fn(&str) -> Option<String>,
-) -> Result<String, Vec<Unset>> {
+) -> Result<String, Vec<Refusal>> {
+    if options.failure_mode_allow {
+        let guarded = router.listeners.iter().filter(|listener| !listener.api_keys.is_empty());
+        let refused: Vec<_> = guarded.map(|listener| Refusal::Unguarded { listener: listener.name.clone() }).collect();
+        if !refused.is_empty() {
+            return Err(refused);
+        }
+    }
+    let tls = router.extproc.as_ref().and_then(|service| service.tls.as_ref());
+    match (&options.client_cert, tls.map(|tls| tls.client_ca_file.is_some())) {
+        (None, Some(true)) => return Err(vec![Refusal::NoCertificate]),
+        (Some(_), None) => return Err(vec![Refusal::NoTls]),
+        _ => (),
+    }
     let places = places::settle(router, env)?;
     let models = clusters::plan(router, &places);
     let mut clusters: Vec<Value> = models.iter().flat_map(|model| clusters::all(router, model, options)).collect();

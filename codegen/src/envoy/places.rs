@@ -1,8 +1,8 @@
 //! Where backends are, with the environment as it is when the configuration is printed.
 
+use super::Refusal;
 use crate::{ir, lower};
 use std::collections::BTreeSet;
-use std::fmt;
 
 /// A backend's address, settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,41 +24,11 @@ impl Place {
     }
 }
 
-/// What the environment lacks.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Unset {
-    /// A variable that the address of a backend needs.
-    Missing {
-        /// Its name.
-        variable: String,
-        /// The backend.
-        backend: String,
-    },
-    /// What stands in variables is no address.
-    Bad {
-        /// The backend.
-        backend: String,
-        /// Why not.
-        why: String,
-    },
-}
-
-impl fmt::Display for Unset {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Unset::Missing { variable, backend } => {
-                write!(f, "the address of `{backend}` needs the environment variable {variable}, which is not set")
-            }
-            Unset::Bad { backend, why } => write!(f, "the address of `{backend}` cannot be used: {why}"),
-        }
-    }
-}
-
 /// The places of all backends by model, in the order of the document; `None` for those that answer in the router.
 pub(super) fn settle(
     router: &ir::Router,
     env: impl Fn(&str) -> Option<String>,
-) -> Result<Vec<Vec<Option<Place>>>, Vec<Unset>> {
+) -> Result<Vec<Vec<Option<Place>>>, Vec<Refusal>> {
     let mut unset = BTreeSet::new();
     let mut all = Vec::new();
     for model in &router.models {
@@ -82,28 +52,28 @@ pub(super) fn settle(
     if unset.is_empty() { Ok(all) } else { Err(unset.into_iter().collect()) }
 }
 
-enum Problem {
-    Missing(String),
-    Bad(String),
+enum Lack {
+    Variable(String),
+    Address(String),
 }
 
-impl Problem {
-    fn of(self, backend: &str) -> Unset {
+impl Lack {
+    fn of(self, backend: &str) -> Refusal {
         let backend = backend.to_owned();
         match self {
-            Problem::Missing(variable) => Unset::Missing { variable, backend },
-            Problem::Bad(why) => Unset::Bad { backend, why },
+            Lack::Variable(variable) => Refusal::Missing { variable, backend },
+            Lack::Address(why) => Refusal::Bad { backend, why },
         }
     }
 }
 
-fn place(router: &ir::Router, url: &ir::Url, env: &impl Fn(&str) -> Option<String>) -> Result<Place, Vec<Problem>> {
+fn place(router: &ir::Router, url: &ir::Url, env: &impl Fn(&str) -> Option<String>) -> Result<Place, Vec<Lack>> {
     let settled = match url {
         ir::Url::Baked { .. } => url.clone(),
         ir::Url::Env { base, tls, suffix, replace_path, query } => {
             let base = text(router, base, env)
-                .map_err(|missing| missing.into_iter().map(Problem::Missing).collect::<Vec<_>>())?;
-            lower::join(&base, *tls, suffix, *replace_path, query.as_deref()).map_err(|why| vec![Problem::Bad(why)])?
+                .map_err(|missing| missing.into_iter().map(Lack::Variable).collect::<Vec<_>>())?;
+            lower::join(&base, *tls, suffix, *replace_path, query.as_deref()).map_err(|why| vec![Lack::Address(why)])?
         }
     };
     let ir::Url::Baked { tls, host, port, authority, path } = settled else {

@@ -71,13 +71,29 @@ pub(super) fn lower(
     Some(out)
 }
 
-fn files(section: &ExtProcTls, cx: &mut Cx<'_>) -> Option<(ir::Text, ir::Text)> {
+/// Who reaches the service is told what backends are sent, their keys included. Says so where it is not on one machine, and
+/// serves whoever connects.
+pub(super) fn check(document: &Document, service: Option<&ir::ExtProc>, models: &[ir::Model], cx: &mut Cx<'_>) {
+    let section = document.hardwire.as_ref().and_then(|section| section.extproc.as_ref());
+    let (Some(service), Some(section)) = (service, section) else { return };
+    let is_near = service.address.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    let knows_clients = service.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some());
+    let has_key = |backend: &ir::Backend| matches!(&backend.endpoint, ir::Endpoint::Http { auth: Some(_), .. });
+    let backend = models.iter().flat_map(|model| &model.backends).find(|backend| has_key(backend));
+    if let Some(backend) = backend.filter(|_| !is_near && !knows_clients) {
+        let at = section.address.as_ref().map_or(section.span, |leaf| leaf.span);
+        cx.sink.report(&errors::KEYS_FOR_ANYBODY, at, &[&service.address, &backend.name]);
+    }
+}
+
+fn files(section: &ExtProcTls, cx: &mut Cx<'_>) -> Option<ir::ExtProcTls> {
     let place = (section.span, section.whole);
     let certificate = cx.required(section.cert_file.as_ref(), "TLS", "cert_file", place);
     let key = cx.required(section.key_file.as_ref(), "TLS", "key_file", place);
     let certificate = certificate.and_then(|leaf| cx.text(leaf, false));
     let key = key.and_then(|leaf| cx.text(leaf, false));
-    Some((certificate?, key?))
+    let clients = section.client_ca_file.as_ref().map(|leaf| cx.text(leaf, false));
+    Some(ir::ExtProcTls { cert_file: certificate?, key_file: key?, client_ca_file: clients.flatten() })
 }
 
 /// The length of a message has 32 bits.

@@ -78,6 +78,7 @@ pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Path
     let list_models = names::list_models(document.global.as_ref(), cx);
     let mut models = models::lower(document, root, &auto_names, cx);
     let (mut policies, entrypoints) = policies::lower(document, root, &models, &auto_names, cx);
+    extproc::check(document, extproc.as_ref(), &models.models, cx);
     images::number(&mut policies, &mut models.models, cx);
     let file = Path::new(source.path).file_name().map_or_else(|| source.path.into(), |name| name.to_string_lossy());
     ir::Router {

@@ -1,5 +1,6 @@
 //! An answer on its way back: its head changed, its body passed on as it comes or held until it is whole.
 
+use super::asking::misconfigured;
 use super::delivery::{self, Delivery};
 use super::exchange::{Conversation, End, Phase, Stop};
 use super::heads;
@@ -7,16 +8,17 @@ use super::held::{Becomes, Held};
 use super::passage::{Passage, gathered};
 use super::replies::{self, Side};
 use crate::dispatch::{self, Answering, ApiError, Ending, Handling};
-use crate::extproc::wire::{HttpBody, HttpHeaders, ProcessingResponse};
+use crate::extproc::wire::{HeaderMutation, HttpBody, HttpHeaders, ProcessingResponse};
 use crate::protocol::out::Out;
 use crate::responding::Behind;
 use crate::telemetry::metrics::{AttemptOutcome, ErrorReason};
 use crate::upstream::{self, Pending};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Marks an answer that Envoy itself gives, and says which.
 pub(super) const ENVOYS_OWN: &str = "x-hardwire-reply";
@@ -28,6 +30,8 @@ pub(super) struct Asked {
     /// What is done behind it, where a response is asked for.
     pub(super) behind: Option<Behind>,
     pub(super) pending: Pending,
+    /// When the exchange must be over.
+    pub(super) deadline: Instant,
 }
 
 /// An answer whose body comes.
@@ -37,6 +41,36 @@ pub(super) struct Answer {
     pub(super) body: Body,
     /// Until the answer is over.
     pub(super) _pending: Option<Pending>,
+    pub(super) clock: Clock,
+}
+
+/// Envoy counts from before the router has heard of what came.
+const EARLIER: Duration = Duration::from_millis(100);
+
+/// Tells whether an answer that breaks off has taken too long.
+#[derive(Debug)]
+pub(super) struct Clock {
+    /// When the exchange must be over.
+    pub(super) deadline: Instant,
+    /// The longest pause.
+    pub(super) idle: Duration,
+    /// When something came last.
+    pub(super) last: Instant,
+    /// Whether anything of the body has come.
+    pub(super) has_begun: bool,
+}
+
+impl Clock {
+    fn tick(&mut self) {
+        (self.last, self.has_begun) = (Instant::now(), true);
+    }
+
+    /// Why nothing more comes, as far as that is known.
+    fn why(&self) -> ErrorReason {
+        let now = Instant::now() + EARLIER;
+        let is_late = now >= self.deadline || now >= self.last + self.idle;
+        if is_late { ErrorReason::Timeout } else { ErrorReason::Cut }
+    }
 }
 
 /// What becomes of it.
@@ -57,11 +91,17 @@ impl Answer {
 
     /// Envoy has nothing more to say. A stream whose end has come by was delivered: its trailers may not have been sent.
     pub(super) fn close(self, exchange: &mut dispatch::Exchange) {
-        if let Body::Passes(passage) = self.body
-            && passage.close(exchange)
-        {
-            exchange.complete();
+        let why = self.clock.why();
+        match self.body {
+            Body::Passes(passage) => {
+                if passage.close(exchange) {
+                    return exchange.complete();
+                }
+            }
+            // What the client was told instead, Envoy knows.
+            Body::IsHeld(_) => exchange.untold(),
         }
+        exchange.failed(why);
     }
 }
 
@@ -75,15 +115,17 @@ impl Conversation {
         let (status, headers) = heads::response(head)?;
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Asked(asked) => self.answer(*asked, status, headers, is_all, out).await,
-            // Envoy answers a request that it cannot take in.
+            // Envoy answers a request that it cannot take in, or that does not come.
             Phase::Asking(_) | Phase::New => {
+                let is_late = headers.get(ENVOYS_OWN).is_some_and(|which| which == "upstream_timeout");
                 let error = match status {
+                    _ if is_late => dispatch::ReceiveError::Timeout.into(),
                     StatusCode::PAYLOAD_TOO_LARGE => {
                         let limit = self.face.tables.limits.max_body_bytes;
                         dispatch::ReceiveError::TooLarge { limit }.into()
                     }
                     StatusCode::REQUEST_TIMEOUT => dispatch::ReceiveError::Timeout.into(),
-                    _ => return self.pass_by(status, out),
+                    _ => return self.pass_by(status, &headers, out),
                 };
                 self.replace(error, status, headers, None, is_all, out)
             }
@@ -92,14 +134,30 @@ impl Conversation {
     }
 
     /// An answer that the router has no part in.
-    fn pass_by(&mut self, status: StatusCode, out: &mut Vec<ProcessingResponse>) -> Result<(), Stop> {
+    fn pass_by(
+        &mut self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        out: &mut Vec<ProcessingResponse>,
+    ) -> Result<(), Stop> {
         if let Some(exchange) = &mut self.exchange {
             exchange.answered(status.as_u16());
             exchange.failed(ErrorReason::Internal);
         }
         self.complete();
-        out.push(replies::head_as_it_is(Side::Response));
+        let mut changes = HeaderMutation::default();
+        if headers.contains_key(ENVOYS_OWN) {
+            changes.remove(Bytes::from_static(ENVOYS_OWN.as_bytes()));
+        }
+        out.push(replies::head(Side::Response, changes, false));
         Ok(())
+    }
+
+    pub(super) fn clock(&self, deadline: Instant) -> Clock {
+        let limits = &self.face.tables.limits;
+        // Envoy has one bound for both.
+        let first_byte = limits.first_byte_timeout.unwrap_or_else(|| self.door().timeout);
+        Clock { deadline, idle: limits.idle_timeout.max(first_byte), last: Instant::now(), has_begun: false }
     }
 
     async fn answer(
@@ -110,10 +168,11 @@ impl Conversation {
         is_all: bool,
         out: &mut Vec<ProcessingResponse>,
     ) -> Result<(), Stop> {
-        let Asked { answering, behind, mut pending } = asked;
+        let Asked { answering, behind, mut pending, deadline } = asked;
+        let clock = self.clock(deadline);
         if let Some((error, outcome)) = headers.get(ENVOYS_OWN).and_then(envoys_own) {
             pending.failed(outcome);
-            return self.replace(error.into(), status, headers, Some(pending), is_all, out);
+            return self.replace(error.into(), status, headers, Some((pending, clock)), is_all, out);
         }
         pending.answered(status);
         let (mut parts, ()) = Response::new(()).into_parts();
@@ -131,10 +190,16 @@ impl Conversation {
                         return Err(Stop::own(Response::from_parts(parts, gathered(None, &mut rest))));
                     }
                 }
-                let reply = replies::head(Side::Response, heads::changes(&headers, &parts.headers), false);
+                let mut changes = heads::changes(&headers, &parts.headers);
+                if passage.is_event_stream() && headers.contains_key(header::CONTENT_LENGTH) {
+                    // What comes of it has another length. Envoy takes it off only where it was told at first of pieces.
+                    changes.remove(Bytes::from_static(b"content-length"));
+                }
+                let reply = replies::head(Side::Response, changes, false);
                 // A stream must not wait for its end, and usage must be seen.
                 let in_pieces = match configured {
-                    Delivery::Whole => passage.is_event_stream(),
+                    // Nor must Envoy hold more than it can.
+                    Delivery::Whole => passage.is_event_stream() || !fits(&headers, face.tables.limits.max_body_bytes),
                     Delivery::Unusable(_) => true,
                     Delivery::Pieces | Delivery::Duplex => false,
                 };
@@ -144,21 +209,22 @@ impl Conversation {
                     (configured, reply)
                 };
                 out.push(reply);
+                self.is_told = delivery != Delivery::Whole;
                 if is_all {
                     self.complete();
                 } else {
-                    let body = Body::Passes(passage);
-                    self.phase = Phase::Answering(Box::new(Answer { delivery, body, _pending: Some(pending) }));
+                    let (body, _pending) = (Body::Passes(passage), Some(pending));
+                    self.phase = Phase::Answering(Box::new(Answer { delivery, body, _pending, clock }));
                 }
                 Ok(())
             }
             Handling::Whole(whole) => {
                 if is_all {
-                    return Err(Stop::own(face.whole(*whole, parts, &Bytes::new(), behind, exchange).await?));
+                    let response = face.whole(*whole, parts, &Bytes::new(), behind, exchange).await?;
+                    return self.at_once(response, status, &headers, out);
                 }
                 let becomes = Becomes::Made(whole, Box::new(parts), behind);
-                self.hold(becomes, status, headers, Some(pending), out);
-                Ok(())
+                self.hold(becomes, status, headers, Some((pending, clock)), out)
             }
         }
     }
@@ -180,11 +246,15 @@ impl Conversation {
                 return Ok(());
             }
         };
+        answer.clock.tick();
         let is_last = piece.end_of_stream || answer.delivery == Delivery::Whole;
         match &mut answer.body {
             Body::Passes(passage) => self.pass(passage, answer.delivery, piece.body, is_last, out).await?,
             Body::IsHeld(held) => {
                 held.push(piece.body)?;
+                if held.is_partial() && !piece.end_of_stream {
+                    return Err(misconfigured(PARTIAL).into());
+                }
                 if is_last {
                     let Body::IsHeld(held) = answer.body else { unreachable!("it was just looked at") };
                     return self.release(held, answer.delivery, End::Piece, out).await;
@@ -260,6 +330,15 @@ impl Conversation {
     }
 }
 
+/// Answers that are needed whole come in pieces.
+const PARTIAL: &str = "Envoy sends the answer in pieces after its head has gone: bodies must come BUFFERED, FULL_DUPLEX_STREAMED, \
+                       or STREAMED with send_body_without_waiting_for_header_response; or allow_mode_override must be set";
+
+/// Whether a body is known to have at most so many bytes.
+fn fits(headers: &HeaderMap, most: u64) -> bool {
+    heads::length(headers).is_some_and(|length| length <= most)
+}
+
 /// Why Envoy answers itself, in the router's terms.
 fn envoys_own(value: &HeaderValue) -> Option<(upstream::Error, AttemptOutcome)> {
     match value.as_bytes() {
@@ -270,5 +349,27 @@ fn envoys_own(value: &HeaderValue) -> Option<(upstream::Error, AttemptOutcome)> 
         b"upstream_reset" => Some((upstream::Error::Reset(None), AttemptOutcome::Reset)),
         b"upstream_timeout" => Some((upstream::Error::FirstByteTimeout, AttemptOutcome::Timeout)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn why_an_answer_has_broken_off() {
+        let seconds = Duration::from_secs;
+        let mut clock =
+            Clock { deadline: Instant::now() + seconds(10), idle: seconds(4), last: Instant::now(), has_begun: false };
+        tokio::time::advance(seconds(3)).await;
+        assert_eq!(clock.why(), ErrorReason::Cut);
+        clock.tick();
+        tokio::time::advance(seconds(3)).await;
+        assert_eq!(clock.why(), ErrorReason::Cut, "the pause begins anew");
+        tokio::time::advance(seconds(1)).await;
+        assert_eq!(clock.why(), ErrorReason::Timeout, "a pause");
+        clock.tick();
+        tokio::time::advance(seconds(3)).await;
+        assert_eq!(clock.why(), ErrorReason::Timeout, "the whole");
     }
 }

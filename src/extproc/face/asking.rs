@@ -8,7 +8,8 @@ use super::heads::{self, RequestHead};
 use super::passage::{Passage, gathered};
 use super::replies::{self, Side};
 use crate::dispatch::{
-    self, Admission, Answering, ApiError, Endpoint, Exchange, Found, Handling, Intake, MAX_WHOLE, ReceiveError, Settled,
+    self, Admission, Answering, ApiError, Client, Endpoint, Exchange, Found, Handling, Intake, MAX_WHOLE, ReceiveError,
+    Settled,
 };
 use crate::extproc::wire::{HeaderMutation, HttpBody, HttpHeaders, Mutation, ProcessingResponse};
 use crate::protocol::out::Out;
@@ -21,8 +22,8 @@ use crate::upstream::{self, Handed, Outbound, Sender};
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
-use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Which model was chosen: what routes of Envoy are matched by.
 const SELECTED_MODEL: &str = "x-selected-model";
@@ -70,11 +71,7 @@ impl Conversation {
             return Err(Stop::out_of_order());
         }
         let head = RequestHead::read(head)?;
-        let request_id = dispatch::request_id(&head.headers);
-        let recorder = Arc::clone(&self.face.recorder);
-        let exchange = Exchange::new(recorder, self.face.tables, request_id, head.method.clone(), &head.path);
-        self.exchange = Some(Box::new(exchange));
-        self.client = dispatch::client_at(&head.path);
+        self.note(&head);
         let mut headers = head.headers.clone();
         let caller = match self.door().keys.admit(&mut headers) {
             Admission::Refused => return Err(ApiError::unauthorized().into()),
@@ -149,10 +146,11 @@ impl Conversation {
                 return self.behind_the_request(&body, out);
             }
         };
-        if asking.is_overridden && !body.end_of_stream {
-            return Err(unroutable().into());
-        }
         asking.intake.push(body.body)?;
+        // With trailers behind it, what is whole does not end with its piece.
+        if asking.is_overridden && !body.end_of_stream && asking.intake.is_partial() {
+            return Err(misconfigured(LATE).into());
+        }
         asking.pieces += 1;
         if asking.delivery == Delivery::Pieces && asking.pieces > MAX_PIECES {
             return Err(ReceiveError::TooManyPieces.into());
@@ -224,7 +222,7 @@ impl Conversation {
                 }
             }
         };
-        let deadline = tokio::time::Instant::now() + timeout;
+        let deadline = Instant::now() + timeout;
         let outbound = Outbound { headers: ask.headers, body: ask.body, rewrite: ask.rewrite, deadline };
         let handed = match face.upstream.hand_over(ask.model, outbound) {
             Sender::Proxy(handed) => handed,
@@ -238,6 +236,7 @@ impl Conversation {
         let body = handed.body.to_bytes();
         let changes = changes(&asking.came, &handed, model, body.len());
         let clear = face.clear_route_cache;
+        let first = out.len();
         match asking.delivery {
             Delivery::Whole | Delivery::Unusable(_) => {
                 out.push(replies::body(Side::Request, Some(Mutation::Body(body)), Some(changes), clear));
@@ -253,7 +252,11 @@ impl Conversation {
             }
         }
         out.extend(end.trailers(Side::Request));
-        self.phase = Phase::Asked(Box::new(Asked { answering: ask.answering, behind, pending: handed.pending }));
+        if client == Client::Messages {
+            out[first].dynamic_metadata = Some(replies::of_messages());
+        }
+        let (answering, pending) = (ask.answering, handed.pending);
+        self.phase = Phase::Asked(Box::new(Asked { answering, behind, pending, deadline }));
         Ok(())
     }
 }
@@ -301,9 +304,11 @@ async fn at_once(
     }
 }
 
-/// Envoy sends bodies in a way in which they come too late.
-fn unroutable() -> ApiError {
-    let message = "Envoy sends the body after its head has gone: bodies must come BUFFERED, FULL_DUPLEX_STREAMED, or STREAMED \
-                   with send_body_without_waiting_for_header_response; or allow_mode_override must be set";
+/// Request bodies come too late.
+const LATE: &str = "Envoy sends the body after its head has gone: bodies must come BUFFERED, FULL_DUPLEX_STREAMED, or STREAMED \
+                    with send_body_without_waiting_for_header_response; or allow_mode_override must be set";
+
+/// Envoy sends bodies in a way in which nothing can be done with them.
+pub(super) fn misconfigured(message: &'static str) -> ApiError {
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorReason::Internal, message).code("envoy_misconfigured")
 }

@@ -3,6 +3,7 @@
 use super::answering::{Answer, Asked};
 use super::asking::Asking;
 use super::delivery::Modes;
+use super::heads::RequestHead;
 use super::replies::{self, Side};
 use super::{Door, Inner};
 use crate::dispatch::{self, ApiError, Client, ReceiveError};
@@ -13,6 +14,7 @@ use crate::telemetry::metrics::{ErrorReason, OpenStream};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One HTTP request and its answer.
@@ -26,6 +28,8 @@ pub struct Conversation {
     /// From the head of the request to the end of the answer.
     pub(super) exchange: Option<Box<dispatch::Exchange>>,
     pub(super) phase: Phase,
+    /// The head of a backend's answer has gone on: the client has it, or will.
+    pub(super) is_told: bool,
     _open: OpenStream,
 }
 
@@ -60,7 +64,16 @@ pub(super) enum Stop {
 impl Conversation {
     pub(super) fn new(face: Rc<Inner>, door: usize) -> Self {
         let (modes, open) = (Modes::of(None), face.recorder.stream());
-        Conversation { face, door, modes, client: Client::Chat, exchange: None, phase: Phase::New, _open: open }
+        Conversation {
+            face,
+            door,
+            modes,
+            client: Client::Chat,
+            exchange: None,
+            phase: Phase::New,
+            is_told: false,
+            _open: open,
+        }
     }
 
     pub(super) fn door(&self) -> &Door {
@@ -70,6 +83,15 @@ impl Conversation {
     /// What is noted about the request. There is one from its head on.
     pub(super) fn noted(&mut self) -> Result<&mut dispatch::Exchange, Stop> {
         self.exchange.as_deref_mut().ok_or_else(Stop::out_of_order)
+    }
+
+    /// A request has come.
+    pub(super) fn note(&mut self, head: &RequestHead) {
+        let request_id = dispatch::request_id(&head.headers);
+        let recorder = Arc::clone(&self.face.recorder);
+        let exchange = dispatch::Exchange::new(recorder, self.face.tables, request_id, head.method.clone(), &head.path);
+        self.exchange = Some(Box::new(exchange));
+        self.client = dispatch::client_at(&head.path);
     }
 
     /// The last byte of the answer was handed over.
@@ -102,9 +124,12 @@ impl Conversation {
     /// The router's own answer ends the exchange.
     fn own(&mut self, mut response: Response<Bytes>) -> ProcessingResponse {
         if let Some(exchange) = &mut self.exchange {
-            exchange.answered(response.status().as_u16());
+            // What has gone out is cut off, and nobody gets this.
+            if !self.is_told {
+                exchange.answered(response.status().as_u16());
+                exchange.sent(response.body().len());
+            }
             response.headers_mut().insert(dispatch::REQUEST_ID, exchange.request_id.clone());
-            exchange.sent(response.body().len());
         }
         self.complete();
         replies::immediate(response)
@@ -160,6 +185,14 @@ impl processor::Exchange for Conversation {
         self.flow(taken, replies)
     }
 
+    fn turned_away(&mut self, first: ProcessingRequest) {
+        if let Some(Request::RequestHeaders(head)) = first.request
+            && let Ok(head) = RequestHead::read(head)
+        {
+            self.note(&head);
+        }
+    }
+
     fn refuse(&mut self, why: Refusal) -> ProcessingResponse {
         let (status, reason, code) = match why {
             Refusal::Silent => return self.fail(ReceiveError::Timeout.into()),
@@ -177,6 +210,7 @@ impl Drop for Conversation {
         if let (Phase::Answering(answer), Some(exchange)) =
             (std::mem::replace(&mut self.phase, Phase::Over), self.exchange.as_deref_mut())
         {
+            self.face.note_modes(self.modes, &answer);
             answer.close(exchange);
         }
     }

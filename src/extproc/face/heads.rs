@@ -64,6 +64,11 @@ fn read(head: HttpHeaders, mut pseudo: impl FnMut(&[u8], &[u8])) -> Result<Heade
     Ok(out)
 }
 
+/// How long a body will be, as its head tells.
+pub(super) fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok())
+}
+
 /// What has to be done to `from` to get `to`. Lengths are left to who knows the body.
 pub(super) fn changes(from: &HeaderMap, to: &HeaderMap) -> HeaderMutation {
     let mut out = HeaderMutation::default();

@@ -1,6 +1,6 @@
 //! An answer that is needed whole: held until it is there, and told anew.
 
-use super::answering::{Answer, Body, ENVOYS_OWN};
+use super::answering::{Answer, Body, Clock, ENVOYS_OWN};
 use super::delivery::{self, Delivery, MAX_PIECES, PAUSE};
 use super::exchange::{Conversation, End, Phase, Stop};
 use super::heads;
@@ -12,9 +12,10 @@ use crate::protocol::splice::Chunks;
 use crate::responding::Behind;
 use crate::upstream::Pending;
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, header, response};
+use http::{HeaderMap, Response, StatusCode, response};
 use std::rc::Rc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// An answer that is dealt with when all of it is there.
 #[derive(Debug)]
@@ -25,8 +26,12 @@ pub(super) struct Held {
     headers: HeaderMap,
     body: Chunks,
     pieces: usize,
-    /// Looks for its end, where it comes in pieces.
+    /// More is not held.
+    most: usize,
+    /// Looks for its end, where it comes in pieces, or may do so though Envoy was asked for all of it.
     end: Option<FindsEnd>,
+    /// Envoy was asked for all of it in one message.
+    is_overridden: bool,
 }
 
 /// Where trailers come that Envoy does not send, an answer tells its end by itself alone.
@@ -54,7 +59,7 @@ impl Held {
             end.push(&piece);
         }
         self.body.push(piece);
-        if self.body.len() > MAX_WHOLE || (self.end.is_some() && self.pieces > MAX_PIECES) {
+        if self.body.len() > self.most || (self.end.is_some() && self.pieces > MAX_PIECES) {
             return Err(ApiError::answer_too_large());
         }
         Ok(())
@@ -62,7 +67,12 @@ impl Held {
 
     /// How long the next piece may take, where the end may have come.
     pub(super) fn patience(&self) -> Option<Duration> {
-        self.end.as_ref().filter(|end| end.is_there()).map(|_| PAUSE)
+        self.end.as_ref().filter(|end| !self.is_overridden && end.is_there()).map(|_| PAUSE)
+    }
+
+    /// Whether Envoy has been asked for all of it, and has sent less.
+    pub(super) fn is_partial(&self) -> bool {
+        self.is_overridden && self.end.as_ref().is_some_and(|end| !end.is_there())
     }
 }
 
@@ -73,7 +83,7 @@ impl Conversation {
         error: ApiError,
         status: StatusCode,
         headers: HeaderMap,
-        pending: Option<Pending>,
+        pending: Option<(Pending, Clock)>,
         is_all: bool,
         out: &mut Vec<ProcessingResponse>,
     ) -> Result<(), Stop> {
@@ -92,8 +102,7 @@ impl Conversation {
                 response.headers_mut().entry(name).or_insert_with(|| value.clone());
             }
         }
-        self.hold(Becomes::Other(response), status, headers, pending, out);
-        Ok(())
+        self.hold(Becomes::Other(response), status, headers, pending, out)
     }
 
     pub(super) fn hold(
@@ -101,9 +110,17 @@ impl Conversation {
         becomes: Becomes,
         status: StatusCode,
         headers: HeaderMap,
-        pending: Option<Pending>,
+        pending: Option<(Pending, Clock)>,
         out: &mut Vec<ProcessingResponse>,
-    ) {
+    ) -> Result<(), Stop> {
+        // In full duplex Envoy keeps nothing back. Else it stops reading beyond what it can hold: what is larger never comes.
+        let most = match self.modes.response {
+            Delivery::Duplex => MAX_WHOLE,
+            _ => usize::try_from(self.face.tables.limits.max_body_bytes).unwrap_or(MAX_WHOLE).min(MAX_WHOLE),
+        };
+        if heads::length(&headers).is_some_and(|length| length > most as u64) {
+            return Err(ApiError::answer_too_large().into());
+        }
         let delivery = match self.modes.response {
             Delivery::Whole => {
                 out.push(replies::head_as_it_is(Side::Response));
@@ -117,9 +134,36 @@ impl Conversation {
             // What is said of the head depends on the body.
             later @ (Delivery::Pieces | Delivery::Duplex) => later,
         };
-        let end = (delivery == Delivery::Pieces).then(|| FindsEnd::new(&headers));
-        let body = Body::IsHeld(Held { becomes, status, headers, body: Chunks::default(), pieces: 0, end });
-        self.phase = Phase::Answering(Box::new(Answer { delivery, body, _pending: pending }));
+        let is_overridden = matches!(self.modes.response, Delivery::Unusable(_));
+        let end = (is_overridden || delivery == Delivery::Pieces).then(|| FindsEnd::new(&headers));
+        let (body, pieces) = (Chunks::default(), 0);
+        let body = Body::IsHeld(Held { becomes, status, headers, body, pieces, most, end, is_overridden });
+        let (_pending, clock) = match pending {
+            Some((pending, clock)) => (Some(pending), clock),
+            None => (None, self.clock(Instant::now() + self.door().timeout)),
+        };
+        self.phase = Phase::Answering(Box::new(Answer { delivery, body, _pending, clock }));
+        Ok(())
+    }
+
+    /// Answers in place of an answer without a body.
+    pub(super) fn at_once(
+        &mut self,
+        response: Response<Bytes>,
+        status: StatusCode,
+        headers: &HeaderMap,
+        out: &mut Vec<ProcessingResponse>,
+    ) -> Result<(), Stop> {
+        if replies::is_known(response.status()) {
+            return Err(Stop::own(response));
+        }
+        let (head, body) = response.into_parts();
+        self.noted()?.sent(body.len());
+        let mut changes = heads::changes(headers, &head.headers);
+        set_frame(&mut changes, (head.status != status).then_some(head.status), body.len());
+        out.push(replies::head_and_body(changes, body));
+        self.complete();
+        Ok(())
     }
 
     /// No piece came for as long as it may take.
@@ -180,7 +224,7 @@ impl Conversation {
 
 impl FindsEnd {
     fn new(headers: &HeaderMap) -> FindsEnd {
-        let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let length = heads::length(headers).and_then(|length| usize::try_from(length).ok());
         FindsEnd { length, scanner: Some(Box::default()) }
     }
 

@@ -16,6 +16,7 @@ mod replies;
 use super::processor::Processor;
 use crate::dispatch::{ApiError, Dispatch, Keys};
 use crate::env::Env;
+use crate::extproc::wire::BodySendMode;
 use crate::responding::Responding;
 use crate::responses::store::{Scope, Store, StoreError};
 use crate::routing::Routing;
@@ -23,8 +24,11 @@ use crate::routing::catalog::Catalog;
 use crate::table::{Listener, Tables};
 use crate::telemetry::metrics::Recorder;
 use crate::upstream::Upstream;
+use answering::Answer;
+use delivery::{Delivery, Modes};
 use exchange::Conversation;
 use http::HeaderMap;
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +54,8 @@ struct Inner {
     /// In the order of the tables.
     doors: Vec<Door>,
     clear_route_cache: bool,
+    /// It was told that Envoy does not send answers.
+    has_warned: Cell<bool>,
 }
 
 /// A listener of the document, which Envoy has in the router's place.
@@ -87,6 +93,7 @@ impl Face {
             patience: tables.extproc.map_or(Duration::MAX, |service| service.message_timeout * 9 / 10),
             doors: tables.listeners.iter().map(door).collect(),
             clear_route_cache: tables.extproc.is_none_or(|service| service.clear_route_cache),
+            has_warned: Cell::new(false),
         }))
     }
 }
@@ -101,6 +108,16 @@ impl Inner {
 }
 
 impl Inner {
+    /// An answer was over before its end had come. Envoy may never have sent anything of it: it says so once.
+    fn note_modes(&self, modes: Modes, answer: &Answer) {
+        let is_not_sent = modes.response == Delivery::Unusable(BodySendMode::None) && !answer.clock.has_begun;
+        if is_not_sent && !self.has_warned.replace(true) {
+            tracing::warn!(
+                "Envoy has sent nothing of an answer: with response_body_mode NONE, allow_mode_override must be set"
+            );
+        }
+    }
+
     /// Serves the Responses API, where there is one.
     fn responding(&self, caller: Option<Scope>) -> Result<Responding<'_>, ApiError> {
         let store = self.store.as_ref().ok_or_else(ApiError::no_responses)?;

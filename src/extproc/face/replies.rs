@@ -3,7 +3,7 @@
 use super::heads;
 use crate::extproc::wire::{
     BodyMutation, BodyResponse, CommonResponse, HeaderMutation, HeadersResponse, HttpStatus, ImmediateResponse,
-    Mutation, ProcessingMode, ProcessingResponse, Response, StreamedBodyResponse, TrailersResponse,
+    Mutation, ProcessingMode, ProcessingResponse, Response, ResponseStatus, StreamedBodyResponse, TrailersResponse,
 };
 use bytes::Bytes;
 use http::{StatusCode, header};
@@ -16,7 +16,7 @@ pub(super) enum Side {
 }
 
 pub(super) fn reply(response: Response) -> ProcessingResponse {
-    ProcessingResponse { mode_override: None, response: Some(response) }
+    ProcessingResponse { response: Some(response), ..ProcessingResponse::default() }
 }
 
 /// A head goes on, changed.
@@ -37,9 +37,27 @@ pub(super) fn head_as_it_is(side: Side) -> ProcessingResponse {
     })
 }
 
+/// The head of an answer goes on, changed, and with it a body where there was none.
+pub(super) fn head_and_body(changes: HeaderMutation, body: Bytes) -> ProcessingResponse {
+    let response = CommonResponse {
+        status: ResponseStatus::ContinueAndReplace as i32,
+        header_mutation: Some(changes),
+        body_mutation: Some(BodyMutation { mutation: Some(Mutation::Body(body)) }),
+        ..CommonResponse::default()
+    };
+    reply(Response::ResponseHeaders(HeadersResponse { response: Some(response) }))
+}
+
 /// Parts come in another way from now on.
 pub(super) fn overriding(reply: ProcessingResponse, mode: ProcessingMode) -> ProcessingResponse {
     ProcessingResponse { mode_override: Some(mode), ..reply }
+}
+
+/// The client reads errors as Anthropic's do: `{"hardwire": {"client": "messages"}}`. What Envoy answers itself when the router has no say
+/// any more, it tells apart by this.
+pub(super) fn of_messages() -> Bytes {
+    // A struct of one field, whose value is another, whose value is a text, as Protocol Buffers write it.
+    Bytes::from_static(b"\x0a\x24\x0a\x08hardwire\x12\x18\x2a\x16\x0a\x14\x0a\x06client\x12\x0a\x1a\x08messages")
 }
 
 /// A body or a piece of it goes on, changed, and with it the head where that waits for it.
@@ -94,10 +112,14 @@ pub(super) fn immediate(response: http::Response<Bytes>) -> ProcessingResponse {
     }))
 }
 
+/// Whether Envoy knows it, so that it can be that of an immediate answer.
+pub(super) fn is_known(status: StatusCode) -> bool {
+    status.canonical_reason().is_some() && !matches!(status.as_u16(), ..200 | 418 | 425 | 451)
+}
+
 /// Envoy knows the statuses that are registered, and takes another one for 200.
 fn known(status: StatusCode) -> StatusCode {
-    let is_known = status.canonical_reason().is_some() && !matches!(status.as_u16(), ..200 | 418 | 425 | 451);
-    if is_known {
+    if is_known(status) {
         return status;
     }
     match status.as_u16() {

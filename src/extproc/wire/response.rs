@@ -9,6 +9,9 @@ pub struct ProcessingResponse {
     /// From now on parts are sent so. Counts only where Envoy's `allow_mode_override` is set, with headers.
     #[prost(message, optional, tag = "9")]
     pub mode_override: Option<ProcessingMode>,
+    /// What Envoy notes about the exchange: a `google.protobuf.Struct`.
+    #[prost(bytes = "bytes", optional, tag = "8")]
+    pub dynamic_metadata: Option<Bytes>,
     /// What becomes of the part.
     #[prost(oneof = "Response", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub response: Option<Response>,

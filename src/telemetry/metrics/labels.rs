@@ -47,6 +47,9 @@ label! {
         ImagesNotSupported = "images_not_supported",
         /// The client left before the answer was complete.
         ClientClosed = "client_closed",
+        /// The router ended first. Behind Envoy also: the answer broke off after its head, and whether the backend or the
+        /// client was it, nothing tells.
+        Cut = "cut",
         /// No or a wrong key.
         Unauthorized = "unauthorized",
         /// There is nothing at this path, or not for this method.

@@ -11,7 +11,7 @@ use super::plugins::PluginCounts;
 use super::usage::UsageCounts;
 use crate::table::{BackendId, DecisionId, ModelId, PolicyId, SignalSet, Tables};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// The metrics of one worker thread. Nothing here locks, allocates or formats, and no two workers share a cache line of
@@ -39,6 +39,8 @@ pub struct Recorder {
     pub(super) reasoned: Rows,
     /// By backend and outcome.
     pub(super) attempts: Grid,
+    /// The process ends: what is under way is cut off.
+    ends: AtomicBool,
     /// By model.
     pub(super) first_byte: Box<[Histogram]>,
     /// By model.
@@ -72,6 +74,7 @@ impl Recorder {
             selections: Rows::new(tables.decisions().map(|d| candidates(tables, d.models).len())),
             reasoned: Rows::new(tables.decisions().map(|decision| decision.reasoning.len())),
             attempts: Grid::new(tables.backend_count, AttemptOutcome::ALL.len()),
+            ends: AtomicBool::new(false),
             first_byte: (0..models).map(|_| Histogram::new(FIRST_BYTE)).collect(),
             completion: (0..models).map(|_| Histogram::new(COMPLETION)).collect(),
             routing: Histogram::new(ROUTING),
@@ -81,6 +84,17 @@ impl Recorder {
             usage: UsageCounts::new(tables),
             images: ImageCounts::new(),
         }
+    }
+
+    /// What ends from now on before its time is the router's doing.
+    pub fn end(&self) {
+        self.ends.store(true, Relaxed);
+    }
+
+    /// Whether what is under way is cut off.
+    #[must_use]
+    pub fn ends(&self) -> bool {
+        self.ends.load(Relaxed)
     }
 
     /// The signals of a policy were looked at, and these matched.
