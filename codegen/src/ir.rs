@@ -35,6 +35,8 @@ pub struct Router {
     pub extproc: Option<ExtProc>,
     /// Where responses are stored; `None`: there is no Responses API.
     pub responses: Option<ResponseStore>,
+    /// `global.services.response_api.unsupported_tools`
+    pub unsupported_tools: UnsupportedTools,
     /// Virtual names.
     pub auto_names: Vec<String>,
     /// `global.router.include_config_models_in_list`.
@@ -131,6 +133,13 @@ pub struct ExtProc {
     pub clear_route_cache: bool,
     /// Files with certificate and key.
     pub tls: Option<(Text, Text)>,
+}
+
+/// `hardwire::table::UnsupportedTools`.
+#[derive(Debug, Clone, Copy)]
+pub enum UnsupportedTools {
+    Refuse,
+    Omit,
 }
 
 /// Where responses are stored.

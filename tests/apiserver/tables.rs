@@ -3,7 +3,7 @@
 use hardwire::table::{
     Algorithm, Backend, BackendId, Balance, Config, Decision, DecisionId, Endpoint, Limits, Listener, Management,
     Matched, Model, ModelId, Plugins, Policy, PolicyId, Pricing, Reasons, Reliability, RetryOn, SignalSet, Tables,
-    Target,
+    Target, UnsupportedTools,
 };
 use std::time::Duration;
 
@@ -106,6 +106,7 @@ pub(crate) fn tables(list_models: bool, json: &'static str) -> &'static Tables {
         listeners: &[Listener { name: "public", address: "127.0.0.1", port: 0, timeout: SECOND, api_keys: &[] }],
         management: Management { address: "127.0.0.1", port: 0 },
         extproc: None,
+        unsupported_tools: UnsupportedTools::Refuse,
         limits: Limits {
             max_body_bytes: 1,
             header_timeout: SECOND,

@@ -7,6 +7,7 @@ use ::hardwire::table::{
     MemoryStore, Model, ModelId, MultiFactor, Number, Objective, Otherwise, Plugins,
     Policy, PolicyId, Pricing, Priority, Protocol, Reasons, Reliability, RetryOn, Rule,
     Signal, SignalId, SignalKind, SignalSet, StoreBounds, Tables, Target, Term,
+    UnsupportedTools,
 };
 use ::std::time::Duration;
 
@@ -36,6 +37,7 @@ pub static TABLES: Tables = Tables {
         drain_timeout: Duration::from_secs(30),
     },
     extproc: None,
+    unsupported_tools: UnsupportedTools::Refuse,
     auto_names: &["vllm-sr/auto", "auto", "MoM"],
     list_models: false,
     models: &MODELS,

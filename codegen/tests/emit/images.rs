@@ -7,7 +7,7 @@ use ::hardwire::table::{
     Literals, Maker, Makes, Management, Matched, MemoryStore, Modality, Model, ModelId,
     Number, Patterns, Piece, Plugins, Policy, PolicyId, Protocol, Reasons, Reliability,
     RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet, StoreBounds, Tables, Target,
-    Term, Terms, Text, Url,
+    Term, Terms, Text, UnsupportedTools, Url,
 };
 use ::std::time::Duration;
 
@@ -37,6 +37,7 @@ pub static TABLES: Tables = Tables {
         drain_timeout: Duration::from_secs(30),
     },
     extproc: None,
+    unsupported_tools: UnsupportedTools::Refuse,
     auto_names: &["vllm-sr/auto", "auto", "MoM"],
     list_models: false,
     models: &MODELS,

@@ -7,7 +7,7 @@ use ::hardwire::table::{
     Makes, Management, Matched, MemoryStore, Model, ModelId, Number, Piece, Plugins,
     Policy, PolicyId, Protocol, Reasoning, Reasons, Reliability, RequestParams, RetryOn,
     Rule, Signal, SignalId, SignalKind, SignalSet, StoreBounds, SystemPrompt, Tables,
-    Target, Term, Text, ToolPolicy, Url,
+    Target, Term, Text, ToolPolicy, UnsupportedTools, Url,
 };
 use ::std::time::Duration;
 
@@ -37,6 +37,7 @@ pub static TABLES: Tables = Tables {
         drain_timeout: Duration::from_secs(30),
     },
     extproc: None,
+    unsupported_tools: UnsupportedTools::Refuse,
     auto_names: &["vllm-sr/auto", "auto", "MoM"],
     list_models: false,
     models: &MODELS,

@@ -3,12 +3,15 @@
 //! What the router does not have is refused by name. What has no meaning for it, or only loses comfort, is told as a warning.
 
 use super::image_tool::ImageTool;
+use super::later_tools;
 use super::native::Native;
-use super::tools::{Spaced, ToolChoice, Tools};
+use super::tool_choice::ToolChoice;
+use super::tools::{Spaced, Tools};
 use crate::protocol::json::Kind;
 use crate::protocol::metadata::Metadata;
 use crate::protocol::translated::Warnings;
 use crate::protocol::view::{Object, Path, RequestError, View};
+use crate::table::UnsupportedTools;
 use bytes::Bytes;
 use std::borrow::Cow;
 
@@ -31,7 +34,7 @@ pub struct Request<'a> {
     pub image: Option<ImageTool>,
     pub(super) input: Input<'a>,
     pub(super) instructions: Option<Bytes>,
-    pub(super) tools: Tools<'a>,
+    pub(super) tools: Tools,
     pub(super) tool_choice: Option<ToolChoice>,
     pub(super) format: Format,
     pub(super) verbosity: Option<Bytes>,
@@ -114,12 +117,12 @@ const SEALED: &str = "reasoning.encrypted_content";
 // === impl Request ===
 
 impl<'a> Request<'a> {
-    /// Reads a request.
-    pub fn read(body: &'a Bytes) -> Result<Request<'a>, RequestError> {
-        Self::of(View::of(body)?.members())
+    /// Reads a request, with what becomes of tools that are not here.
+    pub fn read(body: &'a Bytes, unsupported: UnsupportedTools) -> Result<Request<'a>, RequestError> {
+        Self::of(View::of(body)?.members(), unsupported)
     }
 
-    pub(super) fn of(mut object: Object<'a>) -> Result<Request<'a>, RequestError> {
+    pub(super) fn of(mut object: Object<'a>, unsupported: UnsupportedTools) -> Result<Request<'a>, RequestError> {
         let root = Path::Root;
         for (key, instead) in REFUSED {
             if object.take(key).is_some() {
@@ -154,12 +157,15 @@ impl<'a> Request<'a> {
             None if previous_response_id.is_some() => Input::Items(Vec::new()),
             None => return Err(root.key("input").refuse("is required")),
         };
-        let mut tools = fields.get("tools").map_or(Ok(Tools::default()), |view| Tools::read(&view))?;
+        let mut tools = Tools::none(unsupported);
+        fields.get("tools").map_or(Ok(()), |view| tools.read(&view))?;
         if let Input::Items(items) = &input {
-            read_more_tools(items, &mut tools)?;
+            later_tools::read(items, &mut tools)?;
         }
         let (format, verbosity) = fields.get("text").map_or(Ok(Default::default()), |view| read_text(&view))?;
-        let tool_choice = fields.get("tool_choice").map(|view| ToolChoice::read(&view)).transpose()?;
+        let tool_choice = fields.get("tool_choice").map(|view| ToolChoice::read(&view, unsupported)).transpose()?;
+        tools.check(tool_choice.as_ref())?;
+        tools.left_out().iter().for_each(|kind| warnings.dropped(&format!("tools.{kind}")));
         let image = tools.image(tool_choice.as_ref())?;
         image.iter().flat_map(|image| &image.dropped).for_each(|name| warnings.dropped(name));
         Ok(Request {
@@ -323,23 +329,6 @@ fn read_input<'a>(view: &View<'a>) -> Result<Input<'a>, RequestError> {
         Kind::Array => Ok(Input::Items(view.elements())),
         kind => Err(at.refuse(format_args!("must be a string or an array of items, got {kind}"))),
     }
-}
-
-/// Tools may come along with the input, too: as such, or as what a search for tools has found.
-fn read_more_tools<'a>(items: &[View<'a>], tools: &mut Tools<'a>) -> Result<(), RequestError> {
-    let root = Path::Root;
-    let input = root.key("input");
-    for (n, item) in items.iter().enumerate() {
-        let at = input.index(n);
-        let mut item = item.members();
-        let kind = item.take("type").and_then(|kind| kind.string());
-        if matches!(kind.as_deref(), Some("additional_tools" | "tool_search_output")) {
-            let at = at.key("tools");
-            let view = item.take("tools").ok_or_else(|| at.refuse("is required"))?;
-            tools.read_more(&view, &at)?;
-        }
-    }
-    Ok(())
 }
 
 fn read_effort(view: &View<'_>) -> Result<Option<Bytes>, RequestError> {

@@ -1,33 +1,38 @@
-//! Tools of a Responses request, and which of them may be called, in Chat's terms.
+//! Tools of a Responses request, in Chat's terms.
 //!
 //! Chat servers know functions. A custom tool becomes a function with one string, those that clients run become functions
-//! that ask for the same; what runs at OpenAI is refused.
+//! that ask for the same; what runs at OpenAI is refused, or left out by its name.
 
 use super::image_tool::{self, ImageTool};
 use super::native::Native;
 use super::request::{need_text, take_text};
+use super::tool_choice::ToolChoice;
 use crate::protocol::json::Kind as Json;
 use crate::protocol::out::Out;
 use crate::protocol::view::{Object, Path, RequestError, View};
+use crate::table::UnsupportedTools;
 use bytes::Bytes;
 use std::collections::HashSet;
 
-#[derive(Debug, Default)]
-pub(super) struct Tools<'a> {
-    tools: Vec<Tool<'a>>,
+#[derive(Debug)]
+pub(super) struct Tools {
+    unsupported: UnsupportedTools,
+    tools: Vec<Tool>,
     /// As the request lists them.
-    listed: Vec<Listed<'a>>,
+    listed: Vec<Listed>,
     /// The tool that makes images.
     image: Option<ImageTool>,
+    /// Types of the tools that were left out.
+    left_out: Vec<String>,
 }
 
 /// An entry of the request's list.
 #[derive(Debug)]
-enum Listed<'a> {
+enum Listed {
     /// The tool at this place.
     One(usize),
-    /// A namespace with some tools, or the tool that makes images.
-    Whole(View<'a>),
+    /// A namespace with some tools, the tool that makes images, or one that was left out.
+    Whole(Bytes),
 }
 
 /// A tool of a namespace, which is part of its name for backends: they know no namespaces.
@@ -50,15 +55,24 @@ impl Spaced {
 
 /// A tool. Names and descriptions are bodies of JSON strings.
 #[derive(Debug)]
-struct Tool<'a> {
+struct Tool {
     name: Bytes,
     description: Option<Bytes>,
-    kind: Kind<'a>,
+    kind: Kind,
     space: Option<Spaced>,
 }
 
+/// Why a tool is not there.
 #[derive(Debug)]
-enum Kind<'a> {
+enum Unread {
+    /// It is written wrongly.
+    Wrong(RequestError),
+    /// Such a tool is not here.
+    Unsupported { kind: String, error: RequestError },
+}
+
+#[derive(Debug)]
+enum Kind {
     Function {
         /// An object, as it is written.
         parameters: Option<Bytes>,
@@ -67,45 +81,35 @@ enum Kind<'a> {
     Custom {
         /// Syntax and definition of the grammar that the input follows.
         grammar: Option<(Bytes, Bytes)>,
-        whole: View<'a>,
+        whole: Bytes,
     },
     Native {
         sort: Native,
         /// An object, as it is written.
         parameters: Option<Bytes>,
-        whole: View<'a>,
+        whole: Bytes,
     },
-}
-
-/// Which tools may or must be called.
-#[derive(Debug)]
-pub(super) enum ToolChoice {
-    /// `auto`, `none` or `required`
-    Mode(Bytes),
-    /// This one must be.
-    Named(Bytes),
-    /// Only these, and how; whether an image may be made.
-    Allowed(Bytes, Vec<Bytes>, bool),
-    /// An image must be made.
-    Image,
 }
 
 // === impl Tools ===
 
-impl<'a> Tools<'a> {
-    pub(super) fn read(view: &View<'a>) -> Result<Tools<'a>, RequestError> {
+impl Tools {
+    /// None yet; what is not here will become of this.
+    pub(super) fn none(unsupported: UnsupportedTools) -> Tools {
+        Tools { unsupported, tools: Vec::new(), listed: Vec::new(), image: None, left_out: Vec::new() }
+    }
+
+    /// Reads those that the request lists.
+    pub(super) fn read(&mut self, view: &View<'_>) -> Result<(), RequestError> {
         let root = Path::Root;
         let at = root.key("tools");
-        let mut all = Tools::default();
-        for (n, view) in view.expect_array(&at)?.into_iter().enumerate() {
-            all.read_one(view, &at.index(n))?;
-        }
-        Ok(all)
+        let mut tools = view.expect_array(&at)?.into_iter().enumerate();
+        tools.try_for_each(|(n, view)| self.read_one(view, &at.index(n)))
     }
 
     /// Reads tools that the request does not list as such. Those that are there already are not there twice.
-    pub(super) fn read_more(&mut self, view: &View<'a>, path: &Path<'_>) -> Result<(), RequestError> {
-        let mut more = Tools::default();
+    pub(super) fn read_more(&mut self, view: &View<'_>, path: &Path<'_>) -> Result<(), RequestError> {
+        let mut more = Tools::none(self.unsupported);
         for (n, view) in view.expect_array(path)?.into_iter().enumerate() {
             more.read_one(view, &path.index(n))?;
         }
@@ -114,7 +118,20 @@ impl<'a> Tools<'a> {
                 self.tools.push(tool);
             }
         }
+        if self.image.is_none() {
+            self.image = more.image;
+        }
+        self.left_out.extend(more.left_out);
         Ok(())
+    }
+
+    /// Reads tools that are known from before: what was wrong with them was told then.
+    pub(super) fn read_again(&mut self, view: &View<'_>) {
+        let unsupported = std::mem::replace(&mut self.unsupported, UnsupportedTools::Omit);
+        let told = self.left_out.len();
+        let _ = self.read_more(view, &Path::Root);
+        self.left_out.truncate(told);
+        self.unsupported = unsupported;
     }
 
     /// Their names, as backends know them.
@@ -122,38 +139,79 @@ impl<'a> Tools<'a> {
         self.tools.iter().map(|tool| &tool.name)
     }
 
-    fn read_one(&mut self, view: View<'a>, path: &Path<'_>) -> Result<(), RequestError> {
+    /// Types of those that were left out.
+    pub(super) fn left_out(&self) -> &[String] {
+        &self.left_out
+    }
+
+    fn read_one(&mut self, view: View<'_>, path: &Path<'_>) -> Result<(), RequestError> {
         let mut tool = view.expect_object(path)?;
         match tool.take("type").and_then(|kind| kind.string()).as_deref() {
             Some("namespace") => {
                 self.read_space(&mut tool, path)?;
-                self.listed.push(Listed::Whole(view));
+                self.listed.push(Listed::Whole(view.bytes()));
             }
             Some(image_tool::TYPE) if self.image.is_some() => {
                 return Err(path.refuse("is the second tool that makes images"));
             }
             Some(image_tool::TYPE) => {
                 self.image = Some(ImageTool::read(&mut tool, path)?);
-                self.listed.push(Listed::Whole(view));
+                self.listed.push(Listed::Whole(view.bytes()));
             }
-            _ => {
-                self.listed.push(Listed::One(self.tools.len()));
-                self.tools.push(Tool::read(&view, path)?);
-            }
+            _ => match self.offered(Tool::read(&view, path))? {
+                Some(tool) => {
+                    self.listed.push(Listed::One(self.tools.len()));
+                    self.tools.push(tool);
+                }
+                None => self.listed.push(Listed::Whole(view.bytes())),
+            },
         }
         Ok(())
     }
 
-    fn read_space(&mut self, space: &mut Object<'a>, path: &Path<'_>) -> Result<(), RequestError> {
+    fn read_space(&mut self, space: &mut Object<'_>, path: &Path<'_>) -> Result<(), RequestError> {
         let name = need_text(space, "name", path)?;
         let at = path.key("tools");
         let tools = space.take("tools").ok_or_else(|| at.refuse("is required"))?.expect_array(&at)?;
         for (n, view) in tools.iter().enumerate() {
-            let mut tool = Tool::read(view, &at.index(n))?;
+            let Some(mut tool) = self.offered(Tool::read(view, &at.index(n)))? else { continue };
             let spaced = Spaced::new(name.clone(), tool.name);
             tool.name = spaced.flat.clone();
             tool.space = Some(spaced);
             self.tools.push(tool);
+        }
+        Ok(())
+    }
+
+    /// The tool, if it is one of those that are here. One that is not is refused or left out.
+    fn offered(&mut self, read: Result<Tool, Unread>) -> Result<Option<Tool>, RequestError> {
+        match (read, self.unsupported) {
+            (Ok(tool), _) => Ok(Some(tool)),
+            (Err(Unread::Unsupported { kind, .. }), UnsupportedTools::Omit) => {
+                self.left_out.push(kind);
+                Ok(None)
+            }
+            (Err(Unread::Unsupported { error, .. }), UnsupportedTools::Refuse) => Err(RequestError {
+                message: format!(
+                    "{}; the router's configuration can leave it out: response_api.unsupported_tools: omit",
+                    error.message
+                ),
+                ..error
+            }),
+            (Err(Unread::Wrong(error)), _) => Err(error),
+        }
+    }
+
+    /// What must be called is here: not all of it was left out.
+    pub(super) fn check(&self, choice: Option<&ToolChoice>) -> Result<(), RequestError> {
+        let must = match choice {
+            Some(ToolChoice::Mode(mode)) => mode == "required" && self.tools.is_empty() && self.image.is_none(),
+            Some(ToolChoice::Allowed(mode, names, image)) => mode == "required" && names.is_empty() && !image,
+            _ => false,
+        };
+        if must && !self.left_out.is_empty() {
+            let why = format_args!("asks for a tool, and there are none here but {}", self.left_out.join(", "));
+            return Err(Path::Root.key("tool_choice").refuse(why));
         }
         Ok(())
     }
@@ -189,7 +247,7 @@ impl<'a> Tools<'a> {
     }
 
     pub(super) fn native(&self) -> Vec<Native> {
-        let sort = |tool: &Tool<'_>| match tool.kind {
+        let sort = |tool: &Tool| match tool.kind {
             Kind::Native { sort, .. } => Some(sort),
             _ => None,
         };
@@ -202,7 +260,7 @@ impl<'a> Tools<'a> {
             Some(ToolChoice::Allowed(_, names, _)) => Some(names.iter().collect()),
             _ => None,
         };
-        let allowed = |tool: &&Tool<'_>| names.as_ref().is_none_or(|names| names.contains(&tool.name));
+        let allowed = |tool: &&Tool| names.as_ref().is_none_or(|names| names.contains(&tool.name));
         let mut any = false;
         for tool in self.tools.iter().filter(allowed) {
             out.write(if any { b"," } else { br#""tools":["# });
@@ -242,7 +300,7 @@ impl<'a> Tools<'a> {
             }
             match listed {
                 Listed::One(tool) => self.tools[*tool].write_echo(out),
-                Listed::Whole(whole) => out.pass(whole.bytes()),
+                Listed::Whole(whole) => out.pass(whole.clone()),
             }
         }
         out.write(b"]");
@@ -251,10 +309,10 @@ impl<'a> Tools<'a> {
 
 // === impl Tool ===
 
-impl<'a> Tool<'a> {
-    fn read(view: &View<'a>, path: &Path<'_>) -> Result<Tool<'a>, RequestError> {
+impl Tool {
+    fn read(view: &View<'_>, path: &Path<'_>) -> Result<Tool, Unread> {
         let mut tool = view.expect_object(path)?;
-        match &*tool.take_word("type", path)? {
+        let read = match &*tool.take_word("type", path)? {
             // As Chat has it, with the function in an object of its own: clients of older gateways send that.
             "function" => match tool.take("function") {
                 Some(function) => {
@@ -263,25 +321,36 @@ impl<'a> Tool<'a> {
                 }
                 None => Tool::function(&mut tool, path),
             },
-            "custom" => Tool::custom_tool(*view, &mut tool, path),
+            "custom" => Tool::custom_tool(view, &mut tool, path),
+            "" => Err(path.key("type").refuse("is required")),
             other => match Native::of_tool(other) {
-                Some(sort) => Tool::native(sort, *view, &mut tool, path),
-                None => Err(not_offered(other, path)),
+                Some(sort) => {
+                    Tool::runs_at_the_client(sort, &mut tool, path)?;
+                    Tool::native(sort, view, &mut tool, path)
+                }
+                None => return Err(Unread::unsupported(other, not_offered(other, path))),
             },
-        }
+        };
+        Ok(read?)
     }
 
-    fn native(sort: Native, whole: View<'a>, tool: &mut Object<'a>, path: &Path<'_>) -> Result<Tool<'a>, RequestError> {
-        // What runs at OpenAI may bear the same name.
+    /// What runs at OpenAI may bear the same name.
+    fn runs_at_the_client(sort: Native, tool: &mut Object<'_>, path: &Path<'_>) -> Result<(), Unread> {
         if sort == Native::ToolSearch && tool.take_word("execution", path)? != "client" {
-            return Err(path.key("execution").refuse("must be client: tools are not searched for here"));
+            let error = path.key("execution").refuse("must be client: tools are not searched for here");
+            return Err(Unread::unsupported(sort.name(), error));
         }
         if let (Native::Shell, Some(environment)) = (sort, tool.take("environment")) {
             let at = path.key("environment");
             if environment.expect_object(&at)?.take_word("type", &at)? != "local" {
-                return Err(at.key("type").refuse("must be local: there are no containers here"));
+                let error = at.key("type").refuse("must be local: there are no containers here");
+                return Err(Unread::unsupported(sort.name(), error));
             }
         }
+        Ok(())
+    }
+
+    fn native(sort: Native, whole: &View<'_>, tool: &mut Object<'_>, path: &Path<'_>) -> Result<Tool, RequestError> {
         let parameters = match sort {
             Native::ToolSearch => tool.take("parameters"),
             _ => None,
@@ -290,12 +359,12 @@ impl<'a> Tool<'a> {
         Ok(Tool {
             name: Bytes::from_static(sort.name().as_bytes()),
             description: take_text(tool, "description", path)?,
-            kind: Kind::Native { sort, parameters: parameters.map(|view| view.bytes()), whole },
+            kind: Kind::Native { sort, parameters: parameters.map(|view| view.bytes()), whole: whole.bytes() },
             space: None,
         })
     }
 
-    fn function(function: &mut Object<'a>, path: &Path<'_>) -> Result<Tool<'a>, RequestError> {
+    fn function(function: &mut Object<'_>, path: &Path<'_>) -> Result<Tool, RequestError> {
         let parameters = function.take("parameters");
         parameters.map(|view| view.expect(Json::Object, &path.key("parameters"))).transpose()?;
         let strict = function.take("strict").map(|view| view.expect_bool(&path.key("strict"))).transpose()?;
@@ -307,7 +376,7 @@ impl<'a> Tool<'a> {
         })
     }
 
-    fn custom_tool(whole: View<'a>, tool: &mut Object<'a>, path: &Path<'_>) -> Result<Tool<'a>, RequestError> {
+    fn custom_tool(whole: &View<'_>, tool: &mut Object<'_>, path: &Path<'_>) -> Result<Tool, RequestError> {
         let mut grammar = None;
         if let Some(view) = tool.take("format") {
             let at = path.key("format");
@@ -324,7 +393,7 @@ impl<'a> Tool<'a> {
         Ok(Tool {
             name: need_text(tool, "name", path)?,
             description: take_text(tool, "description", path)?,
-            kind: Kind::Custom { grammar, whole },
+            kind: Kind::Custom { grammar, whole: whole.bytes() },
             space: None,
         })
     }
@@ -373,7 +442,7 @@ impl<'a> Tool<'a> {
 
     fn write_echo(&self, out: &mut Out) {
         match &self.kind {
-            Kind::Custom { whole, .. } | Kind::Native { whole, .. } => out.pass(whole.bytes()),
+            Kind::Custom { whole, .. } | Kind::Native { whole, .. } => out.pass(whole.clone()),
             Kind::Function { parameters, strict } => {
                 out.write(br#"{"type":"function","name":""#);
                 out.write(&self.name);
@@ -395,86 +464,28 @@ impl<'a> Tool<'a> {
     }
 }
 
-// === impl ToolChoice ===
+// === impl Unread ===
 
-impl ToolChoice {
-    pub(super) fn read(view: &View<'_>) -> Result<ToolChoice, RequestError> {
-        let root = Path::Root;
-        let at = root.key("tool_choice");
-        match view.kind() {
-            Json::String => return read_mode(view, &at).map(ToolChoice::Mode),
-            Json::Object => {}
-            kind => return Err(at.refuse(format_args!("must be a string or an object, got {kind}"))),
-        }
-        let mut choice = view.members();
-        match &*choice.take_word("type", &at)? {
-            "function" | "custom" => Ok(ToolChoice::Named(read_name(&mut choice, &at)?)),
-            image_tool::TYPE => Ok(ToolChoice::Image),
-            "allowed_tools" => match choice.take("allowed_tools") {
-                // As Chat has it, or flat.
-                Some(inner) => {
-                    let at = at.key("allowed_tools");
-                    read_allowed(&mut inner.expect_object(&at)?, &at)
-                }
-                None => read_allowed(&mut choice, &at),
-            },
-            other => match Native::of_tool(other) {
-                Some(sort) => Ok(ToolChoice::Named(Bytes::from_static(sort.name().as_bytes()))),
-                None => Err(not_offered(other, &at)),
-            },
-        }
+impl Unread {
+    fn unsupported(kind: &str, error: RequestError) -> Unread {
+        Unread::Unsupported { kind: kind.to_owned(), error }
     }
 }
 
-fn read_allowed(choice: &mut Object<'_>, path: &Path<'_>) -> Result<ToolChoice, RequestError> {
-    let mode = choice.take("mode").map(|mode| read_mode(&mode, &path.key("mode"))).transpose()?;
-    let at = path.key("tools");
-    let tools = choice.take("tools").ok_or_else(|| at.refuse("is required"))?.expect_array(&at)?;
-    let (mut names, mut image) = (Vec::new(), false);
-    for (n, tool) in tools.iter().enumerate() {
-        let at = at.index(n);
-        let mut tool = tool.expect_object(&at)?;
-        match &*tool.take_word("type", &at)? {
-            "function" | "custom" => names.push(read_name(&mut tool, &at)?),
-            image_tool::TYPE => image = true,
-            other => match Native::of_tool(other) {
-                Some(sort) => names.push(Bytes::from_static(sort.name().as_bytes())),
-                None => return Err(not_offered(other, &at)),
-            },
-        }
-    }
-    Ok(ToolChoice::Allowed(mode.unwrap_or(Bytes::from_static(b"auto")), names, image))
-}
-
-fn read_mode(view: &View<'_>, path: &Path<'_>) -> Result<Bytes, RequestError> {
-    match &*view.expect_string(path)? {
-        "auto" => Ok(Bytes::from_static(b"auto")),
-        "none" => Ok(Bytes::from_static(b"none")),
-        "required" => Ok(Bytes::from_static(b"required")),
-        _ => Err(path.refuse("must be auto, none or required")),
+impl From<RequestError> for Unread {
+    fn from(error: RequestError) -> Unread {
+        Unread::Wrong(error)
     }
 }
 
-/// The name, flat or as Chat has it.
-fn read_name(choice: &mut Object<'_>, path: &Path<'_>) -> Result<Bytes, RequestError> {
-    match choice.take("function") {
-        Some(function) => {
-            let at = path.key("function");
-            need_text(&mut function.expect_object(&at)?, "name", &at)
-        }
-        None => {
-            let name = need_text(choice, "name", path)?;
-            Ok(match take_text(choice, "namespace", path)? {
-                Some(space) => Spaced::new(space, name).flat,
-                None => name,
-            })
-        }
-    }
-}
-
-fn not_offered(kind: &str, path: &Path<'_>) -> RequestError {
+/// The complaint that tools of this type are not here.
+pub(super) fn not_offered(kind: &str, path: &Path<'_>) -> RequestError {
     let kind: String = kind.chars().take(64).collect();
     path.key("type").refuse(format_args!(
         "is `{kind}`, and such tools are not offered here: use those that the client runs, or image_generation"
     ))
 }
+
+#[cfg(test)]
+#[path = "tools_tests.rs"]
+mod tests;
