@@ -45,6 +45,7 @@ fn tables(port: u16, first_byte_timeout: Option<Duration>) -> &'static Tables {
         max_output_tokens: 4096,
         makes: hardwire::table::Makes::Words,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability,
         backends,

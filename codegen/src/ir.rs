@@ -198,6 +198,7 @@ pub struct Model {
     /// In tokens, at least 1.
     pub max_output_tokens: u64,
     pub takes_effort: bool,
+    pub takes_thinking: bool,
     pub pricing: Option<Pricing>,
     pub reliability: Reliability,
     pub backends: Vec<Backend>,

@@ -52,6 +52,7 @@ const fn model(name: &'static str, description: &'static str, backends: &'static
         max_output_tokens: 4096,
         makes: hardwire::table::Makes::Words,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: RELIABILITY,
         backends,

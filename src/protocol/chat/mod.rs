@@ -4,6 +4,7 @@ pub mod answer;
 pub mod decode;
 pub mod encode;
 pub mod error;
+pub mod forget;
 mod reading;
 mod thoughts;
 pub mod usage;
