@@ -1,6 +1,7 @@
 //! OpenAI's Chat Completions: what its bodies and streams mean.
 
 pub mod answer;
+mod calls;
 pub mod decode;
 pub mod encode;
 pub mod error;
