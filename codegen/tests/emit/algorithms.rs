@@ -103,6 +103,7 @@ static MODELS: [Model; 4] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 100_000,
@@ -129,6 +130,7 @@ static MODELS: [Model; 4] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 500_000,
@@ -155,6 +157,7 @@ static MODELS: [Model; 4] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 3_000_000,
@@ -181,6 +184,7 @@ static MODELS: [Model; 4] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

@@ -138,6 +138,7 @@ static MODELS: [Model; 3] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -158,6 +159,7 @@ static MODELS: [Model; 3] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: false,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 2_500_000,
@@ -190,6 +192,7 @@ static MODELS: [Model; 3] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 180_000,

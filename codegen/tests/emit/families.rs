@@ -101,6 +101,7 @@ static MODELS: [Model; 2] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -121,6 +122,7 @@ static MODELS: [Model; 2] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

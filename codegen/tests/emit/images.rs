@@ -129,6 +129,7 @@ static MODELS: [Model; 5] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -149,6 +150,7 @@ static MODELS: [Model; 5] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -169,6 +171,7 @@ static MODELS: [Model; 5] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -189,6 +192,7 @@ static MODELS: [Model; 5] = [
         protocol: Protocol::Chat,
         max_output_tokens: 1,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -209,6 +213,7 @@ static MODELS: [Model; 5] = [
         protocol: Protocol::Chat,
         max_output_tokens: 1,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

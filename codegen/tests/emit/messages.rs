@@ -151,6 +151,7 @@ static MODELS: [Model; 5] = [
         protocol: Protocol::Messages,
         max_output_tokens: 64_000,
         takes_effort: false,
+        takes_thinking: true,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 3_000_000,
@@ -179,6 +180,7 @@ static MODELS: [Model; 5] = [
         protocol: Protocol::Messages,
         max_output_tokens: 4096,
         takes_effort: true,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -201,6 +203,7 @@ static MODELS: [Model; 5] = [
         protocol: Protocol::Messages,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -223,6 +226,7 @@ static MODELS: [Model; 5] = [
         protocol: Protocol::Messages,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -245,6 +249,7 @@ static MODELS: [Model; 5] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

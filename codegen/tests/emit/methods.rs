@@ -96,6 +96,7 @@ static MODELS: [Model; 1] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

@@ -141,6 +141,7 @@ static MODELS: [Model; 6] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -161,6 +162,7 @@ static MODELS: [Model; 6] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -181,6 +183,7 @@ static MODELS: [Model; 6] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: true,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -201,6 +204,7 @@ static MODELS: [Model; 6] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: true,
+        takes_thinking: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -221,6 +225,7 @@ static MODELS: [Model; 6] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: true,
+        takes_thinking: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -241,6 +246,7 @@ static MODELS: [Model; 6] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

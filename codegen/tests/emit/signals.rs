@@ -100,6 +100,7 @@ static MODELS: [Model; 3] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -120,6 +121,7 @@ static MODELS: [Model; 3] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -140,6 +142,7 @@ static MODELS: [Model; 3] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
