@@ -32,7 +32,7 @@ pub(super) fn read(items: &[View<'_>], tools: &mut Tools) -> Result<(), RequestE
 pub fn in_stored(input_items: &Bytes) -> Vec<Bytes> {
     // Most bring none, and need not be read: types are written in one way alone.
     let may_bring = |kind: &&str| memmem::find(input_items, format!("\"type\":\"{kind}\"").as_bytes()).is_some();
-    if !TYPES.iter().any(|kind| may_bring(&kind)) {
+    if !TYPES.iter().any(may_bring) {
         return Vec::new();
     }
     let list = Bytes::from([b"{\"data\":", &input_items[..], b"}"].concat());
@@ -62,7 +62,9 @@ impl Request<'_> {
         if let (true, Some(tools)) = (brings_tools(&mut item), item.take("tools")) {
             self.tools.read_again(&tools);
             // Whether an image alone is wanted depends on what else can be called.
-            self.image = self.tools.image(self.tool_choice.as_ref()).unwrap_or(self.image.take());
+            if let Ok(image) = self.tools.image(self.tool_choice.as_ref()) {
+                self.image = image;
+            }
         }
     }
 }

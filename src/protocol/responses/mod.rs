@@ -22,5 +22,6 @@ pub mod request;
 pub mod resource;
 pub mod socket;
 pub mod to_chat;
+mod tool;
 mod tool_choice;
 pub mod tools;

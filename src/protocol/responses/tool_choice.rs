@@ -3,7 +3,7 @@
 use super::image_tool;
 use super::native::Native;
 use super::request::{need_text, take_text};
-use super::tools::{Spaced, not_offered};
+use super::tool::{Spaced, not_offered};
 use crate::protocol::json::Kind as Json;
 use crate::protocol::view::{Object, Path, RequestError, View};
 use crate::table::UnsupportedTools;
