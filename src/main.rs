@@ -4,6 +4,10 @@ mod router {
     include!(concat!(env!("OUT_DIR"), "/router.rs"));
 }
 
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     hardwire::server::main(&router::TABLES, router::RESPONSES)
 }

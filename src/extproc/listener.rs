@@ -1,16 +1,19 @@
 //! Accepts Envoy's connections, and lets running streams end when the router stops.
 
+use super::gathered::Gathered;
 use super::processor::Processor;
 use super::{Service, calls};
-use hyper::rt::{Executor, Read, Write};
+use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use std::cell::Cell;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
@@ -63,9 +66,9 @@ async fn connection<P: Processor>(
         return;
     }
     match &service.tls {
-        None => converse(TokioIo::new(stream), service, stopping).await,
+        None => converse(stream, service, stopping).await,
         Some(tls) => match timeout(service.bounds.connect_timeout, tls.accept(stream)).await {
-            Ok(Ok(stream)) => converse(TokioIo::new(stream), Rc::clone(&service), stopping).await,
+            Ok(Ok(stream)) => converse(stream, Rc::clone(&service), stopping).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         },
@@ -74,10 +77,11 @@ async fn connection<P: Processor>(
 
 /// Answers the calls of a connection until it ends.
 async fn converse<P: Processor>(
-    io: impl Read + Write + Unpin,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     service: Rc<Service<P>>,
     stopping: watch::Receiver<bool>,
 ) {
+    let stream = Gathered::new(stream);
     let has_called = Cell::new(false);
     let bounds = service.bounds;
     let answer = service_fn(|request| {
@@ -96,12 +100,12 @@ async fn converse<P: Processor>(
         .keep_alive_interval(PING)
         .keep_alive_timeout(PONG)
         .auto_date_header(false)
-        .serve_connection(io, answer);
+        .serve_connection(stream.clone(), answer);
     let mut connection = pin!(connection);
     let (mut stop, mut is_stopping, mut is_young) = (stopping.clone(), false, true);
     loop {
         tokio::select! {
-            ended = connection.as_mut() => {
+            ended = poll_fn(|cx| stream.poll_turn(connection.as_mut(), cx)) => {
                 if let Err(error) = ended {
                     tracing::debug!(%error, "a connection of Envoy's ended");
                 }

@@ -6,6 +6,7 @@
 
 mod calls;
 mod face;
+mod gathered;
 pub mod grpc;
 mod health;
 mod listener;

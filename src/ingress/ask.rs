@@ -63,7 +63,8 @@ async fn answer(
     let ask = match ingress.dispatch.settle(client, head.headers, received, exchange)? {
         Settled::Own(response) => return Ok(Answer::Own(response)),
         Settled::Ask(ask) => ask,
-        Settled::Draw(wanted) => match draw(ingress, *wanted, deadline, exchange).await? {
+        // Rare and large: what is boxed makes no room for itself in every connection.
+        Settled::Draw(wanted) => match Box::pin(draw(ingress, *wanted, deadline, exchange)).await? {
             Drawn::Own(response) => return Ok(Answer::Own(response)),
             Drawn::Told(told) => return Ok(Answer::Own(told.finish(now()))),
         },

@@ -103,7 +103,8 @@ impl Ingress {
             Found::Endpoint(Endpoint::CountTokens, _) => ask::count(self, client, request, exchange).await,
             Found::Endpoint(Endpoint::Models, _) => json(self.catalog.list.clone(), exchange),
             Found::Endpoint(Endpoint::Model, id) => self.model(id, exchange),
-            Found::Endpoint(endpoint, _) => self.respond(endpoint, caller, request, exchange).await,
+            // Boxed, it makes no room for itself in connections that never ask for it.
+            Found::Endpoint(endpoint, _) => Box::pin(self.respond(endpoint, caller, request, exchange)).await,
             Found::Methods(methods) => self.refuse(ApiError::wrong_method(methods), client, exchange),
             Found::Nothing => {
                 let path = path.strip_suffix('/').unwrap_or(path);

@@ -92,7 +92,8 @@ async fn answer(
         Begun::Own(response) => return Ok(Answer::Own(response)),
         Begun::Ask(ask, behind) => (ask, behind),
         Begun::Draw(wanted, behind) => {
-            return match draw(ingress, *wanted, deadline, exchange).await? {
+            // Rare and large: what is boxed makes no room for itself in every connection.
+            return match Box::pin(draw(ingress, *wanted, deadline, exchange)).await? {
                 Drawn::Own(failed) => Ok(Answer::Own(failed)),
                 Drawn::Told(told) => behind.tell(told).await.map(Answer::Own),
             };

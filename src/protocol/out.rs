@@ -100,6 +100,13 @@ impl Out {
         self.written.extend_from_slice(bytes);
     }
 
+    /// Appends a member's key, in quotes and with its colon. What stands in it needs no escapes.
+    pub fn key(&mut self, key: &str) {
+        self.write(b"\"");
+        self.write(key.as_bytes());
+        self.write(b"\":");
+    }
+
     /// Appends the body of a JSON string.
     #[inline]
     pub fn text(&mut self, text: JsonText<'_>) {

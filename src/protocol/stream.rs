@@ -100,7 +100,8 @@ impl Translator {
         if teller.is_done {
             return;
         }
-        out.expect(chunk.len());
+        // Responses tell more with each event than the others.
+        out.expect(chunk.len() + chunk.len() / 2);
         framer.push(chunk);
         while !teller.is_done {
             while let Some(text) = framer.next_like(shape) {

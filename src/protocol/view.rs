@@ -225,16 +225,22 @@ pub fn fits(before: &'static str, object: &str, behind: &'static str) -> bool {
 }
 
 /// The members of an object that were not taken yet.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Object<'a>(Vec<(Cow<'a, str>, View<'a>)>);
 
 impl<'a> Object<'a> {
     /// The member with this key; of several the last, as most readers have it. One that is `null` counts as absent.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<View<'a>> {
+        let (_, value) = self.0.iter().rev().find(|(found, _)| found == key)?;
+        (value.kind != Kind::Null).then_some(*value)
+    }
+
+    /// The same, and it is not there any more.
     pub fn take(&mut self, key: &str) -> Option<View<'a>> {
-        let last = self.0.iter().rposition(|(found, _)| found == key)?;
-        let (_, value) = self.0[last];
+        let value = self.get(key);
         self.0.retain(|(found, _)| found != key);
-        (value.kind != Kind::Null).then_some(value)
+        value
     }
 
     /// The string with this key, `""` where there is none.

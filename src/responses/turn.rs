@@ -261,16 +261,16 @@ async fn referenced(
     caller: Option<Scope>,
     most: usize,
 ) -> Result<Option<HashMap<String, Bytes>>, TurnError> {
-    let mut times: HashMap<String, usize> = HashMap::new();
-    for item in request.references()? {
+    let mut times: HashMap<&str, usize> = HashMap::new();
+    for item in request.references() {
         *times.entry(item).or_default() += 1;
     }
     let mut wanted: Vec<(String, Id, Place, usize)> = Vec::new();
     for (item, times) in times {
-        if let Some((response, place)) = parse_item_id(&item)
+        if let Some((response, place)) = parse_item_id(item)
             && let Ok(id) = response.parse()
         {
-            wanted.push((item, id, place, times));
+            wanted.push((item.to_owned(), id, place, times));
         }
     }
     let ids: Vec<Id> = wanted.iter().map(|(_, id, ..)| *id).collect::<BTreeSet<_>>().into_iter().collect();

@@ -37,7 +37,7 @@ pub(super) struct Member {
 #[derive(Debug)]
 pub(super) enum Place {
     Echo { token_delay: Duration },
-    Http(Server),
+    Http(Box<Server>),
 }
 
 /// An HTTP server.
@@ -49,6 +49,9 @@ pub(super) struct Server {
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     /// Where there is a credential, the client's are not sent.
     pub(super) auth: Option<(HeaderName, HeaderValue)>,
+    /// `IP:PORT`, where no name has to be looked up and no certificate is to be checked.
+    #[cfg(feature = "extproc")]
+    pub(super) destination: Option<Bytes>,
 }
 
 /// The environment made no usable backend.
@@ -70,6 +73,7 @@ impl Fleet {
                 Endpoint::Echo { token_delay } => Place::Echo { token_delay: *token_delay },
                 Endpoint::Http(http) => Place::Http(
                     server(http, (env, tables.env), || Tls::shared(&mut tls, ca_file))
+                        .map(Box::new)
                         .map_err(|problem| FleetError { backend: backend.name, problem })?,
                 ),
             };
@@ -129,6 +133,13 @@ fn server(
         }
     };
     Ok(Server {
+        #[cfg(feature = "extproc")]
+        destination: place
+            .host
+            .parse()
+            .ok()
+            .filter(|_| !place.tls)
+            .map(|ip: std::net::IpAddr| std::net::SocketAddr::new(ip, place.port).to_string().into()),
         authority: header_value("host", &place.authority, false)?,
         path: PathAndQuery::from_str(&place.path).map_err(|e| format!("`{}` is no URL path: {e}", place.path))?,
         address: Address { host: place.host, port: place.port, tls: if place.tls { Some(tls()?) } else { None } },

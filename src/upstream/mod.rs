@@ -210,26 +210,32 @@ impl Upstream {
         request: &Request<Chunks>,
         until: Instant,
     ) -> Result<Response<body::Source>, Error> {
-        while let Some(mut connection) = poll_fn(|cx| Poll::Ready(self.pool.take(id, cx))).await {
-            // An idle connection may be closed by the backend at the very moment that it is used: that is no failure of
-            // the backend, and a new connection tells.
+        let mut may_reuse = true;
+        loop {
+            let idle = poll_fn(|cx| Poll::Ready(may_reuse.then(|| self.pool.take(id, cx)).flatten())).await;
+            let is_new = idle.is_none();
+            let mut connection = match idle {
+                Some(connection) => connection,
+                None => self.connect(server, until).await?,
+            };
             match timeout_at(until, connection.send(request)).await.map_err(|_| Error::FirstByteTimeout)? {
                 Ok(response) => return Ok(response.map(|()| body::Source::Http(connection))),
-                Err(SendError::Unsent) => continue,
-                Err(SendError::Broken(error)) if error.closed_before_answer() => break,
+                // An idle connection may be closed by the backend at the very moment that it is used: that is no failure of
+                // the backend, and a new connection tells.
+                Err(SendError::Unsent) if !is_new => continue,
+                Err(SendError::Broken(error)) if !is_new && error.closed_before_answer() => may_reuse = false,
+                Err(SendError::Unsent) => return Err(Error::Reset(None)),
                 Err(SendError::Broken(error)) => return Err(Error::Reset(Some(error))),
             }
         }
+    }
+
+    async fn connect(&self, server: &Server, until: Instant) -> Result<Connection, Error> {
         // As long as there is no connection, the backend cannot be at work, whichever bound comes first.
-        let connected = until.min(Instant::now() + self.tables.limits.connect_timeout);
-        let connecting = timeout_at(connected, server.address.connect(connected));
-        let stream = connecting.await.map_err(|_| Error::ConnectTimeout)?.map_err(Error::Connect)?;
-        let mut connection = Connection::new(stream);
-        match timeout_at(until, connection.send(request)).await.map_err(|_| Error::FirstByteTimeout)? {
-            Ok(response) => Ok(response.map(|()| body::Source::Http(connection))),
-            Err(SendError::Unsent) => Err(Error::Reset(None)),
-            Err(SendError::Broken(error)) => Err(Error::Reset(Some(error))),
-        }
+        let until = until.min(Instant::now() + self.tables.limits.connect_timeout);
+        // Rare and large: what is boxed makes no room for itself in every connection of a client.
+        let connecting = timeout_at(until, Box::pin(server.address.connect(until)));
+        connecting.await.map_err(|_| Error::ConnectTimeout)?.map(Connection::new).map_err(Error::Connect)
     }
 
     fn note_health(&self, model: &Model, member: &Member, outcome: AttemptOutcome) {

@@ -3,14 +3,14 @@
 //! Such backends stand in one cluster of the proxy. Which ones do is a rule that the compiler knows, too, which writes the
 //! proxy's configuration: the same model id, path, headers, credential and way to reason, and with TLS the same host.
 
-use super::fleet::{Place, Server};
+use super::fleet::Place;
 use super::{Body, Lease, Outbound, Upstream, echo, status_outcome};
 use crate::protocol::splice::Chunks;
 use crate::table::{Backend, BackendId, Endpoint, Model, ModelId, Tables};
 use crate::telemetry::metrics::AttemptOutcome;
+use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Response, StatusCode};
-use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 /// Who sends a request.
@@ -35,8 +35,8 @@ pub struct Handed {
     pub headers: HeaderMap,
     /// In the backend's own terms.
     pub body: Chunks,
-    /// Where the backend is, as far as that is known without looking a name up, and no certificate is to be checked.
-    pub destination: Option<SocketAddr>,
+    /// Where the backend is, `IP:PORT`, as far as that is known without looking a name up, and no certificate is to be checked.
+    pub destination: Option<Bytes>,
     /// Until the answer is over.
     pub pending: Pending,
 }
@@ -80,7 +80,7 @@ impl Upstream {
             path: server.path.clone(),
             headers: server.headers(model.protocol, outbound.headers),
             body,
-            destination: server.destination(),
+            destination: server.destination.clone(),
             pending,
         }))
     }
@@ -101,13 +101,6 @@ impl Pending {
         if !std::mem::replace(&mut self.0.settled, true) {
             self.0.upstream.recorder.attempt(self.0.backend, outcome);
         }
-    }
-}
-
-impl Server {
-    fn destination(&self) -> Option<SocketAddr> {
-        let ip: IpAddr = self.address.host.parse().ok()?;
-        self.address.tls.is_none().then(|| SocketAddr::new(ip, self.address.port))
     }
 }
 

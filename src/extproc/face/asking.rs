@@ -95,7 +95,7 @@ impl Conversation {
             pieces: 0,
         };
         if head.is_all {
-            return self.ask(asking, End::Piece, out).await;
+            return self.ask(Box::new(asking), End::Piece, out).await;
         }
         match self.modes.request {
             Delivery::Whole => out.push(replies::head_as_it_is(Side::Request)),
@@ -158,7 +158,7 @@ impl Conversation {
             return Err(ReceiveError::TooManyPieces.into());
         }
         if body.end_of_stream || asking.delivery == Delivery::Whole {
-            return self.ask(*asking, End::Piece, out).await;
+            return self.ask(asking, End::Piece, out).await;
         }
         self.phase = Phase::Asking(asking);
         Ok(())
@@ -167,7 +167,7 @@ impl Conversation {
     /// No piece came for as long as it may take.
     pub(super) async fn no_more_request(
         &mut self,
-        asking: Asking,
+        asking: Box<Asking>,
         out: &mut Vec<ProcessingResponse>,
     ) -> Result<(), Stop> {
         if asking.delivery == Delivery::Pieces && asking.intake.is_complete() {
@@ -190,7 +190,7 @@ impl Conversation {
 
     pub(super) async fn request_trailers(&mut self, out: &mut Vec<ProcessingResponse>) -> Result<(), Stop> {
         match std::mem::replace(&mut self.phase, Phase::Over) {
-            Phase::Asking(asking) => self.ask(*asking, End::Trailers, out).await,
+            Phase::Asking(asking) => self.ask(asking, End::Trailers, out).await,
             phase => {
                 self.phase = phase;
                 out.push(replies::trailers(Side::Request));
@@ -200,7 +200,7 @@ impl Conversation {
     }
 
     /// All of the request is there.
-    async fn ask(&mut self, asking: Asking, end: End, out: &mut Vec<ProcessingResponse>) -> Result<(), Stop> {
+    async fn ask(&mut self, asking: Box<Asking>, end: End, out: &mut Vec<ProcessingResponse>) -> Result<(), Stop> {
         let (client, timeout) = (self.client, self.door().timeout);
         let received = asking.intake.finish()?;
         let face = std::rc::Rc::clone(&self.face);
@@ -216,7 +216,8 @@ impl Conversation {
             }
             endpoint => {
                 let begun = face.responding(asking.caller)?.begin(endpoint, asking.headers, received, exchange);
-                match face.wait(begun).await? {
+                // What is boxed makes no room for itself in every stream, and is not moved with every part.
+                match face.wait(Box::pin(begun)).await? {
                     Begun::Own(response) => return Err(Stop::own(response)),
                     Begun::Ask(ask, behind) => (ask, Some(behind)),
                     Begun::Draw(..) => return Err(ApiError::no_images_here().into()),
@@ -229,7 +230,7 @@ impl Conversation {
             Sender::Proxy(handed) => handed,
             Sender::Nobody(backend, answer) => {
                 exchange.tried(backend, 1);
-                return Err(Stop::own(at_once(&face, ask.answering, behind, *answer, exchange).await?));
+                return Err(Stop::own(Box::pin(at_once(&face, ask.answering, behind, *answer, exchange)).await?));
             }
         };
         exchange.tried(handed.backend, 1);
@@ -270,8 +271,8 @@ fn changes(came: &HeaderMap, handed: &Handed, model: &'static str, length: usize
     if let Some(cluster) = handed.cluster {
         set(SELECTED_BACKEND, Bytes::from_static(cluster.as_bytes()));
     }
-    if let Some(destination) = handed.destination {
-        set(DESTINATION, destination.to_string().into());
+    if let Some(destination) = &handed.destination {
+        set(DESTINATION, destination.clone());
     }
     out
 }

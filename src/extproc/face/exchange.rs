@@ -152,7 +152,7 @@ impl processor::Exchange for Conversation {
 
     async fn silence(&mut self, replies: &mut Vec<ProcessingResponse>) -> Result<Flow, Status> {
         let taken = match std::mem::replace(&mut self.phase, Phase::Over) {
-            Phase::Asking(asking) => self.no_more_request(*asking, replies).await,
+            Phase::Asking(asking) => self.no_more_request(asking, replies).await,
             Phase::Answering(answer) => self.no_more_answer(*answer, replies).await,
             _ => Err(ReceiveError::Timeout.into()),
         };

@@ -47,7 +47,7 @@ impl Passage {
         let Some(encoder) = self.passing.held() else { return };
         let Some(keep) = self.response.take() else { return };
         let stored = match keep {
-            Some(keep) => face.wait(keep.store(encoder)).await,
+            Some(keep) => face.wait(Box::pin(keep.store(encoder))).await,
             None => Ok(()),
         };
         responding::end(encoder, stored, exchange, out);
@@ -83,7 +83,7 @@ impl Inner {
     ) -> Result<Response<Bytes>, ApiError> {
         match behind {
             None => Ok(whole.finish(head, body, exchange)),
-            Some(behind) => self.wait(behind.whole(whole, head, body, exchange)).await,
+            Some(behind) => self.wait(Box::pin(behind.whole(whole, head, body, exchange))).await,
         }
     }
 }

@@ -82,7 +82,7 @@ impl Request<'_> {
 }
 
 fn write_member(view: Option<View<'_>>, key: &str, otherwise: &str, out: &mut Out) {
-    out.write(format!("\"{key}\":").as_bytes());
+    out.key(key);
     match view {
         Some(view) => out.pass(view.bytes()),
         None => out.write(otherwise.as_bytes()),

@@ -8,7 +8,7 @@ use super::compaction::{SUMMARY, read_compaction};
 use super::custom::{escape, wrap};
 use super::native::Native;
 use super::parts::{Part, read_parts, read_said, write_parts};
-use super::request::{need_text, referred, take_text};
+use super::request::{InputItem, need_text, take_text};
 use super::tools::{Spaced, Tools};
 use crate::protocol::event::IMAGE_SHOWN;
 use crate::protocol::json::Kind as Json;
@@ -70,9 +70,9 @@ impl<'l> Messages<'l> {
         self.out.write(b"\"}");
     }
 
-    pub(super) fn item(&mut self, item: &View<'_>, path: &Path<'_>) -> Result<(), RequestError> {
-        let Some(id) = referred(item, path)? else { return self.known(&mut item.members(), path) };
-        match (self.lookup)(&id) {
+    pub(super) fn item(&mut self, item: &InputItem<'_>, path: &Path<'_>) -> Result<(), RequestError> {
+        let Some(id) = &item.refers_to else { return self.known(&mut item.view.members(), path) };
+        match (self.lookup)(id) {
             Some(found) => self.known(&mut View::of(&found)?.members(), path),
             None => Err(path.key("id").refuse("refers to an item that is not stored here")),
         }

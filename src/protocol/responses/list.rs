@@ -3,7 +3,7 @@
 use super::echo::gather;
 use super::ids::{Place, item_id};
 use super::input::Lookup;
-use super::request::{Input, Request, referred, text};
+use super::request::{Input, Request, text};
 use crate::protocol::json::Kind;
 use crate::protocol::out::Out;
 use crate::protocol::view::{Path, RequestError, View};
@@ -144,9 +144,9 @@ impl Request<'_> {
                         out.write(b",");
                     }
                     let at = at.index(n);
-                    match referred(item, &at)?.and_then(|id| lookup(&id)) {
+                    match item.refers_to.as_deref().and_then(lookup) {
                         Some(known) => out.pass(known),
-                        None => write_item(&mut out, item, response, n, &at)?,
+                        None => write_item(&mut out, &item.view, response, n, &at)?,
                     }
                 }
             }
@@ -159,7 +159,11 @@ impl Request<'_> {
 /// A content that is one text.
 fn write_text(out: &mut Out, kind: &str, text: &Bytes) {
     let annotations = if kind == "output_text" { r#""annotations":[],"# } else { "" };
-    out.write(format!(r#"[{{"type":"{kind}",{annotations}"text":""#).as_bytes());
+    out.write(br#"[{"type":""#);
+    out.write(kind.as_bytes());
+    out.write(br#"","#);
+    out.write(annotations.as_bytes());
+    out.write(br#""text":""#);
     out.pass(text.clone());
     out.write(b"\"}]");
 }
@@ -182,7 +186,11 @@ fn write_item(out: &mut Out, item: &View<'_>, response: &str, n: usize, path: &P
     out.write(b"{\"id\":");
     match item.take("id").filter(|id| id.string().is_some_and(|id| !id.is_empty())) {
         Some(id) => out.pass(id.bytes()),
-        None => out.write(format!("\"{}\"", item_id(prefix, response, Place::Input(n))).as_bytes()),
+        None => {
+            out.write(b"\"");
+            out.write(item_id(prefix, response, Place::Input(n)).as_bytes());
+            out.write(b"\"");
+        }
     }
     out.write(b",\"type\":\"");
     out.escape(kind);

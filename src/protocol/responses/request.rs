@@ -52,7 +52,17 @@ pub(super) struct Fields<'a>(Vec<(&'static str, View<'a>)>);
 pub(super) enum Input<'a> {
     /// One message of the user, the body of a JSON string.
     Text(Bytes),
-    Items(Vec<View<'a>>),
+    Items(Vec<InputItem<'a>>),
+}
+
+/// An item of the input.
+#[derive(Debug)]
+pub(super) struct InputItem<'a> {
+    pub(super) view: View<'a>,
+    /// The item that it refers to, if it is a reference.
+    pub(super) refers_to: Option<String>,
+    /// Whether further tools come along with it.
+    pub(super) brings_tools: bool,
 }
 
 /// In which shape it is to answer.
@@ -152,16 +162,13 @@ impl<'a> Request<'a> {
             warnings.dropped("top_logprobs");
         }
         let previous_response_id = fields.string("previous_response_id")?;
+        let mut tools = Tools::none(unsupported);
+        fields.get("tools").map_or(Ok(()), |view| tools.read(&view))?;
         let input = match fields.get("input") {
-            Some(view) => read_input(&view)?,
+            Some(view) => read_input(&view, &mut tools)?,
             None if previous_response_id.is_some() => Input::Items(Vec::new()),
             None => return Err(root.key("input").refuse("is required")),
         };
-        let mut tools = Tools::none(unsupported);
-        fields.get("tools").map_or(Ok(()), |view| tools.read(&view))?;
-        if let Input::Items(items) = &input {
-            later_tools::read(items, &mut tools)?;
-        }
         let (format, verbosity) = fields.get("text").map_or(Ok(Default::default()), |view| read_text(&view))?;
         let tool_choice = fields.get("tool_choice").map(|view| ToolChoice::read(&view, unsupported)).transpose()?;
         tools.check(tool_choice.as_ref())?;
@@ -212,16 +219,12 @@ impl<'a> Request<'a> {
     }
 
     /// Ids of the items that the input refers to: they must be looked up before the request can be translated.
-    pub fn references(&self) -> Result<Vec<String>, RequestError> {
-        let Input::Items(items) = &self.input else { return Ok(Vec::new()) };
-        let mut ids = Vec::new();
-        for (n, item) in items.iter().enumerate() {
-            let root = Path::Root;
-            let input = root.key("input");
-            let at = input.index(n);
-            ids.extend(referred(item, &at)?);
-        }
-        Ok(ids)
+    pub fn references(&self) -> impl Iterator<Item = &str> {
+        let items: &[InputItem<'_>] = match &self.input {
+            Input::Text(_) => &[],
+            Input::Items(items) => items,
+        };
+        items.iter().filter_map(|item| item.refers_to.as_deref())
     }
 }
 
@@ -292,23 +295,6 @@ pub(super) fn need_text(object: &mut Object<'_>, key: &str, path: &Path<'_>) -> 
     take_text(object, key, path)?.ok_or_else(|| path.key(key).refuse("is required"))
 }
 
-/// Of an item reference: the id of the item.
-pub(super) fn referred(item: &View<'_>, path: &Path<'_>) -> Result<Option<String>, RequestError> {
-    let mut item = item.expect_object(path)?;
-    let is_reference = match &*item.take_word("type", path)? {
-        "item_reference" => true,
-        // The type may be missing; an item that is a message has a role.
-        "" => item.take("role").is_none(),
-        _ => false,
-    };
-    if !is_reference {
-        return Ok(None);
-    }
-    let at = path.key("id");
-    let id = item.take("id").ok_or_else(|| at.refuse("is required"))?;
-    Ok(Some(id.expect_string(&at)?.into_owned()))
-}
-
 fn read_includes(view: &View<'_>) -> Result<Vec<&'static str>, RequestError> {
     let root = Path::Root;
     let at = root.key("include");
@@ -321,14 +307,40 @@ fn read_includes(view: &View<'_>) -> Result<Vec<&'static str>, RequestError> {
     view.expect_array(&at)?.into_iter().enumerate().map(read).collect()
 }
 
-fn read_input<'a>(view: &View<'a>) -> Result<Input<'a>, RequestError> {
+/// Tools may come along with the input, too.
+fn read_input<'a>(view: &View<'a>, tools: &mut Tools) -> Result<Input<'a>, RequestError> {
     let root = Path::Root;
     let at = root.key("input");
+    let item = |(n, view): (usize, View<'a>)| read_item(view, tools, &at.index(n));
     match view.kind() {
         Kind::String => text(view, &at).map(Input::Text),
-        Kind::Array => Ok(Input::Items(view.elements())),
+        Kind::Array => view.elements().into_iter().enumerate().map(item).collect::<Result<_, _>>().map(Input::Items),
         kind => Err(at.refuse(format_args!("must be a string or an array of items, got {kind}"))),
     }
+}
+
+/// Notes what an item refers to, and reads the tools that it brings along.
+fn read_item<'a>(view: View<'a>, tools: &mut Tools, path: &Path<'_>) -> Result<InputItem<'a>, RequestError> {
+    let mut item = view.expect_object(path)?;
+    let mut read = InputItem { view, refers_to: None, brings_tools: false };
+    match &*item.take_word("type", path)? {
+        "item_reference" => {}
+        // The type may be missing; an item that is a message has a role.
+        "" if item.take("role").is_none() => {}
+        kind => {
+            if later_tools::brings_tools(kind) {
+                let at = path.key("tools");
+                let view = item.take("tools").ok_or_else(|| at.refuse("is required"))?;
+                tools.read_more(&view, &at)?;
+                read.brings_tools = true;
+            }
+            return Ok(read);
+        }
+    }
+    let at = path.key("id");
+    let id = item.take("id").ok_or_else(|| at.refuse("is required"))?;
+    read.refers_to = Some(id.expect_string(&at)?.into_owned());
+    Ok(read)
 }
 
 fn read_effort(view: &View<'_>) -> Result<Option<Bytes>, RequestError> {

@@ -123,7 +123,7 @@ impl Request<'_> {
         self.write_model(out);
         let mut copy = |key: &str, name: &str| {
             if let Some(view) = self.fields.get(key) {
-                out.write(format!("\"{name}\":").as_bytes());
+                out.key(name);
                 out.pass(view.bytes());
                 out.write(b",");
             }
@@ -132,7 +132,8 @@ impl Request<'_> {
         copy("max_output_tokens", "max_tokens");
         for (key, text) in [("reasoning_effort", &self.effort), ("verbosity", &self.verbosity)] {
             if let Some(text) = text {
-                out.write(format!("\"{key}\":\"").as_bytes());
+                out.key(key);
+                out.write(b"\"");
                 out.write(text);
                 out.write(b"\",");
             }

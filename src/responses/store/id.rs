@@ -1,9 +1,18 @@
 //! Ids of stored responses: `resp_` and 32 hexadecimal digits, all of them random. Whoever knows one did not guess it.
 
-use std::fmt;
+use std::cell::RefCell;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 const PREFIX: &str = "resp_";
+
+/// So many ids are drawn at once, since the system call for one takes as long as reading a small request.
+const AT_ONCE: usize = 32;
+
+thread_local! {
+    /// Drawn, and not given yet.
+    static DRAWN: RefCell<Vec<[u8; 16]>> = const { RefCell::new(Vec::new()) };
+}
 
 /// The id of a response.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,9 +26,14 @@ pub struct NotAnId;
 impl Id {
     /// An id that nobody can guess: 128 bits from the operating system. Fails where that has none to give.
     pub fn random() -> Result<Id, getrandom::Error> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes)?;
-        Ok(Id(bytes))
+        DRAWN.with_borrow_mut(|drawn| {
+            if drawn.is_empty() {
+                let mut bits = [[0; 16]; AT_ONCE];
+                getrandom::fill(bits.as_flattened_mut())?;
+                drawn.extend(bits);
+            }
+            Ok(Id(drawn.pop().expect("some were drawn")))
+        })
     }
 
     /// The bits, for stores whose keys are bytes.
@@ -62,8 +76,9 @@ fn nibble(digit: u8) -> Result<u8, NotAnId> {
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
         f.write_str(PREFIX)?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]).try_for_each(|nibble| f.write_char(digit(nibble)))
     }
 }
 
