@@ -28,22 +28,24 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub struct Answering {
     client: Client,
     /// What the backend speaks.
-    backend: Protocol,
+    pub(super) backend: Protocol,
     /// The model's name as clients know it.
     model: &'static str,
-    plan: Plan,
+    pub(super) plan: Plan,
     /// The client asked for a stream.
-    stream: bool,
+    pub(super) stream: bool,
     /// The client asked for the usage of its stream.
     include_usage: bool,
     /// The router asks for the usage of the stream, the client did not.
     pub(super) hides_usage: bool,
     /// The client wants to know how it was routed.
-    debug: bool,
+    pub(super) debug: bool,
     /// What is told of the response, where one is asked for.
-    response: Option<Box<resource::Context>>,
+    pub(super) response: Option<Box<resource::Context>>,
     /// What the translation of the request has dropped.
     pub(super) warnings: Warnings,
+    /// The model is asked for an image, and answers everything at once.
+    pub(super) draws: bool,
 }
 
 /// What is done with the body of an answer.
@@ -80,6 +82,7 @@ impl Answering {
             debug,
             response: None,
             warnings: Warnings::default(),
+            draws: false,
         }
     }
 

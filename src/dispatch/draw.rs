@@ -1,5 +1,5 @@
 //! Requests of which a decision has an image made by somebody who makes nothing else: what that one is asked, beside the model
-//! that is asked for words, and what the client is told of both.
+//! that is asked for words, and what the client is told of both when both are there.
 
 use super::answer::{set_stream_headers, status_reason};
 use super::client::Client;
@@ -19,9 +19,10 @@ use crate::protocol::splice::Chunks;
 use crate::protocol::stream::{self, Context};
 use crate::protocol::{chat, error_body, images, messages};
 use crate::routing::{Plan, Produce};
-use crate::table::{Generator, ImageApi, ModelId, PluginKind, Protocol};
+use crate::table::{Generator, ImageApi, ModelId, Protocol};
+use crate::telemetry::metrics::ErrorReason;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// An image is to be made.
@@ -50,6 +51,15 @@ pub struct Picture {
     pub timeout: Duration,
 }
 
+/// What became of the request for an image.
+#[derive(Debug)]
+pub struct Made {
+    /// The answer, or why there is none.
+    pub came: Result<Came, ApiError>,
+    /// How long that took.
+    pub took: Duration,
+}
+
 /// An answer of a backend, whole.
 #[derive(Debug)]
 pub struct Came {
@@ -64,17 +74,17 @@ pub struct Came {
 /// How the client is told of what came.
 #[derive(Debug)]
 pub struct Telling {
-    plan: Plan,
-    generator: &'static Generator,
+    pub(super) plan: Plan,
+    pub(super) generator: &'static Generator,
     /// What the model of the words speaks.
-    words: Option<Protocol>,
+    pub(super) words: Option<Protocol>,
     /// The model's name for the client.
-    model: &'static str,
-    stream: bool,
+    pub(super) model: &'static str,
+    pub(super) stream: bool,
     include_usage: bool,
-    debug: bool,
+    pub(super) debug: bool,
     /// Of a request for a response.
-    asked: Option<Box<Asked>>,
+    pub(super) asked: Option<Box<Asked>>,
 }
 
 /// What the client is told.
@@ -88,7 +98,7 @@ pub enum Drawn {
 }
 
 /// Why something did not come.
-enum Lost {
+pub(super) enum Lost {
     /// The router's own error.
     Router(ApiError),
     /// The backend's.
@@ -152,6 +162,7 @@ impl Dispatch {
         if let (Some(asked), Some(words)) = (&mut asked, &words) {
             words.answering.warnings.names().iter().for_each(|name| asked.warnings.dropped(name));
         }
+        exchange.draws(beside.map(|_| generator.model));
         let telling = Telling {
             plan,
             generator,
@@ -171,12 +182,12 @@ impl Telling {
     pub fn finish(
         self,
         dispatch: &Dispatch,
-        image: Result<Came, ApiError>,
+        image: Made,
         words: Option<Result<Came, ApiError>>,
         exchange: &mut Exchange,
     ) -> Result<Drawn, ApiError> {
-        let words = words.map(|came| came.map_err(Lost::Router).and_then(|came| self.read_words(&came)));
-        let image = image.map_err(Lost::Router).and_then(|came| read_image(self.generator.api, &came));
+        let words = words.map(|came| read_words(self.words.unwrap_or_default(), came));
+        let image = self.read_image(image, exchange);
         let mut lost = None;
         let answer = match (words, image) {
             (None, Ok(answer)) => answer,
@@ -189,34 +200,28 @@ impl Telling {
             (Some(Ok(mut answer)), Err(error)) => {
                 error.log("image");
                 lost = Some("image_generation_failed");
-                answer.parts.push(Part::NoImage);
+                self.add(vec![Part::NoImage], &mut answer);
                 answer
             }
-            (Some(Ok(mut answer)), Ok(image)) => {
-                answer.parts.extend(image.parts.into_iter().filter(|part| matches!(part, Part::Image(..))));
+            (Some(Ok(mut answer)), Ok(mut image)) => {
+                image.parts.retain(|part| matches!(part, Part::Image(..)));
+                self.add(image.parts, &mut answer);
                 answer
             }
         };
         if lost != Some("text_generation_failed") {
             exchange.used(answer.usage);
         }
-        let decision = self.plan.choice.as_ref().and_then(|choice| choice.decision);
-        if let Some((decision, _)) = decision {
-            let made = lost != Some("image_generation_failed");
-            dispatch.recorder.plugins.ran(decision, PluginKind::ImageGen, made);
-        }
-        let (mut head, ()) = Response::new(()).into_parts();
-        dispatch.labels.set(&mut head.headers, &self.plan, self.debug);
-        head.headers.insert(REQUEST_ID, exchange.request_id.clone());
+        let mut head = head(dispatch, &self.plan, self.debug, exchange);
         if let Some(lost) = lost {
             head.headers.insert(labels::RESPONSE_WARNINGS, HeaderValue::from_static(lost));
         }
-        let Telling { model, stream, include_usage, asked, .. } = self;
+        let Telling { model, words, stream, include_usage, asked, .. } = self;
         if let Some(asked) = asked {
             let Asked { mut context, warnings, .. } = *asked;
             context.set_model(model);
-            labels::set_protocols(&mut head.headers, Client::Responses, Protocol::Chat, &warnings);
-            return Ok(Drawn::Told(Told::of_answer(head, &answer, context, stream)));
+            labels::set_protocols(&mut head.headers, Client::Responses, words.unwrap_or_default(), &warnings);
+            return Ok(Drawn::Told(Told::of_answer(head, &answer, context)));
         }
         let context = Context {
             model: model.to_owned(),
@@ -236,26 +241,31 @@ impl Telling {
         Ok(Drawn::Own(Response::from_parts(head, body.into())))
     }
 
-    fn read_words(&self, came: &Came) -> Result<Answer, Lost> {
-        came.check()?;
-        let protocol = self.words.unwrap_or_default();
-        let mut answer = Answer::default();
-        let mut collect = |event: Event<'_>| answer.event(event);
-        match protocol {
-            _ if came.is_event_stream() => stream::listen(protocol, came.body.clone(), &mut collect),
-            Protocol::Chat => chat::answer::read(&came.body, &mut collect),
-            Protocol::Messages => messages::answer::read(&came.body, &mut collect),
+    /// Beside words, a response has the image first, as where it is told while it is made.
+    fn add(&self, images: Vec<Part>, answer: &mut Answer) {
+        let at = if self.asked.is_some() { 0 } else { answer.parts.len() };
+        answer.parts.splice(at..at, images);
+    }
+
+    /// Reads what the maker of images has answered, and counts it.
+    pub(super) fn read_image(&self, made: Made, exchange: &mut Exchange) -> Result<Answer, Lost> {
+        let Made { came, took } = made;
+        let read = came.map_err(Lost::Router).and_then(|came| read_image(self.generator.api, &came));
+        let decision = self.plan.choice.as_ref().and_then(|choice| choice.decision).map(|(decision, _)| decision);
+        exchange.drew(self.generator.api, decision, took, read.as_ref().err().map(Lost::reason));
+        if let (Some(_), Ok(answer)) = (self.words, &read) {
+            exchange.used_beside(answer.usage);
         }
-        whole(answer)
+        read
     }
 
     /// Nothing came that could be told.
     fn fail(self, error: Lost, exchange: &mut Exchange) -> Result<Drawn, ApiError> {
+        exchange.failed(error.reason());
         let (status, failure) = match error {
             Lost::Router(error) => return Err(error),
             Lost::Backend(status, failure) => (chat::error::status(status, &failure), failure),
         };
-        exchange.failed(status_reason(status).unwrap_or(crate::telemetry::metrics::ErrorReason::UpstreamBroken));
         let mut response = Response::new(Bytes::from(chat::error::body(&failure)));
         *response.status_mut() = status;
         let headers = response.headers_mut();
@@ -280,13 +290,52 @@ impl Came {
 }
 
 impl Lost {
-    /// The client hears of it in a header alone.
-    fn log(&self, what: &str) {
+    /// What the client is told of it, where nothing else came.
+    pub(super) fn to_failure(&self) -> Failure {
+        match self {
+            Lost::Router(error) => error.to_failure(),
+            Lost::Backend(_, failure) => failure.clone(),
+        }
+    }
+
+    pub(super) fn reason(&self) -> ErrorReason {
+        match self {
+            Lost::Router(error) => error.reason,
+            Lost::Backend(status, failure) => {
+                status_reason(chat::error::status(*status, failure)).unwrap_or(ErrorReason::UpstreamBroken)
+            }
+        }
+    }
+
+    /// Why it is lost is told nobody else.
+    pub(super) fn log(&self, what: &str) {
         match self {
             Lost::Router(error) => tracing::warn!(what, error = %error.message, "one of two answers is lost"),
             Lost::Backend(_, failure) => tracing::warn!(what, error = failure.message, "one of two answers is lost"),
         }
     }
+}
+
+/// Of an answer that went well.
+pub(super) fn head(dispatch: &Dispatch, plan: &Plan, debug: bool, exchange: &Exchange) -> response::Parts {
+    let (mut head, ()) = Response::new(()).into_parts();
+    dispatch.labels.set(&mut head.headers, plan, debug);
+    head.headers.insert(REQUEST_ID, exchange.request_id.clone());
+    head
+}
+
+/// Reads what a model of words has answered.
+pub(super) fn read_words(protocol: Protocol, came: Result<Came, ApiError>) -> Result<Answer, Lost> {
+    let came = came.map_err(Lost::Router)?;
+    came.check()?;
+    let mut answer = Answer::default();
+    let mut collect = |event: Event<'_>| answer.event(event);
+    match protocol {
+        _ if came.is_event_stream() => stream::listen(protocol, came.body.clone(), &mut collect),
+        Protocol::Chat => chat::answer::read(&came.body, &mut collect),
+        Protocol::Messages => messages::answer::read(&came.body, &mut collect),
+    }
+    whole(answer)
 }
 
 fn whole(answer: Answer) -> Result<Answer, Lost> {

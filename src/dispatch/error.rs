@@ -337,21 +337,21 @@ impl ApiError {
     /// Anthropic's protocol has no images in answers.
     pub(crate) fn no_images_in_messages() -> Self {
         let message = "images cannot be told in answers of this protocol: use /v1/chat/completions or /v1/responses";
-        Self::new(StatusCode::BAD_REQUEST, ErrorReason::NoModelSelected, message).code("images_not_supported")
+        Self::new(StatusCode::BAD_REQUEST, ErrorReason::ImagesNotSupported, message).code("images_not_supported")
     }
 
     /// A face that hands requests on to somebody else sends nothing itself.
     #[cfg(feature = "extproc")]
     pub(crate) fn no_images_here() -> Self {
         let message = "images are not made for requests that come through Envoy: send them to a listener of the router";
-        Self::new(StatusCode::NOT_IMPLEMENTED, ErrorReason::NoModelSelected, message).code("images_not_supported")
+        Self::new(StatusCode::NOT_IMPLEMENTED, ErrorReason::ImagesNotSupported, message).code("images_not_supported")
     }
 
     /// The tool that makes images is there, and nobody who does.
     pub(crate) fn nobody_makes_images() -> Self {
         let message =
             "invalid request body: tools has `image_generation`, and nothing here makes images for this request";
-        Self::new(StatusCode::BAD_REQUEST, ErrorReason::NoModelSelected, message)
+        Self::new(StatusCode::BAD_REQUEST, ErrorReason::ImagesNotSupported, message)
             .param("tools")
             .code("images_not_supported")
     }

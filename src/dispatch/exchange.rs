@@ -3,13 +3,13 @@
 
 use crate::protocol::event::Usage;
 use crate::routing::live::Passage;
-use crate::table::{Backend, ModelId, Tables};
+use crate::table::{Backend, DecisionId, ImageApi, ModelId, PluginKind, Tables};
 use crate::telemetry::access::Access;
 use crate::telemetry::cost;
 use crate::telemetry::metrics::{ErrorReason, InFlight, Recorder};
 use http::{HeaderValue, Method};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One request and its answer.
 #[derive(Debug)]
@@ -34,6 +34,20 @@ pub struct Exchange {
     /// What is measured of the model, where a decision chooses by it.
     passage: Option<Passage>,
     /// As far as the backend told.
+    usage: Usage,
+    /// An image is made, by somebody who makes nothing else.
+    draws: bool,
+    /// What goes out is the router's own so far: no backend has said anything yet.
+    unheard: bool,
+    /// The image that is made beside the words.
+    beside: Option<Beside>,
+}
+
+/// A second model that is asked for a request.
+#[derive(Debug)]
+struct Beside {
+    model: ModelId,
+    in_flight: Option<InFlight>,
     usage: Usage,
 }
 
@@ -73,6 +87,9 @@ impl Exchange {
             over: false,
             passage: None,
             usage: Usage::default(),
+            draws: false,
+            unheard: false,
+            beside: None,
         }
     }
 
@@ -99,6 +116,51 @@ impl Exchange {
         self.usage.update(usage);
     }
 
+    /// An image is made by somebody who makes nothing else: by this model, where the one that was chosen is asked for words.
+    pub(crate) fn draws(&mut self, beside: Option<ModelId>) {
+        self.draws = true;
+        self.beside = beside.map(|model| {
+            let in_flight = Some(self.recorder.begin(model));
+            Beside { model, in_flight, usage: Usage::default() }
+        });
+    }
+
+    /// What goes out from here on is the router's own, until a backend is [heard](Self::heard).
+    pub(crate) fn begins_unheard(&mut self) {
+        self.unheard = true;
+    }
+
+    /// A backend has said something.
+    pub(crate) fn heard(&mut self) {
+        self.unheard = false;
+    }
+
+    /// The image was made, or could not be.
+    pub(crate) fn drew(
+        &mut self,
+        api: ImageApi,
+        decision: Option<DecisionId>,
+        took: Duration,
+        lost: Option<ErrorReason>,
+    ) {
+        self.recorder.images.drew(api, lost.is_none(), took);
+        if let Some(decision) = decision {
+            self.recorder.plugins.ran(decision, PluginKind::ImageGen, lost.is_none());
+        }
+        let Some(mut in_flight) = self.beside.as_mut().and_then(|beside| beside.in_flight.take()) else { return };
+        match lost {
+            None => in_flight.complete_after(took),
+            Some(reason) => in_flight.error(reason),
+        }
+    }
+
+    /// The maker of the image tells how many tokens it took beside the words.
+    pub(crate) fn used_beside(&mut self, usage: Usage) {
+        if let Some(beside) = &mut self.beside {
+            beside.usage.update(usage);
+        }
+    }
+
     /// A decision won that answers itself: no model has anything to do.
     pub(crate) fn answers_itself(&mut self, decision: &'static str) {
         self.selected = Some(Selected { model: None, decision: Some(decision), in_flight: None });
@@ -121,7 +183,7 @@ impl Exchange {
 
     /// Bytes of the answer's body go out.
     pub(crate) fn sent(&mut self, bytes: usize) {
-        if self.first_byte.is_none() {
+        if self.first_byte.is_none() && !self.unheard {
             self.first_byte = Some(Instant::now());
             if let Some(in_flight) = self.selected.as_mut().and_then(|selected| selected.in_flight.as_mut()) {
                 in_flight.first_byte();
@@ -153,13 +215,21 @@ impl Exchange {
             passage.complete();
         }
         if let (true, Some(tokens), Some(model), Some(first_byte)) =
-            (self.stream && self.error.is_none(), self.usage.output, self.model(), self.first_byte)
+            (self.stream && !self.draws && self.error.is_none(), self.usage.output, self.model(), self.first_byte)
         {
             self.recorder.usage.streamed(model, tokens, first_byte.elapsed());
         }
         if let Some(in_flight) = self.selected.as_mut().and_then(|selected| selected.in_flight.take()) {
             in_flight.complete();
         }
+    }
+
+    /// Counts the tokens of a model, and tells what they cost, in pico-units of a currency.
+    fn cost(&self, model: Option<ModelId>, usage: Usage) -> Option<(u128, &'static str)> {
+        let model = model.filter(|_| !usage.is_unknown())?;
+        self.recorder.usage.used(model, &usage);
+        let pricing = self.tables.model(model).pricing.as_ref()?;
+        Some((cost::cost(pricing, &usage), pricing.currency))
     }
 
     fn model(&self) -> Option<ModelId> {
@@ -174,12 +244,13 @@ impl Drop for Exchange {
             self.failed(if panicking { ErrorReason::Internal } else { ErrorReason::ClientClosed });
         }
         let model = self.model();
-        let mut cost = None;
-        if let Some(model) = model.filter(|_| !self.usage.is_unknown()) {
-            self.recorder.usage.used(model, &self.usage);
-            let pricing = self.tables.model(model).pricing.as_ref();
-            cost = pricing.map(|pricing| (cost::in_units(cost::cost(pricing, &self.usage)), pricing.currency));
-        }
+        let cost = self.cost(model, self.usage);
+        let beside = self.beside.as_ref().and_then(|beside| self.cost(Some(beside.model), beside.usage));
+        let cost = match (cost, beside) {
+            (Some((words, currency)), Some((image, other))) if currency == other => Some((words + image, currency)),
+            (words, image) => words.or(image),
+        };
+        let cost = cost.map(|(cost, currency)| (cost::in_units(cost), currency));
         if !tracing::enabled!(target: "access", tracing::Level::INFO) {
             return;
         }

@@ -17,11 +17,12 @@ mod request;
 mod respond;
 mod routes;
 mod translate;
+mod unfolding;
 
 pub use answer::{Answering, Handling, Whole};
 pub(crate) use answer::{MAX_WHOLE, event_stream_response};
 pub use client::Client;
-pub use draw::{Came, Draw, Drawn, Picture, Telling};
+pub use draw::{Came, Draw, Drawn, Made, Picture, Telling};
 pub use error::ApiError;
 pub use exchange::Exchange;
 pub(crate) use intake::{Intake, ReceiveError};
@@ -31,6 +32,7 @@ pub use request::Received;
 pub use respond::{Asked, SettledResponse, Told};
 pub use routes::operations;
 pub(crate) use routes::{Endpoint, Found, client_at, find};
+pub use unfolding::Unfolding;
 
 use crate::protocol::json::Field;
 use crate::protocol::json::Span;

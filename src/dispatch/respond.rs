@@ -91,6 +91,7 @@ impl Dispatch {
         let mut ask = self.ask(Client::Responses, planned, headers, received, image.as_ref(), exchange)?;
         let warnings = std::mem::take(&mut ask.answering.warnings);
         ask.answering = ask.answering.responding(asked);
+        ask.answering.draws = image.is_some();
         warnings.names().iter().for_each(|name| ask.answering.warnings.dropped(name));
         Ok(SettledResponse::Ask(ask))
     }
@@ -193,9 +194,9 @@ impl Told {
         }
     }
 
-    /// Tells an answer that is there.
-    pub(super) fn of_answer(head: response::Parts, answer: &Answer, context: Context, stream: bool) -> Told {
-        let mut told = Told::new(head, Box::new(Encoder::new(context, stream)), stream);
+    /// Tells an answer that is there, to a client that wants no stream.
+    pub(super) fn of_answer(head: response::Parts, answer: &Answer, context: Context) -> Told {
+        let mut told = Told::new(head, Box::new(Encoder::new(context, false)), false);
         answer.tell(&mut |event: Event<'_>| told.encoder.event(event, &mut told.out));
         told
     }

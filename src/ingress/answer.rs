@@ -1,6 +1,8 @@
 //! The body of an answer as hyper asks for it: the router's own, or a backend's on its way through.
 
+use super::draw::Begun;
 use super::patience::Busy;
+use super::unfold::Unfold;
 use crate::dispatch::{ApiError, Ending, Exchange, Passing};
 use crate::protocol::out::Out;
 use crate::responding;
@@ -9,6 +11,7 @@ use crate::responses::turn::Keep;
 use crate::telemetry::metrics::ErrorReason;
 use crate::upstream;
 use bytes::Bytes;
+use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -30,6 +33,7 @@ pub struct ResponseBody {
 enum Inner {
     Full { bytes: Bytes, exchange: Option<Box<Exchange>> },
     Relay(Box<Relay>),
+    Unfold(Box<Unfold>),
 }
 
 /// A backend's body on its way through.
@@ -110,11 +114,18 @@ impl ResponseBody {
         ResponseBody { inner: Inner::Relay(Box::new(relay)), _busy: None }
     }
 
+    /// A response that has an image made.
+    pub(super) fn unfold(begun: Begun, keep: Option<Box<Keep>>, exchange: Box<Exchange>) -> Response<Self> {
+        let (head, unfold) = Unfold::new(begun, keep, exchange);
+        Response::from_parts(head, ResponseBody { inner: Inner::Unfold(Box::new(unfold)), _busy: None })
+    }
+
     /// Keeps the connection busy until this body is gone. What the router says itself is to be taken within `timeout`.
     pub(super) fn hold(self, busy: Busy, timeout: Duration) -> Self {
         busy.until(match &self.inner {
             Inner::Full { .. } => Instant::now() + timeout,
             Inner::Relay(relay) => relay.body.deadline(),
+            Inner::Unfold(unfold) => unfold.deadline(),
         });
         ResponseBody { _busy: Some(busy), ..self }
     }
@@ -252,6 +263,7 @@ impl Body for ResponseBody {
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
             Inner::Relay(relay) => relay.poll_frame(cx),
+            Inner::Unfold(unfold) => unfold.poll_frame(cx),
         }
     }
 
@@ -259,6 +271,7 @@ impl Body for ResponseBody {
         match &self.inner {
             Inner::Full { bytes, .. } => bytes.is_empty(),
             Inner::Relay(relay) => relay.is_over(),
+            Inner::Unfold(unfold) => unfold.is_over(),
         }
     }
 
@@ -268,6 +281,7 @@ impl Body for ResponseBody {
             // An error event may come behind what the backend announced; streams announce nothing anyway.
             Inner::Relay(relay) if relay.passing.is_event_stream() => SizeHint::new(),
             Inner::Relay(relay) => relay.body.size_hint(),
+            Inner::Unfold(_) => SizeHint::new(),
         }
     }
 }

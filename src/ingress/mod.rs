@@ -11,6 +11,7 @@ mod linger;
 mod listener;
 mod patience;
 mod respond;
+mod unfold;
 mod websocket;
 
 pub use answer::{Cut, ResponseBody};

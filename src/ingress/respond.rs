@@ -4,7 +4,7 @@ use super::Ingress;
 use super::answer::ResponseBody;
 use super::ask::{collect, send};
 use super::body::receive;
-use super::draw::draw;
+use super::draw::{self, draw};
 use crate::dispatch::{ApiError, Client, Drawn, Endpoint, Exchange, Handling, Passing};
 use crate::protocol::responses::request::Request as Wanted;
 use crate::responding::{Begun, Deed, Responding};
@@ -22,6 +22,8 @@ enum Answer {
     Own(Response<Bytes>),
     /// A backend, what is done with what it says, and what is stored of that.
     Backend(Response<upstream::Body>, Passing, Option<Box<Keep>>),
+    /// Backends that are asked while the client is told, and what is stored of it.
+    Unfolding(Box<draw::Begun>, Option<Box<Keep>>),
 }
 
 /// Serves one of the API's endpoints.
@@ -64,6 +66,7 @@ fn told(ingress: &Ingress, answer: Result<Answer, ApiError>, exchange: Box<Excha
         Ok(Answer::Backend(response, passing, keep)) => {
             response.map(|body| ResponseBody::respond(body, passing, keep, exchange))
         }
+        Ok(Answer::Unfolding(begun, keep)) => ResponseBody::unfold(*begun, keep, exchange),
         Err(error) => ingress.refuse(error, Client::Responses, exchange),
     }
 }
@@ -90,6 +93,14 @@ async fn answer(
 ) -> Result<Answer, ApiError> {
     let (ask, behind) = match begun {
         Begun::Own(response) => return Ok(Answer::Own(response)),
+        Begun::Ask(ask, behind) if ask.answering.unfolds() => {
+            let begun = draw::begin_all(ingress, ask, deadline, exchange);
+            return Ok(Answer::Unfolding(begun, behind.into_keep()));
+        }
+        Begun::Draw(wanted, behind) if wanted.telling.unfolds() => {
+            let begun = draw::begin(ingress, *wanted, deadline, exchange);
+            return Ok(Answer::Unfolding(begun, behind.into_keep()));
+        }
         Begun::Ask(ask, behind) => (ask, behind),
         Begun::Draw(wanted, behind) => {
             // Rare and large: what is boxed makes no room for itself in every connection.

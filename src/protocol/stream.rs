@@ -46,6 +46,8 @@ pub enum Encoder {
     Collect(Box<Answer>),
     /// As a response. It holds the last event back.
     Responses(Box<responses::encode::Encoder>),
+    /// As the words of a response that has an image made.
+    Drawing(Box<responses::encode::Drawing>),
 }
 
 impl Encoder {
@@ -56,6 +58,7 @@ impl Encoder {
             Encoder::Messages(encoder) => encoder.event(event, out),
             Encoder::Collect(answer) => answer.event(event),
             Encoder::Responses(encoder) => encoder.event(event, out),
+            Encoder::Drawing(drawing) => drawing.event(event, out),
         }
     }
 }
@@ -135,6 +138,11 @@ impl Translator {
             decoder.frame(&frame, &mut |event| teller.event(event, out));
         }
         decoder.finish(&mut |event| teller.event(event, out));
+    }
+
+    /// Tells what happens in an answer that is no stream.
+    pub fn tell(&mut self, event: Event<'_>, out: &mut Out) {
+        self.teller.event(event, out);
     }
 
     /// The stream ends in an error. One that is complete already has none.

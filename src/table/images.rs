@@ -54,6 +54,20 @@ pub enum ImageApi {
     OpenAi,
 }
 
+impl ImageApi {
+    /// All of them.
+    pub const ALL: [ImageApi; 2] = [ImageApi::VllmOmni, ImageApi::OpenAi];
+
+    /// As documents and metrics call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            ImageApi::VllmOmni => "vllm_omni",
+            ImageApi::OpenAi => "openai",
+        }
+    }
+}
+
 impl Maker {
     /// Who makes images and nothing else.
     #[must_use]

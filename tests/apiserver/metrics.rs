@@ -260,7 +260,7 @@ fn the_manual_is_complete() {
     emitted.sort_unstable();
     let rows = manual.lines().filter_map(|line| line.strip_prefix("| "));
     let mut documented: Vec<String> = rows
-        .filter(|row| ["`llm_", "`sr_", "`hardwire_"].iter().any(|prefix| row.starts_with(prefix)))
+        .filter(|row| ["`llm_", "`sr_", "`image_gen_", "`hardwire_"].iter().any(|prefix| row.starts_with(prefix)))
         .map(|row| row.splitn(3, " | ").take(2).collect::<Vec<_>>().join(" | "))
         .collect();
     documented.sort_unstable();

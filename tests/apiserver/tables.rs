@@ -1,9 +1,9 @@
 //! A small router, filled in by hand: two models of which one has an awkward name, three backends, two decisions.
 
 use hardwire::table::{
-    Algorithm, Backend, BackendId, Balance, Config, Decision, DecisionId, Endpoint, Limits, Listener, Management,
-    Matched, Model, ModelId, Plugins, Policy, PolicyId, Pricing, Reasons, Reliability, RetryOn, SignalSet, Tables,
-    Target, UnsupportedTools,
+    Algorithm, Backend, BackendId, Balance, Config, Decision, DecisionId, Endpoint, ExtProc, Limits, Listener,
+    Management, Matched, Model, ModelId, Plugins, Policy, PolicyId, Pricing, Reasons, Reliability, RetryOn, SignalSet,
+    Tables, Target, UnsupportedTools,
 };
 use std::time::Duration;
 
@@ -106,7 +106,15 @@ pub(crate) fn tables(list_models: bool, json: &'static str) -> &'static Tables {
         env: &[],
         listeners: &[Listener { name: "public", address: "127.0.0.1", port: 0, timeout: SECOND, api_keys: &[] }],
         management: Management { address: "127.0.0.1", port: 0 },
-        extproc: None,
+        extproc: Some(ExtProc {
+            address: "127.0.0.1",
+            port: 0,
+            max_message_bytes: 1,
+            max_streams: 1,
+            message_timeout: SECOND,
+            clear_route_cache: true,
+            tls: None,
+        }),
         unsupported_tools: UnsupportedTools::Refuse,
         limits: Limits {
             max_body_bytes: 1,

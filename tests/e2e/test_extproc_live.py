@@ -261,12 +261,50 @@ def test_a_client_that_leaves(envoy, a):
     assert 'outcome="client_closed"' in line and "prompt_tokens=7 " in line and "completion_tokens=2 " in line
 
 
+@pytest.mark.parametrize("model", ["alpha", "claude", "katan"])
+def test_a_response_whose_client_leaves(envoy, a, model):
+    """What it was told of is not there; its turn before is, and can be gone on from."""
+    a.takes_chunks = envoy.in_pieces
+    service = envoy.router
+    gone = threading.Event()
+    with sdk(envoy) as client:
+        before = client.responses.create(model="echo", input="before")
+        streams = lambda: service.metrics()["hardwire_extproc_streams"]  # noqa: E731
+        eventually(lambda: streams() == 0, 5)
+        stored = service.metrics()["hardwire_stored_responses"]
+
+        def script(connection, _):
+            begun = frames("begun")[:2] if model == "alpha" else message_events("begun")[:3]
+            connection.send(STREAM_HEAD, *map(piece, begun))
+            if connection.wait_closed(5):
+                gone.set()
+
+        a.script = script
+        said = {"model": model, "input": "x", "previous_response_id": before.id, "stream": True}
+        with Raw(envoy) as raw:
+            raw.send(request(said, {"x-request-id": f"left-{model}-{id(envoy)}"}, path="/v1/responses"))
+            created = json.loads(raw.until(b"response.in_progress").split(b"data: ")[1].split(b"\n")[0])
+            raw.until(b"response.output_text.delta")
+            assert streams() == 1
+        line = service.wait_log(f'request_id="left-{model}-{id(envoy)}"')
+        assert 'outcome="client_closed"' in line, line
+        assert model == "katan" or gone.wait(5), "the backend was not told"
+        eventually(lambda: streams() == 0, 5)
+        with pytest.raises(openai.NotFoundError):
+            client.responses.retrieve(created["response"]["id"])
+        with pytest.raises(openai.BadRequestError) as error:
+            client.responses.create(model="echo", input="x", previous_response_id=created["response"]["id"])
+        assert error.value.code == "previous_response_not_found"
+        assert service.metrics()["hardwire_stored_responses"] == stored
+        assert client.responses.create(model="echo", input="x", previous_response_id=before.id).status == "completed"
+
+
 def test_clients_that_leave_in_crowds(envoy, a):
     """Nothing is left of them: neither streams nor memory, and those who stay are served."""
     a.takes_chunks = envoy.in_pieces
     service = envoy.router
-    gauge = "llm_model_inflight_requests"
-    under_way = lambda: [n for name, n in service.metrics().items() if name.startswith(gauge)]  # noqa: E731
+    gauges = ("llm_model_inflight_requests", "hardwire_extproc_streams")
+    under_way = lambda: [n for name, n in service.metrics().items() if name.startswith(gauges)]  # noqa: E731
     eventually(lambda: not any(under_way()), 5)
 
     def script(connection, _):

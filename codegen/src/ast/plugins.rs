@@ -2,7 +2,7 @@
 
 use super::decode::{Decode, Leaf, List, SectionKeys, section};
 use super::node::Node;
-use super::shape::{FLAG, Form, NAME, TEXT, number, whole, words};
+use super::shape::{FLAG, Form, NAME, PRICE, TEXT, number, whole, words};
 use crate::report::Sink;
 
 section! {
@@ -129,6 +129,20 @@ section! {
         max_inference_steps: Leaf as whole(0, 1000),
         /// How long an image may take, in seconds. Default: 120.
         timeout_seconds: Leaf as whole(1, 3600),
+        /// What its tokens cost, where the backend counts them. Default: unknown.
+        pricing: ImagePricing,
+    }
+}
+
+section! {
+    /// Prices per million tokens, at most six decimals.
+    "plugins.image_gen.pricing" => pub struct ImagePricing {
+        /// ISO 4217 code. Default: `USD`.
+        currency: Leaf,
+        /// Tokens of the prompt.
+        prompt_per_1m: Leaf as PRICE,
+        /// Tokens of the image.
+        completion_per_1m: Leaf as PRICE,
     }
 }
 

@@ -65,7 +65,7 @@ fn images(images: &Images, models: &[Ident]) -> TokenStream {
 }
 
 fn generator(generator: &Generator, models: &[Ident]) -> TokenStream {
-    let Generator { model, backend: _, api, width, height, fields, timeout } = generator;
+    let Generator { model, backend: _, pricing: _, api, width, height, fields, timeout } = generator;
     let (model, width, height, timeout) = (&models[*model], int(*width), int(*height), duration(*timeout));
     let api = match api {
         ImageApi::VllmOmni => quote!(ImageApi::VllmOmni),

@@ -1,6 +1,6 @@
 //! Decisions: what they match, how they choose among their models, and what they do to requests.
 
-use super::Backend;
+use super::{Backend, Pricing};
 use std::time::Duration;
 
 /// How one of several matching decisions wins.
@@ -155,6 +155,8 @@ pub struct Generator {
     pub model: usize,
     /// Of a plugin: what becomes the backend of its model.
     pub backend: Option<Backend>,
+    /// What its tokens cost, until its model has that.
+    pub pricing: Option<Pricing>,
     pub api: ImageApi,
     pub width: u32,
     pub height: u32,

@@ -2,7 +2,7 @@
 //! model that clients cannot ask for.
 
 use super::models::Models;
-use super::{Cx, backend, reliability, url};
+use super::{Cx, backend, pricing, reliability, url};
 use crate::ast::decode::Leaf;
 use crate::ast::node::Span;
 use crate::ast::plugins::{ImageBackend, ImageGen};
@@ -87,6 +87,7 @@ pub(super) fn settle(
         (None, None, Some(model)) => ir::Maker::Model(ir::Generator {
             model,
             backend: None,
+            pricing: None,
             api: ir::ImageApi::VllmOmni,
             width: 1024,
             height: 1024,
@@ -127,10 +128,12 @@ fn generator(section: &ImageGen, cx: &mut Cx<'_>) -> Option<ir::Generator> {
     if api == Some(ir::ImageApi::OpenAi) {
         cx.no_effect(section.max_inference_steps.as_ref(), "max_inference_steps", "with `backend: openai`");
     }
+    let pricing = section.pricing.as_ref().map(|section| pricing::of_images(section, cx));
     let (backend, fields) = backend(config?, api?, most, cx)?;
     Some(ir::Generator {
         model: usize::MAX, // its number is given when all plugins are known
         backend: Some(backend),
+        pricing,
         api: api?,
         width: width?,
         height: height?,
@@ -245,7 +248,7 @@ pub(super) fn number(policies: &mut [ir::Policy], models: &mut Vec<ir::Model>, c
                 max_output_tokens: 1,
                 takes_effort: false,
                 takes_thinking: true,
-                pricing: None,
+                pricing: generator.pricing.take(),
                 reliability: reliability::lower(None, Some(ir::Protocol::Chat), cx),
                 backends: vec![ir::Backend { name: name.clone(), ..backend }],
                 name,

@@ -3,21 +3,13 @@
 use super::Cx;
 use super::units::{self, BadPrice};
 use crate::ast::decode::Leaf;
+use crate::ast::plugins::ImagePricing;
 use crate::ast::providers::Pricing;
 use crate::{errors, ir};
 
 /// The prices of a model.
 pub(super) fn lower(pricing: &Pricing, cx: &mut Cx<'_>) -> ir::Pricing {
-    let currency = match &pricing.currency {
-        None => "USD".to_owned(),
-        Some(leaf) => {
-            let text = cx.fixed(leaf, "currency").unwrap_or_default();
-            if text.len() != 3 || !text.bytes().all(|b| b.is_ascii_uppercase()) {
-                cx.sink.report(&errors::BAD_CURRENCY, leaf.span, &[&text]);
-            }
-            text
-        }
-    };
+    let currency = currency(pricing.currency.as_ref(), cx);
     let prompt = price(pricing.prompt_per_1m.as_ref(), "prompt_per_1m", cx).unwrap_or(0);
     let completion = price(pricing.completion_per_1m.as_ref(), "completion_per_1m", cx).unwrap_or(0);
     let cached_input = price(pricing.cached_input_per_1m.as_ref(), "cached_input_per_1m", cx);
@@ -32,6 +24,23 @@ pub(super) fn lower(pricing: &Pricing, cx: &mut Cx<'_>) -> ir::Pricing {
         cache_write: cache_write.unwrap_or(prompt),
         completion,
     }
+}
+
+/// The prices of what makes images for a plugin. No such API tells of caches.
+pub(super) fn of_images(pricing: &ImagePricing, cx: &mut Cx<'_>) -> ir::Pricing {
+    let prompt = price(pricing.prompt_per_1m.as_ref(), "prompt_per_1m", cx).unwrap_or(0);
+    let completion = price(pricing.completion_per_1m.as_ref(), "completion_per_1m", cx).unwrap_or(0);
+    let currency = currency(pricing.currency.as_ref(), cx);
+    ir::Pricing { currency, prompt, cached_input: prompt, cache_write: prompt, completion }
+}
+
+fn currency(leaf: Option<&Leaf>, cx: &mut Cx<'_>) -> String {
+    let Some(leaf) = leaf else { return "USD".to_owned() };
+    let text = cx.fixed(leaf, "currency").unwrap_or_default();
+    if text.len() != 3 || !text.bytes().all(|b| b.is_ascii_uppercase()) {
+        cx.sink.report(&errors::BAD_CURRENCY, leaf.span, &[&text]);
+    }
+    text
 }
 
 fn price(leaf: Option<&Leaf>, key: &str, cx: &mut Cx<'_>) -> Option<u64> {

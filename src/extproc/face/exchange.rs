@@ -9,7 +9,7 @@ use crate::dispatch::{self, ApiError, Client, ReceiveError};
 use crate::extproc::grpc::{Code, Status};
 use crate::extproc::processor::{self, Flow, Refusal};
 use crate::extproc::wire::{ProcessingRequest, ProcessingResponse, Request};
-use crate::telemetry::metrics::ErrorReason;
+use crate::telemetry::metrics::{ErrorReason, OpenStream};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use std::rc::Rc;
@@ -26,6 +26,7 @@ pub struct Conversation {
     /// From the head of the request to the end of the answer.
     pub(super) exchange: Option<Box<dispatch::Exchange>>,
     pub(super) phase: Phase,
+    _open: OpenStream,
 }
 
 /// What comes next.
@@ -58,8 +59,8 @@ pub(super) enum Stop {
 
 impl Conversation {
     pub(super) fn new(face: Rc<Inner>, door: usize) -> Self {
-        let modes = Modes::of(None);
-        Conversation { face, door, modes, client: Client::Chat, exchange: None, phase: Phase::New }
+        let (modes, open) = (Modes::of(None), face.recorder.stream());
+        Conversation { face, door, modes, client: Client::Chat, exchange: None, phase: Phase::New, _open: open }
     }
 
     pub(super) fn door(&self) -> &Door {

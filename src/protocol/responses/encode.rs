@@ -3,6 +3,10 @@
 //!
 //! The last event is held back until it is asked for, so that the response can be stored before the client is told.
 
+mod drawing;
+
+pub use drawing::Drawing;
+
 use super::assistant::{Assistant, Call, Content, Thinking};
 use super::custom::{Unwrap, wrap};
 use super::frames::{At, Frames, Part};
@@ -126,10 +130,7 @@ impl Encoder {
     pub fn fail(&mut self, failure: &Failure) {
         if !self.is_done() {
             self.outcome = Outcome::failed(failure);
-            // Nothing closes: what broke off is not made to look complete.
-            if let Some(item) = self.take_open(Status::Incomplete) {
-                self.items.push(item);
-            }
+            self.break_off();
         }
     }
 
@@ -221,6 +222,13 @@ impl Encoder {
         }
         turn.write(out);
         true
+    }
+
+    /// Nothing closes: what broke off is not made to look complete.
+    fn break_off(&mut self) {
+        if let Some(item) = self.take_open(Status::Incomplete) {
+            self.items.push(item);
+        }
     }
 
     fn begin(&mut self, out: &mut Out) {
@@ -333,25 +341,6 @@ impl Encoder {
         let index = self.items.len();
         self.frames.item(out, "response.output_item.added", index, &item);
         item.status = Status::Completed;
-        self.frames.item(out, "response.output_item.done", index, &item);
-        self.items.push(item);
-    }
-
-    /// An image, or none in its place.
-    fn image(&mut self, result: Option<Bytes>, out: &mut Out) {
-        self.close(Status::Completed, out);
-        let index = self.items.len();
-        let id = item_id("ig", &self.context.id, Place::Output(index));
-        let mut item = Item { id, status: Status::InProgress, kind: ItemKind::Image(None) };
-        self.frames.item(out, "response.output_item.added", index, &item);
-        self.frames.image(out, "response.image_generation_call.in_progress", &item.id, index);
-        self.frames.image(out, "response.image_generation_call.generating", &item.id, index);
-        item.status = Status::Failed;
-        if result.is_some() {
-            self.frames.image(out, "response.image_generation_call.completed", &item.id, index);
-            item.status = Status::Completed;
-        }
-        item.kind = ItemKind::Image(result);
         self.frames.item(out, "response.output_item.done", index, &item);
         self.items.push(item);
     }

@@ -13,11 +13,15 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn encoder(stream: bool) -> Encoder {
+    Encoder::new(context(), stream)
+}
+
+pub(super) fn context() -> Context {
     let body = Bytes::from_static(
         br#"{"input":"x","tools":[{"type":"custom","name":"patch"}],"include":["reasoning.encrypted_content"]}"#,
     );
     let request = Request::read(&body, UnsupportedTools::Refuse).unwrap();
-    let context = Context {
+    Context {
         id: "resp_0a".into(),
         created_at: 5,
         model: "m".into(),
@@ -26,20 +30,19 @@ fn encoder(stream: bool) -> Encoder {
         spaced_tools: request.spaced_tools(),
         native_tools: request.native_tools(),
         seal_unsigned: request.seal_unsigned,
-    };
-    Encoder::new(context, stream)
+    }
 }
 
-fn t(text: &str) -> JsonText<'_> {
+pub(super) fn t(text: &str) -> JsonText<'_> {
     JsonText::raw(text.as_bytes())
 }
 
-fn all(out: &mut Out) -> Vec<u8> {
+pub(super) fn all(out: &mut Out) -> Vec<u8> {
     std::iter::from_fn(|| out.take()).collect::<Vec<_>>().concat()
 }
 
 /// Events of a stream, its frames checked.
-fn frames(stream: &[u8]) -> Vec<Value> {
+pub(super) fn frames(stream: &[u8]) -> Vec<Value> {
     let stream = std::str::from_utf8(stream).unwrap();
     let frames = stream.split_inclusive("\n\n").filter(|frame| *frame != "data: [DONE]\n\n");
     let read = |(n, frame): (usize, &str)| {
@@ -150,7 +153,7 @@ fn assembled(frames: &[Value], complete: bool) -> Value {
     items
 }
 
-fn kinds(frames: &[Value]) -> Vec<&str> {
+pub(super) fn kinds(frames: &[Value]) -> Vec<&str> {
     frames.iter().map(|frame| frame["type"].as_str().unwrap().strip_prefix("response.").unwrap()).collect()
 }
 

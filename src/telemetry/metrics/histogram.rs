@@ -65,6 +65,10 @@ pub(super) const COMPLETION: Bounds = &[
     600 * SECOND,
 ];
 
+/// For an image.
+pub(super) const IMAGE: Bounds =
+    &[SECOND, 2 * SECOND, 5 * SECOND, 10 * SECOND, 20 * SECOND, 30 * SECOND, 60 * SECOND, 120 * SECOND, 300 * SECOND];
+
 /// For each token of a stream: from small models on fast hardware to large ones under load.
 pub(super) const PACE: Bounds = &[
     MILLISECOND,
@@ -170,7 +174,7 @@ mod tests {
 
     #[test]
     fn bounds_ascend() {
-        for bounds in [ROUTING, FIRST_BYTE, COMPLETION, PACE, TOKENS] {
+        for bounds in [ROUTING, FIRST_BYTE, COMPLETION, IMAGE, PACE, TOKENS] {
             assert!(bounds.is_sorted_by(|a, b| a < b), "{bounds:?}");
         }
     }

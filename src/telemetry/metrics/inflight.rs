@@ -5,7 +5,7 @@ use super::recorder::Recorder;
 use crate::table::ModelId;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A request that is under way. Dropped before [`complete`](Self::complete) or [`error`](Self::error), it counts as left
 /// by the client, because that is how futures of clients that leave end; dropped by a panic, as a defect of the router.
@@ -34,10 +34,16 @@ impl InFlight {
 
     /// The last byte of the answer was handed to the client. After [`error`](Self::error) it adds nothing, so an error
     /// response that is passed through may be completed like any other.
-    pub fn complete(mut self) {
+    pub fn complete(self) {
+        let took = self.began.elapsed();
+        self.complete_after(took);
+    }
+
+    /// The same, of an answer that took so long and is counted later.
+    pub fn complete_after(mut self, took: Duration) {
         if !self.settled {
             self.settled = true;
-            self.recorder.completion[usize::from(self.model.0)].observe(self.began.elapsed());
+            self.recorder.completion[usize::from(self.model.0)].observe(took);
         }
     }
 
@@ -71,5 +77,25 @@ impl OpenConnection {
 impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.connections.fetch_sub(1, Relaxed);
+    }
+}
+
+/// A stream of Envoy's that is open: a request that it asks about.
+#[cfg(feature = "extproc")]
+#[derive(Debug)]
+pub struct OpenStream(Arc<Recorder>);
+
+#[cfg(feature = "extproc")]
+impl OpenStream {
+    pub(super) fn new(recorder: Arc<Recorder>) -> Self {
+        recorder.streams.fetch_add(1, Relaxed);
+        Self(recorder)
+    }
+}
+
+#[cfg(feature = "extproc")]
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Relaxed);
     }
 }

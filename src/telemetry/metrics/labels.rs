@@ -43,6 +43,8 @@ label! {
         ModelNotFound = "model_not_found",
         /// A virtual name, no decision that matches, and no default model.
         NoModelSelected = "no_model_selected",
+        /// An image is wanted, and nobody makes it for this request.
+        ImagesNotSupported = "images_not_supported",
         /// The client left before the answer was complete.
         ClientClosed = "client_closed",
         /// No or a wrong key.

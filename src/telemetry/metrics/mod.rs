@@ -7,6 +7,7 @@
 
 mod cells;
 mod histogram;
+mod images;
 mod inflight;
 mod labels;
 mod plugins;
@@ -15,6 +16,9 @@ mod recorder;
 mod registry;
 mod usage;
 
+pub use images::ImageCounts;
+#[cfg(feature = "extproc")]
+pub use inflight::OpenStream;
 pub use inflight::{InFlight, OpenConnection};
 pub use labels::{AttemptOutcome, BackendState, ErrorReason};
 pub use plugins::{Limit, PluginCounts};

@@ -2,6 +2,9 @@
 
 use super::cells::{Grid, Rows};
 use super::histogram::{COMPLETION, FIRST_BYTE, Histogram, ROUTING};
+use super::images::ImageCounts;
+#[cfg(feature = "extproc")]
+use super::inflight::OpenStream;
 use super::inflight::{InFlight, OpenConnection};
 use super::labels::{AttemptOutcome, ErrorReason};
 use super::plugins::PluginCounts;
@@ -42,10 +45,14 @@ pub struct Recorder {
     pub(super) completion: Box<[Histogram]>,
     pub(super) routing: Histogram,
     pub(super) connections: AtomicI64,
+    /// Of Envoy's.
+    pub(super) streams: AtomicI64,
     /// What plugins did.
     pub plugins: PluginCounts,
     /// Tokens and what they cost.
     pub usage: UsageCounts,
+    /// Images that were asked for.
+    pub images: ImageCounts,
 }
 
 impl Recorder {
@@ -69,8 +76,10 @@ impl Recorder {
             completion: (0..models).map(|_| Histogram::new(COMPLETION)).collect(),
             routing: Histogram::new(ROUTING),
             connections: AtomicI64::new(0),
+            streams: AtomicI64::new(0),
             plugins: PluginCounts::new(tables),
             usage: UsageCounts::new(tables),
+            images: ImageCounts::new(),
         }
     }
 
@@ -142,6 +151,12 @@ impl Recorder {
     /// A client connected. The guard counts the connection as open until it is dropped.
     pub fn connection(self: &Arc<Self>) -> OpenConnection {
         OpenConnection::new(Arc::clone(self))
+    }
+
+    /// Envoy asks about a request. The guard counts the stream as open until it is dropped.
+    #[cfg(feature = "extproc")]
+    pub fn stream(self: &Arc<Self>) -> OpenStream {
+        OpenStream::new(Arc::clone(self))
     }
 }
 

@@ -107,6 +107,7 @@ impl Collector for Scrape {
         self.reasoning(&mut encoder)?;
         self.latencies(&mut encoder)?;
         self.usage(&mut encoder)?;
+        self.images(&mut encoder)?;
         self.backends(&mut encoder)
     }
 }
@@ -123,7 +124,13 @@ impl Scrape {
         to.encode_descriptor("hardwire_uptime_seconds", "Time since start-up", None, MetricType::Gauge)?
             .encode_gauge(&self.started.elapsed().as_secs_f64())?;
         to.encode_descriptor("hardwire_client_connections", "Open client connections", None, MetricType::Gauge)?
-            .encode_gauge(&self.gauge(|recorder| &recorder.connections))
+            .encode_gauge(&self.gauge(|recorder| &recorder.connections))?;
+        if self.tables.extproc.is_none() {
+            return Ok(());
+        }
+        let help = "Requests under way that Envoy asks about";
+        to.encode_descriptor("hardwire_extproc_streams", help, None, MetricType::Gauge)?
+            .encode_gauge(&self.gauge(|recorder| &recorder.streams))
     }
 
     fn requests(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -388,6 +395,10 @@ impl Scrape {
         let policies = self.tables.policies.iter();
         let all = policies.flat_map(|policy| policy.decisions.iter().map(|decision| (policy.name, decision)));
         all.enumerate().map(|(row, (recipe, decision))| (row, recipe, decision))
+    }
+
+    pub(super) fn recorders(&self) -> impl Iterator<Item = &Recorder> {
+        self.recorders.iter().map(|recorder| &**recorder)
     }
 
     pub(super) fn sum(&self, of: impl Fn(&Recorder) -> u64) -> u64 {

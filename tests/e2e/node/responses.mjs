@@ -47,6 +47,32 @@ const cases = {
     await client.responses.delete(final.id);
     await assert.rejects(client.responses.retrieve(final.id), OpenAI.NotFoundError);
   },
+  // Before a server that answers with how many messages it was sent, and counts their words.
+  async conversation() {
+    const sent = (response) => Number(/messages=(\d+)/.exec(response.output_text)[1]);
+    const model = process.env.MODEL;
+    const first = await client.responses.create({ model, input: "one two", instructions: "Be kind." });
+    assert.equal(first.status, "completed");
+    assert.equal(sent(first), 2);
+    const stream = client.responses.stream({ model, input: "three", previous_response_id: first.id });
+    let seen = "";
+    stream.on("response.output_text.delta", (event) => (seen += event.delta));
+    const second = await stream.finalResponse();
+    assert.equal(seen, second.output_text);
+    assert.equal(second.usage.input_tokens, 2 + first.usage.output_tokens + 1);
+    const third = await client.responses.create({ model, input: "four", previous_response_id: second.id });
+    assert.equal(sent(third), 5);
+    assert.equal((await client.responses.retrieve(third.id)).output_text, third.output_text);
+    const items = await client.responses.inputItems.list(third.id);
+    assert.deepEqual(items.data.map((item) => item.content[0].text), ["four"]);
+    await client.responses.delete(third.id);
+    for (const gone of [client.responses.retrieve(third.id), client.responses.delete(third.id)])
+      await assert.rejects(gone, OpenAI.NotFoundError);
+    await assert.rejects(
+      client.responses.create({ model, input: "five", previous_response_id: third.id }),
+      (error) => error.code === "previous_response_not_found",
+    );
+  },
   async broken() {
     const response = await client.responses.stream(body).finalResponse();
     assert.equal(response.status, "failed");

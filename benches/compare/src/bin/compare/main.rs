@@ -3,6 +3,7 @@
 //! Two stages. The first builds and finds the programs, with the network as it is. The second runs in a network namespace of
 //! its own, where loopback is quiet and the congestion control is the same every time. See benches/README.md.
 
+mod latency;
 mod options;
 mod place;
 mod proxies;
@@ -11,6 +12,7 @@ mod running;
 mod scenario;
 mod table;
 mod tools;
+mod waits;
 
 use hardwire_compare::flags::Failure;
 use options::Options;
@@ -56,10 +58,16 @@ async fn measure(options: &Options) -> Result<(), Failure> {
     let place = place::Place::settle(options).await?;
     let facts = place.facts().await;
     println!("{}", facts.lines());
-    let samples = rounds::run(options).await?;
-    println!("{}", table::render(options, &samples));
+    let (text, json) = if options.latency {
+        let samples = latency::run(options).await?;
+        (waits::render(&samples), table::json(&facts, &samples)?)
+    } else {
+        let samples = rounds::run(options).await?;
+        (table::render(options, &samples), table::json(&facts, &samples)?)
+    };
+    println!("{text}");
     if let Some(path) = &options.json {
-        std::fs::write(path, table::json(&facts, &samples)?)?;
+        std::fs::write(path, json)?;
     }
     Ok(())
 }

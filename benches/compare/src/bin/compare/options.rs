@@ -10,6 +10,7 @@ const HELP: &str = "compare: what the router costs next to other proxies
 
   --rounds N            rounds over all proxies, for each scenario (default 5)
   --proxies A,B         of nginx, envoy, bare, hardwire, envoy+extproc, extproc; ratios are to the first (default: all)
+  --latency             instead: how long Envoy waits for the router, and for a service that does nothing
   --scenarios A,B       of plain, large, burst, writes, translated, translated-writes, responses, responses-writes, paced (default: all)
   --json FILE           every sample, as JSON
   --hardwire FILE       a router that is already built from benches/compare/router-config.yaml
@@ -23,6 +24,8 @@ pub(crate) struct Options {
     pub(crate) rounds: usize,
     pub(crate) proxies: Vec<Proxy>,
     pub(crate) scenarios: Vec<Scenario>,
+    /// Not the comparison, but how long Envoy waits.
+    pub(crate) latency: bool,
     pub(crate) json: Option<PathBuf>,
     pub(crate) hardwire: Option<PathBuf>,
     /// The bound on the whole second stage.
@@ -41,6 +44,7 @@ impl Options {
             rounds: 5,
             proxies: Proxy::ALL.to_vec(),
             scenarios: Scenario::ALL.to_vec(),
+            latency: false,
             json: None,
             hardwire: None,
             limit: Duration::from_secs(900),
@@ -48,16 +52,20 @@ impl Options {
             load_core: 1,
             inside: false,
         };
+        let mut chosen = false;
         let mut parser = lexopt::Parser::from_env();
         while let Some(arg) = parser.next()? {
             match arg {
                 lexopt::Arg::Long("rounds") => options.rounds = flags::value(&mut parser)?,
                 lexopt::Arg::Long("proxies") => {
                     options.proxies = list(&mut parser, &Proxy::ALL, Proxy::name)?;
+                    chosen = true;
                 }
                 lexopt::Arg::Long("scenarios") => {
                     options.scenarios = list(&mut parser, &Scenario::ALL, |scenario| scenario.name)?;
+                    chosen = true;
                 }
+                lexopt::Arg::Long("latency") => options.latency = true,
                 lexopt::Arg::Long("json") => options.json = Some(std::path::absolute(parser.value()?)?),
                 lexopt::Arg::Long("hardwire") => options.hardwire = Some(std::path::absolute(parser.value()?)?),
                 lexopt::Arg::Long("max-seconds") => options.limit = Duration::from_secs(flags::value(&mut parser)?),
@@ -73,6 +81,12 @@ impl Options {
         }
         if options.rounds == 0 {
             return Err("`--rounds` is at least 1".into());
+        }
+        if options.latency {
+            if chosen {
+                return Err("`--latency` has proxies and traffic of its own".into());
+            }
+            options.proxies = vec![Proxy::Envoy, Proxy::Hardwire, Proxy::EnvoyExtproc];
         }
         if options.proxy_core == options.load_core {
             return Err("the proxies need a core of their own".into());

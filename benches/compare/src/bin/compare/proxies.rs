@@ -86,7 +86,7 @@ impl Proxy {
         router(&mut router_command, &[("--listen", unused), ("--management", management), ("--extproc", service)]);
         let log = |who: &str| dir.join(format!("{name}-{who}.log"));
         let router = Running::start("the router beside Envoy", router_command, service, &log("router")).await?;
-        let config = tools::envoy_configuration(&format!("127.0.0.1:{port}"), &format!("127.0.0.1:{service}")).await?;
+        let config = tools::envoy_configuration(port, service, &[]).await?;
         let path = dir.join(format!("{name}.yaml"));
         std::fs::write(&path, config)?;
         let mut command = pinned(options.proxy_core, &tools::program(Self::Envoy, options)?);
@@ -141,7 +141,7 @@ http {{
 }
 
 /// One worker, no access log, and these ports in place of the document's.
-fn router(command: &mut Command, ports: &[(&str, u16)]) {
+pub(crate) fn router(command: &mut Command, ports: &[(&str, u16)]) {
     for (flag, port) in ports {
         command.arg(flag).arg(format!("127.0.0.1:{port}"));
     }

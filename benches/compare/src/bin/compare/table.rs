@@ -16,13 +16,13 @@ const DISTURBED: f64 = 0.05;
 
 /// All samples and where they come from.
 #[derive(Serialize)]
-struct Document<'a> {
+struct Document<'a, S> {
     facts: &'a Facts,
-    samples: &'a [Sample],
+    samples: &'a [S],
 }
 
 /// Every sample.
-pub(crate) fn json(facts: &Facts, samples: &[Sample]) -> Result<String, Failure> {
+pub(crate) fn json(facts: &Facts, samples: &[impl Serialize]) -> Result<String, Failure> {
     Ok(serde_json::to_string_pretty(&Document { facts, samples })?)
 }
 

@@ -89,14 +89,19 @@ fn document() -> PathBuf {
 }
 
 /// The configuration that the compiler prints for Envoy, which listens here and asks the router there.
-pub(crate) async fn envoy_configuration(listen: &str, service: &str) -> Result<Vec<u8>, Failure> {
+pub(crate) async fn envoy_configuration(listen: u16, service: u16, more: &[&str]) -> Result<String, Failure> {
     let mut command = Command::new(sibling("hardwirec")?);
-    command.arg("envoy").arg(document()).args(["--listen", listen, "--extproc", service]);
+    let address = |port: u16| format!("127.0.0.1:{port}");
+    command
+        .arg("envoy")
+        .arg(document())
+        .args(["--listen", &address(listen), "--extproc", &address(service)])
+        .args(more);
     let output = command.output().await?;
     if !output.status.success() {
         return Err(format!("hardwirec failed: {}", String::from_utf8_lossy(&output.stderr)).into());
     }
-    Ok(output.stdout)
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 async fn cargo(arguments: &[&str], config: Option<&Path>, target: Option<&Path>) -> Result<(), Failure> {
