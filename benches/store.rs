@@ -10,7 +10,7 @@ use hardwire::protocol::responses::request::Request;
 use hardwire::protocol::responses::to_chat::History;
 use hardwire::responses::store::{FURTHER, Id, Most, Place, Record, Store, Stores, file, memory, now, redis};
 use hardwire::responses::turn::{Memory, Turn, Want};
-use hardwire::table::{FileStore, MemoryStore, RedisStore, StoreBounds, Text};
+use hardwire::table::{FileStore, MemoryStore, RedisStore, StoreBounds, Text, UnsupportedTools};
 use hardwire_baked::models_8;
 use std::hint::black_box;
 use std::io::Write;
@@ -171,12 +171,17 @@ fn chain(c: &mut Criterion) {
                 b.iter(|| black_box(runtime.block_on(store.chain(last, MOST)).expect("all are there")));
             });
             let body = Bytes::from(format!(r#"{{"model":"m","input":"And now?","previous_response_id":"{last}"}}"#));
-            let read = || Request::read(&body).expect("it is a request");
+            let read = || Request::read(&body, UnsupportedTools::Refuse).expect("it is a request");
             group.bench_function(format!("{name}/store and text/{turns}"), |b| {
                 b.iter(|| {
-                    let request = read();
-                    let turn =
-                        Turn::begin(Memory { store: &store, recent: None }, &request, None, Want::Response, u64::MAX);
+                    let mut request = read();
+                    let turn = Turn::begin(
+                        Memory { store: &store, recent: None },
+                        &mut request,
+                        None,
+                        Want::Response,
+                        u64::MAX,
+                    );
                     black_box(runtime.block_on(turn).expect("all are there"));
                 });
             });

@@ -14,7 +14,7 @@ use hardwire::protocol::sse::Framer;
 use hardwire::protocol::stream::{Context, EVENT_LIMIT, Encoder, Translator};
 use hardwire::protocol::tap::Tap;
 use hardwire::protocol::{chat, messages};
-use hardwire::table::Protocol;
+use hardwire::table::{Protocol, UnsupportedTools};
 use std::hint::black_box;
 
 const EVENTS: usize = 1000;
@@ -65,7 +65,7 @@ fn responder(from: Protocol) -> Translator {
         id: "resp_0123456789abcdef0123456789abcdef".to_owned(),
         created_at: 0,
         model: Bytes::from_static(b"chat"),
-        echo: Request::read(&body).expect("a request").echo(),
+        echo: Request::read(&body, UnsupportedTools::Refuse).expect("a request").echo(),
         custom_tools: Vec::new(),
         spaced_tools: Vec::new(),
         native_tools: Vec::new(),

@@ -9,7 +9,7 @@ use hardwire::protocol::rewrite::Rewrite;
 use hardwire::protocol::splice::Chunks;
 use hardwire::table::{
     Backend, BackendId, Balance, Config, Endpoint, Http, Limits, Listener, Management, Model, ModelId, Policy,
-    Protocol, Reliability, RetryOn, Tables, Target, Url,
+    Protocol, Reliability, RetryOn, Tables, Target, UnsupportedTools, Url,
 };
 use hardwire::telemetry::metrics::Recorder;
 use hardwire::upstream::{Body, BodyError, Error, Fleet, Outbound, Outcome, Upstream};
@@ -45,6 +45,7 @@ fn tables(port: u16, first_byte_timeout: Option<Duration>) -> &'static Tables {
         max_output_tokens: 4096,
         makes: hardwire::table::Makes::Words,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability,
         backends,
@@ -55,6 +56,7 @@ fn tables(port: u16, first_byte_timeout: Option<Duration>) -> &'static Tables {
         listeners: &[Listener { name: "public", address: "127.0.0.1", port: 0, timeout: SECOND, api_keys: &[] }],
         management: Management { address: "127.0.0.1", port: 0 },
         extproc: None,
+        unsupported_tools: UnsupportedTools::Refuse,
         limits: Limits {
             max_body_bytes: 1 << 20,
             header_timeout: SECOND,

@@ -35,6 +35,8 @@ pub struct Router {
     pub extproc: Option<ExtProc>,
     /// Where responses are stored; `None`: there is no Responses API.
     pub responses: Option<ResponseStore>,
+    /// `global.services.response_api.unsupported_tools`
+    pub unsupported_tools: UnsupportedTools,
     /// Virtual names.
     pub auto_names: Vec<String>,
     /// `global.router.include_config_models_in_list`.
@@ -140,6 +142,13 @@ pub struct ExtProcTls {
     pub client_ca_file: Option<Text>,
 }
 
+/// `hardwire::table::UnsupportedTools`.
+#[derive(Debug, Clone, Copy)]
+pub enum UnsupportedTools {
+    Refuse,
+    Omit,
+}
+
 /// Where responses are stored.
 #[derive(Debug, Clone)]
 pub enum ResponseStore {
@@ -196,6 +205,7 @@ pub struct Model {
     /// In tokens, at least 1.
     pub max_output_tokens: u64,
     pub takes_effort: bool,
+    pub takes_thinking: bool,
     pub pricing: Option<Pricing>,
     pub reliability: Reliability,
     pub backends: Vec<Backend>,

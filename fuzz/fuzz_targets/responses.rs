@@ -8,11 +8,13 @@ use hardwire::protocol::chat;
 use hardwire::protocol::out::Out;
 use hardwire::protocol::responses::encode::Encoder;
 use hardwire::protocol::responses::ids::parse_item_id;
+use hardwire::protocol::responses::later_tools::in_stored;
 use hardwire::protocol::responses::list::{Items, Page};
 use hardwire::protocol::responses::replay::{Wanted, replay};
 use hardwire::protocol::responses::request::Request;
 use hardwire::protocol::responses::resource::Context;
 use hardwire::protocol::responses::to_chat::History;
+use hardwire::table::UnsupportedTools;
 use libfuzzer_sys::fuzz_target;
 use serde::de::IgnoredAny;
 
@@ -26,7 +28,7 @@ fuzz_target!(|input: &[u8]| {
     let (body, answer) = (Bytes::from(body.to_vec()), Bytes::from(answer.get(1..).unwrap_or_default().to_vec()));
     let _ = replay(&body, Wanted { starting_after: Some(2) });
     let _ = parse_item_id(&String::from_utf8_lossy(&body));
-    let Ok(request) = Request::read(&body) else { return };
+    let Ok(mut request) = Request::read(&body, UnsupportedTools::Omit) else { return };
     let nothing = |_: &str| None;
     let history = History { turns: &[], items: &nothing };
     let Ok(translated) = request.to_chat(history) else { return };
@@ -37,6 +39,10 @@ fuzz_target!(|input: &[u8]| {
     }
     let items = request.input_items("resp_7", &nothing).expect("what was translated can be stored");
     check(&items);
+    // What is found in stored items was found in the request, and is known to it already.
+    let found = in_stored(&items);
+    assert_eq!(found.len(), request.items_with_tools(&nothing).len());
+    found.iter().for_each(|item| request.recall_tools(item));
     let page = Page::read([("limit", "1")]).expect("a page").of(&items).expect("a part of it");
     check(&page);
 

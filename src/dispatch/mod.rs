@@ -155,16 +155,18 @@ impl Dispatch {
         client: Client,
         planned: Planned,
         mut headers: HeaderMap,
-        received: Received,
+        mut received: Received,
         image: Option<&ImageTool>,
         exchange: &mut Exchange,
     ) -> Result<Ask, ApiError> {
         let Planned { plan, name, debug } = planned;
         let chosen = plan.model.expect("a plan without a model has an answer of its own");
         self.prepare(&mut headers, exchange);
-        let mut changes = plugins::apply(self, client, &plan, &received, &mut headers)?;
         let model = self.tables.model(chosen);
-        if client == Client::Responses && model.takes_effort && model.protocol == Protocol::Chat {
+        let is_chat_for_response = client == Client::Responses && model.protocol == Protocol::Chat;
+        let forgets = is_chat_for_response && !model.takes_thinking && received.forget_thinking();
+        let mut changes = plugins::apply(self, client, &plan, &received, &mut headers)?;
+        if is_chat_for_response && model.takes_effort {
             changes.bound_completion(&received.body);
         }
         if client == Client::Responses || client.protocol() != model.protocol {
@@ -176,6 +178,9 @@ impl Dispatch {
             changes.whole_with_image(&received.body, image.size);
         }
         let mut answering = Answering::new(client, model, plan, &received, debug, exchange);
+        if forgets {
+            answering.warnings.dropped("input.reasoning");
+        }
         let name = name.start..name.end;
         let (body, rewrite) = if answering.translates() {
             translate::headers(client, &mut headers);

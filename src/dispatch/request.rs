@@ -2,6 +2,7 @@
 
 use super::error::ApiError;
 use super::exchange::Exchange;
+use crate::protocol::chat::forget;
 use crate::protocol::draft::Draft;
 use crate::protocol::json::{self, Field, Fields, Kind, Scanner, Span};
 use crate::protocol::splice::Chunks;
@@ -28,6 +29,19 @@ impl Received {
     /// The value of a field, as it stands.
     pub(super) fn part(&self, field: Field) -> Option<Cow<'_, [u8]>> {
         self.fields.get(field).map(|span| self.body.range(span.start..span.end))
+    }
+
+    /// Its messages say nothing of thinking any more. Whether they did. The model's name, which a body that the router has
+    /// written begins with, stays where it is.
+    pub(super) fn forget_thinking(&mut self) -> bool {
+        let messages = self.fields.get(Field::Messages);
+        let body = messages.and_then(|span| forget::without_thinking(&self.body, span.start..span.end));
+        let read = body.and_then(|body| Received::written(body).ok());
+        let forgets = read.is_some();
+        if let Some(read) = read {
+            *self = read;
+        }
+        forgets
     }
 
     /// `stream_options.include_usage`

@@ -5,29 +5,13 @@ use super::error::ApiError;
 use crate::protocol::messages::{from_chat, to_chat};
 use crate::protocol::splice::Chunks;
 use crate::protocol::translated::Translated;
-use crate::table::{Backend, Endpoint, Model, Protocol, Url};
+use crate::table::{Model, Protocol};
 use crate::upstream::CREDENTIALS;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::ops::Range;
 
 /// A translated body begins so.
 const BEFORE_MODEL: &[u8] = br#"{"model":"#;
-
-/// Providers whose API refuses a message that has its thinking with it, or whose models never hand out any.
-const WITHOUT_THINKING: [&str; 4] = ["api.groq.com", "api.mistral.ai", "api.openai.com", "openai.azure.com"];
-
-/// Whether a backend can be told what its model thought in earlier turns. Those that models are served with oneself take it,
-/// and so do aggregators.
-fn takes_thinking(backend: &Backend) -> bool {
-    let Endpoint::Http(http) = &backend.endpoint else { return true };
-    let Url::Baked { host, .. } = http.url else { return true };
-    !is_without_thinking(host)
-}
-
-fn is_without_thinking(host: &str) -> bool {
-    let is_of = |domain: &&str| host.strip_suffix(*domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    WITHOUT_THINKING.iter().any(is_of)
-}
 
 /// Translates a body, and tells where the model's name stands in it.
 pub(super) fn request(
@@ -47,8 +31,8 @@ pub(super) fn request(
             // OpenAI's models that reason are those that refuse the old name of the bound.
             let bound =
                 if model.takes_effort { to_chat::Bound::MaxCompletionTokens } else { to_chat::Bound::MaxTokens };
-            let takes_thinking = model.backends.iter().all(takes_thinking);
-            let options = to_chat::Options { bound, takes_effort: model.takes_effort, takes_thinking };
+            let Model { takes_effort, takes_thinking, .. } = *model;
+            let options = to_chat::Options { bound, takes_effort, takes_thinking };
             to_chat::translate(&body, &options)
         }
     };

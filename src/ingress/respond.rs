@@ -49,7 +49,7 @@ pub(super) async fn create(
     to: Responding<'_>,
     deed: Deed,
     headers: HeaderMap,
-    wanted: &Wanted<'_>,
+    wanted: &mut Wanted<'_>,
     mut exchange: Box<Exchange>,
 ) -> Response<ResponseBody> {
     let deadline = Instant::now() + ingress.timeout;

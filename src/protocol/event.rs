@@ -112,9 +112,14 @@ impl Delta {
 /// Tells of the input of a call that stands there as an object. Of an empty one there is nothing to tell.
 pub(super) fn tell_object(input: &View<'_>, emit: &mut impl FnMut(Event<'_>)) {
     if input.members().left().next().is_some() {
-        let quoted = serde_json::to_string(input.raw()).expect("a string always serialises");
-        emit(Event::ToolInput(JsonText::raw(&quoted.as_bytes()[1..quoted.len() - 1])));
+        emit(Event::ToolInput(JsonText::raw(escaped(input.raw()).as_bytes())));
     }
+}
+
+/// JSON as the body of a JSON string.
+pub(super) fn escaped(json: &str) -> String {
+    let quoted = serde_json::to_string(json).expect("a string always serialises");
+    quoted[1..quoted.len() - 1].to_owned()
 }
 
 /// Tells events, and remembers whether a text was all there was to tell.

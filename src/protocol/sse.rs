@@ -41,11 +41,11 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// The text of a JSON string in this event's data. `None` for any other value.
+    /// The text of a JSON string in this event's data. `None` for any other value, and where the string is empty.
     #[must_use]
-    pub fn text(&self, value: &'a RawValue) -> Option<JsonText<'a>> {
-        let raw = value.get().as_bytes().strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-        Some(JsonText::part(self.source, raw))
+    pub fn text(&self, value: Option<&'a RawValue>) -> Option<JsonText<'a>> {
+        let raw = value?.get().as_bytes().strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+        (!raw.is_empty()).then(|| JsonText::part(self.source, raw))
     }
 }
 

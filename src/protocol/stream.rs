@@ -109,6 +109,7 @@ impl Translator {
         while !teller.is_done {
             while let Some(text) = framer.next_like(shape) {
                 if !text.is_empty() {
+                    decoder.again(*delta, text);
                     teller.encoder.event(delta.event(text), out);
                 }
             }
@@ -243,6 +244,13 @@ impl Decoder {
         match self {
             Decoder::Chat(decoder) => decoder.frame(frame, emit),
             Decoder::Messages(decoder) => decoder.frame(frame, emit),
+        }
+    }
+
+    #[inline]
+    fn again(&mut self, delta: Delta, text: super::out::JsonText<'_>) {
+        if let Decoder::Chat(decoder) = self {
+            decoder.again(delta, text);
         }
     }
 

@@ -74,7 +74,7 @@ impl Responding<'_> {
     ) -> Result<Begun, ApiError> {
         exchange.bytes_in = received.body.len() as u64;
         let body = received.body.to_bytes();
-        let mut wanted = Wanted::read(&body)?;
+        let mut wanted = Wanted::read(&body, self.dispatch.tables.unsupported_tools)?;
         let deed = match endpoint {
             Endpoint::Compact => {
                 // There is no stream of a summary.
@@ -87,7 +87,7 @@ impl Responding<'_> {
             }
             _ => Deed::Answer,
         };
-        self.take_up(deed, headers, &wanted, exchange).await
+        self.take_up(deed, headers, &mut wanted, exchange).await
     }
 
     /// Begins what is wanted.
@@ -95,7 +95,7 @@ impl Responding<'_> {
         self,
         deed: Deed,
         headers: HeaderMap,
-        wanted: &Wanted<'_>,
+        wanted: &mut Wanted<'_>,
         exchange: &mut Exchange,
     ) -> Result<Begun, ApiError> {
         let Responding { dispatch, store, recent, caller } = self;

@@ -25,6 +25,8 @@ pub struct Past {
     pub turns: Vec<Bytes>,
     /// The responses before, newest first, as many as are told of.
     pub before: Vec<Id>,
+    /// Items that have brought tools, oldest first.
+    pub with_tools: Vec<Bytes>,
 }
 
 #[derive(Debug)]
@@ -44,8 +46,9 @@ impl Recent {
 
     /// Remembers a response, and forgets the oldest where there are too many.
     pub fn put(&self, id: Id, past: Past) {
-        let turns: usize = past.turns.iter().map(|turn| turn.len() + size_of::<Bytes>()).sum();
-        let bytes = turns + past.before.len() * size_of::<Id>();
+        let parts = past.turns.iter().chain(&past.with_tools);
+        let parts: usize = parts.map(|part| part.len() + size_of::<Bytes>()).sum();
+        let bytes = parts + past.before.len() * size_of::<Id>();
         let mut remembered = self.0.borrow_mut();
         remembered.push_back(Remembered { id, past, bytes });
         let mut sum: usize = remembered.iter().map(|response| response.bytes).sum();
@@ -70,7 +73,7 @@ mod tests {
     }
 
     fn turns(sizes: &[usize]) -> Past {
-        Past { turns: sizes.iter().map(|size| vec![b'x'; *size].into()).collect(), before: Vec::new() }
+        Past { turns: sizes.iter().map(|size| vec![b'x'; *size].into()).collect(), ..Past::default() }
     }
 
     #[test]

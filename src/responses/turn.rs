@@ -7,6 +7,7 @@ use super::store::{ChainError, FURTHER, Id, Most, Record, Scope, Store, StoreErr
 use crate::protocol::out::Out;
 use crate::protocol::responses::encode::Encoder;
 use crate::protocol::responses::ids::{Place, parse_item_id};
+use crate::protocol::responses::later_tools;
 use crate::protocol::responses::list::Items;
 use crate::protocol::responses::request::Request;
 use crate::protocol::responses::resource::{Context, Outcome};
@@ -46,8 +47,8 @@ pub enum Want {
 pub struct Keep {
     /// Where it is stored for all connections, if it is.
     store: Option<Store>,
-    /// Where its connection remembers it, and what it goes on from.
-    recent: Option<(Recent, Vec<Bytes>)>,
+    /// Where its connection remembers it, and what it goes on from, with the items of this turn that bring tools.
+    recent: Option<(Recent, Past)>,
     id: Id,
     scope: Option<Scope>,
     /// The responses that it goes on from, newest first, as many as are told of.
@@ -98,11 +99,11 @@ pub enum TurnError {
 }
 
 impl Turn {
-    /// Prepares what a request asks for. The store is asked only for what the request needs of it: a request that is not
+    /// Prepares what a request asks for, and tells the request of the tools that its conversation has already. The store is asked only for what the request needs of it: a request that is not
     /// stored and goes on from nothing never waits for it. What is fetched has at most `most` bytes.
     pub async fn begin(
         memory: Memory<'_>,
-        request: &Request<'_>,
+        request: &mut Request<'_>,
         caller: Option<Scope>,
         want: Want,
         most: u64,
@@ -111,7 +112,7 @@ impl Turn {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let id = Id::random().map_err(TurnError::NoRandom)?;
         let created_at = now();
-        let (past, store_has_told) = match &request.previous_response_id {
+        let (mut past, store_has_told) = match &request.previous_response_id {
             Some(previous) => past(memory, previous, caller, most).await?,
             None => (Past::default(), false),
         };
@@ -121,10 +122,13 @@ impl Turn {
             // A store that is down is found out before a model has worked for nothing.
             store.get(id).await?;
         }
-        let told: usize = past.turns.iter().map(Bytes::len).sum();
+        let told: usize = past.turns.iter().chain(&past.with_tools).map(Bytes::len).sum();
         let left = most.checked_sub(told).ok_or(TurnError::TooLarge(most))?;
         let items = referenced(store, request, caller, left).await?.ok_or(TurnError::TooLarge(most))?;
         let lookup = |id: &str| items.get(id).cloned();
+        let with_tools = request.items_with_tools(&lookup);
+        // Of several tools with one name the newest counts.
+        with_tools.iter().chain(past.with_tools.iter().rev()).for_each(|item| request.recall_tools(item));
         let history = History { turns: &past.turns, items: &lookup };
         let chat = match want {
             Want::Response => request.to_chat(history)?,
@@ -143,10 +147,13 @@ impl Turn {
         let keep = if is_kept {
             Some(Keep {
                 store: is_stored.then(|| store.clone()),
-                recent: recent.map(|recent| (recent.clone(), past.turns)),
+                before: past.before.clone(),
+                recent: recent.map(|recent| {
+                    past.with_tools.extend(with_tools);
+                    (recent.clone(), past)
+                }),
                 id,
                 scope: caller,
-                before: past.before,
                 created_at,
                 input_items: match is_stored {
                     true => request.input_items(&context.id, &lookup)?,
@@ -197,9 +204,9 @@ impl Keep {
             if let Some((store, record)) = record {
                 store.put(&record).await?;
             }
-            if let (Some((recent, mut turns)), true) = (recent, is_whole) {
-                turns.push(turn);
-                recent.put(id, Past { turns, before });
+            if let (Some((recent, mut past)), true) = (recent, is_whole) {
+                past.turns.push(turn);
+                recent.put(id, past);
             }
             Ok(())
         }
@@ -214,18 +221,19 @@ async fn past(
     most: usize,
 ) -> Result<(Past, bool), TurnError> {
     if let (Some(recent), Ok(id)) = (memory.recent, previous.parse::<Id>())
-        && let Some(Past { turns, mut before }) = recent.find(id)
+        && let Some(mut past) = recent.find(id)
     {
-        if turns.len() > MAX_TURNS {
+        if past.turns.len() > MAX_TURNS {
             return Err(TurnError::TooLong(MAX_TURNS));
         }
-        before.insert(0, id);
-        before.truncate(1 + FURTHER);
-        return Ok((Past { turns, before }, false));
+        past.before.insert(0, id);
+        past.before.truncate(1 + FURTHER);
+        return Ok((past, false));
     }
     let chain = chain(memory.store, previous, caller, most).await?;
     let before = chain.iter().rev().map(|record| record.id).take(1 + FURTHER).collect();
-    Ok((Past { turns: chain.into_iter().map(|record| record.turn).collect(), before }, true))
+    let with_tools = chain.iter().flat_map(|record| later_tools::in_stored(&record.input_items)).collect();
+    Ok((Past { turns: chain.into_iter().map(|record| record.turn).collect(), before, with_tools }, true))
 }
 
 /// The responses that a request goes on from, oldest first.

@@ -35,7 +35,7 @@ pub use model::{Balance, Ejection, HealthCheck, Makes, Model, ModelId, Pricing, 
 pub use plugin::{BodyChange, HeaderChange, PluginKind, Plugins, Reasoning, RequestParams, SystemPrompt, ToolPolicy};
 pub use policy::{Entrypoint, Policy, PolicyId};
 pub use reason::{Bounds, Number, Reasons, Rule};
-pub use responses::{FileStore, MemoryStore, RedisStore, StoreBounds};
+pub use responses::{FileStore, MemoryStore, RedisStore, StoreBounds, UnsupportedTools};
 pub use signal::{
     AlignedBytes, Automaton, ContextSignal, Edge, KeywordOperator, KeywordSignal, Literals, Patterns, Signal, SignalId,
     SignalKind, Term,
@@ -57,6 +57,8 @@ pub struct Tables {
     pub limits: Limits,
     /// The service for Envoy, where the document switches it on.
     pub extproc: Option<ExtProc>,
+    /// What becomes of tools that responses are asked for with and that are not here.
+    pub unsupported_tools: UnsupportedTools,
     /// The names that a client may ask for and that are routed by signals (`auto`, `MoM`, …), in the order of `/v1/models`.
     pub auto_names: &'static [&'static str],
     /// Whether `/v1/models` also lists `models` (`global.router.include_config_models_in_list`).

@@ -29,6 +29,8 @@ pub struct Model {
     /// Whether its backends take an effort in words: `reasoning_effort` of Chat, `output_config.effort` of Messages in place of
     /// a budget of tokens to think with.
     pub takes_effort: bool,
+    /// Whether its backends can be told what it thought in earlier turns of Chat: some providers refuse that.
+    pub takes_thinking: bool,
     /// What its tokens cost, where the document says so.
     pub pricing: Option<Pricing>,
     /// Balancing, retries and health of its backends.

@@ -1,9 +1,18 @@
-//! Where responses are stored, and how long: `global.services.response_api`.
+//! Where responses are stored, and how long, and what becomes of tools that are not here: `global.services.response_api`.
 //!
 //! Which of the stores there is, generated code says by naming its constructor: a binary holds no store that it does not use.
 
 use super::Text;
 use std::time::Duration;
+
+/// What becomes of tools of the Responses API that the router does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnsupportedTools {
+    /// A request with one is refused.
+    Refuse,
+    /// Backends are not told of them, and the client is told that they were not.
+    Omit,
+}
 
 /// In the memory of the process.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use hardwire::table::{
     Algorithm, Backend, BackendId, Balance, Config, Decision, DecisionId, Endpoint, ExtProc, Limits, Listener,
     Management, Matched, Model, ModelId, Plugins, Policy, PolicyId, Pricing, Reasons, Reliability, RetryOn, SignalSet,
-    Tables, Target,
+    Tables, Target, UnsupportedTools,
 };
 use std::time::Duration;
 
@@ -52,6 +52,7 @@ const fn model(name: &'static str, description: &'static str, backends: &'static
         max_output_tokens: 4096,
         makes: hardwire::table::Makes::Words,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: RELIABILITY,
         backends,
@@ -114,6 +115,7 @@ pub(crate) fn tables(list_models: bool, json: &'static str) -> &'static Tables {
             clear_route_cache: true,
             tls: None,
         }),
+        unsupported_tools: UnsupportedTools::Refuse,
         limits: Limits {
             max_body_bytes: 1,
             header_timeout: SECOND,

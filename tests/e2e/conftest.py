@@ -297,6 +297,34 @@ def responses(responses_alone, _responses_envoys, request, a, b):
     return envoy
 
 
+@pytest.fixture(scope="session")
+def _shared_omitting(start, backends):
+    a, b = backends
+    return start("omitting", {"UP_A": a.url, "UP_B": b.url}, "--extproc", "127.0.0.1:0")
+
+
+@pytest.fixture(scope="session")
+def _omitting_envoys(_shared_omitting, tmp_path_factory):
+    yield from _by_mode(_shared_omitting, tmp_path_factory, document=HERE / "omitting.yaml")
+
+
+@pytest.fixture
+def omitting_alone(_shared_omitting):
+    """The router that leaves out tools which are not here: `gpt` is at `a`, `claude` at `b`."""
+    yield _shared_omitting
+    _shared_omitting.check()
+
+
+@pytest.fixture(params=["alone", "full-duplex"])
+def omitting(omitting_alone, _omitting_envoys, request, a, b):
+    """The same through both of its faces."""
+    if request.param == "alone":
+        return omitting_alone
+    envoy = _omitting_envoys(request.param)
+    a.takes_chunks = b.takes_chunks = envoy.in_pieces
+    return envoy
+
+
 @pytest.fixture
 def everything(a, b):
     """Backends whose answers have thinking, text and a call."""

@@ -212,14 +212,26 @@ def test_parallel_tools(claudes, b, streaming):
 def test_thinking_of_a_chat_backend(claudes, b):
     """What a backend thinks is told as thinking; handed back, it is told again."""
     b.script = in_turn(say(plain("Four.", reasoning_content="Count.")), say(completion("Still four.")))
-    said = claudes.messages.create(model="gpt", max_tokens=100, messages=HI)
+    said = claudes.messages.create(model="gpt-open", max_tokens=100, messages=HI)
     assert [(block.type, getattr(block, "thinking", None)) for block in said.content] == [
         ("thinking", "Count."),
         ("text", None),
     ]
     again = [*HI, {"role": "assistant", "content": said.content}, *HI]
-    claudes.messages.create(model="gpt", max_tokens=100, messages=again)
+    claudes.messages.create(model="gpt-open", max_tokens=100, messages=again)
     assert b.last.json()["messages"][1]["reasoning_content"] == "Count."
+
+
+@pytest.mark.parametrize("model", ["gpt-open", "gpt"])
+def test_thinking_goes_to_those_who_read_it(claudes, b, model):
+    """OpenAI refuses it."""
+    b.script = say(completion("Four."))
+    thinking = {"type": "thinking", "thinking": "Count.", "signature": "x"}
+    turns = [*HI, {"role": "assistant", "content": [thinking, text("Four.")]}, *HI]
+    got = claudes.messages.with_raw_response.create(model=model, max_tokens=100, messages=turns)
+    reads = model == "gpt-open"
+    assert ("reasoning_content" in b.last.json()["messages"][1]) == reads
+    assert got.headers.get("x-vsr-protocol-warnings") == (None if reads else "messages.thinking")
 
 
 def test_how_hard_to_think(claudes, b):

@@ -270,3 +270,17 @@ def test_backends_that_stream_when_they_should_not_and_the_reverse(responses, a)
         a.script = lambda connection, _: connection.send(answer(b"<html>", headers={"content-type": "text/html"}))
         body = {"model": "gpt", "input": "x", "stream": streamed}
         assert httpx.post(f"{responses.url}/v1/responses", json=body).status_code >= 500
+
+
+@pytest.mark.parametrize("model", ["gpt", "forgets"])
+def test_what_was_thought_goes_back_to_those_who_read_it(responses, a, model):
+    a.script = chat_backend(chat(None, call("c1", "weather", "{}"), reasoning="Hm, so."))
+    first = create(responses, model=model, input="x", tools=[WEATHER])
+    result = {"type": "function_call_output", "call_id": "c1", "output": "Rain."}
+    body = {"model": model, "input": [result], "tools": [WEATHER], "previous_response_id": first["id"]}
+    got = httpx.post(f"{responses.url}/v1/responses", json=body)
+    _, asked, _ = a.last.json()["messages"]
+    assert asked.get("reasoning_content") == ("Hm, so." if model == "gpt" else None)
+    assert asked["tool_calls"][0]["id"] == "c1"
+    warning = None if model == "gpt" else "input.reasoning"
+    assert (got.status_code, got.headers.get("x-vsr-protocol-warnings")) == (200, warning)

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
 /// A server that keeps nothing on the disk.
@@ -134,6 +135,43 @@ async fn tls_before(server: &Server, certificate: &rcgen::CertifiedKey<rcgen::Ke
     address
 }
 
+/// Passes everything on to the server and back, but the answer to the first `DEL`: there the connection breaks. Where it
+/// listens.
+async fn cutting_before(server: &Server) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let behind = server.address();
+    tokio::task::spawn_local(async move {
+        let mut has_cut = false;
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut server = tokio::net::TcpStream::connect(&behind).await.unwrap();
+            let (mut asked, mut told) = (vec![0; 4096], vec![0; 4096]);
+            let mut cuts = false;
+            loop {
+                tokio::select! {
+                    read = client.read(&mut asked) => match read {
+                        Ok(0) | Err(_) => break,
+                        Ok(n) => {
+                            cuts = !has_cut && asked[..n].windows(3).any(|word| word == b"DEL");
+                            server.write_all(&asked[..n]).await.unwrap();
+                        }
+                    },
+                    read = server.read(&mut told) => match read {
+                        Ok(0) | Err(_) => break,
+                        Ok(_) if cuts => {
+                            has_cut = true;
+                            break;
+                        }
+                        Ok(n) => client.write_all(&told[..n]).await.unwrap(),
+                    },
+                }
+            }
+        }
+    });
+    address
+}
+
 async fn get_fails(store: &Store, within: Duration) -> String {
     let record = common::record(store, None, 30);
     let began = Instant::now();
@@ -244,6 +282,21 @@ fn a_server_that_is_down_is_told_quickly_and_found_again() {
         server.stop();
         server.start_again();
         assert_eq!(store.get(record.id).await, Ok(None));
+    });
+}
+
+/// What this very request has taken away was there.
+#[test]
+#[ignore = "needs a Redis server: `tests/run e2e` brings one"]
+fn a_deletion_is_told_truly_where_its_answer_is_lost() {
+    let server = Server::new(&[]);
+    common::on_worker(async {
+        let store = open(&settings(&[cutting_before(&server).await])).worker();
+        let record = common::record(&store, None, 300);
+        store.put(&record).await.unwrap();
+        assert_eq!(store.delete(record.id).await, Ok(true));
+        assert_eq!((server.calls("del"), store.get(record.id).await), (2, Ok(None)));
+        assert_eq!(store.delete(record.id).await, Ok(false));
     });
 }
 

@@ -6,14 +6,14 @@ use hardwire::protocol::responses::ids::{Place, item_id};
 use hardwire::protocol::responses::request::Request;
 use hardwire::responses::store::{Record, Store, memory};
 use hardwire::responses::turn::{Memory, Turn, TurnError, Want};
-use hardwire::table::{MemoryStore, StoreBounds};
+use hardwire::table::{MemoryStore, StoreBounds, UnsupportedTools};
 use std::time::Duration;
 
 /// The length of the chat request that a request becomes.
 async fn begin(store: &Store, request: String, most: u64) -> Result<usize, TurnError> {
     let body = Bytes::from(request);
-    let request = Request::read(&body).unwrap();
-    let turn = Turn::begin(Memory { store, recent: None }, &request, None, Want::Response, most).await?;
+    let mut request = Request::read(&body, UnsupportedTools::Refuse).unwrap();
+    let turn = Turn::begin(Memory { store, recent: None }, &mut request, None, Want::Response, most).await?;
     assert!(turn.keep.is_some());
     Ok(turn.chat.body.len())
 }

@@ -19,6 +19,9 @@ section! {
         max_responses: Leaf as whole(1, 1_000_000_000),
         /// How many bytes they may take, in memory or in a file. Default: `64MiB` in memory, `1GiB` in a file.
         max_bytes: Leaf as SIZE,
+        /// What becomes of tools that are not here, such as `web_search`: `refuse` the request, or `omit` them from what backends
+        /// are told. Default: `refuse`.
+        unsupported_tools: Leaf as words(&["refuse", "omit"]),
         /// For `store_backend: file`.
         file: ResponseFile,
         /// For `store_backend: redis`.

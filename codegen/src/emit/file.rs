@@ -102,6 +102,7 @@ const TABLE: &[&str] = &[
     "Terms",
     "Text",
     "ToolPolicy",
+    "UnsupportedTools",
     "Url",
     "best",
     "sure_within",

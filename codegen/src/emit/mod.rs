@@ -97,6 +97,7 @@ fn tables(router: &ir::Router, names: &Names, modules: &[Ident]) -> TokenStream 
     let (source, sha256) = (&router.source, &router.sha256);
     let (management, limits) = (limits::management(router), limits::limits(&router.limits));
     let extproc = limits::extproc(router, names);
+    let unsupported_tools = responses::unsupported_tools(router);
     let auto_names = &router.auto_names;
     let list_models = router.list_models;
     let backend_count = tokens::int(router.models.iter().map(|m| m.backends.len() as u64).sum::<u64>());
@@ -115,6 +116,7 @@ fn tables(router: &ir::Router, names: &Names, modules: &[Ident]) -> TokenStream 
             management: #management,
             limits: #limits,
             extproc: #extproc,
+            unsupported_tools: #unsupported_tools,
             auto_names: &[#(#auto_names),*],
             list_models: #list_models,
             models: &MODELS,

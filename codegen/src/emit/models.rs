@@ -54,6 +54,7 @@ fn model(model: &Model, backends: &Ident) -> TokenStream {
         protocol,
         max_output_tokens,
         takes_effort,
+        takes_thinking,
         backends: _,
     } = model;
     let max_output_tokens = int(*max_output_tokens);
@@ -83,6 +84,7 @@ fn model(model: &Model, backends: &Ident) -> TokenStream {
             protocol: #protocol,
             max_output_tokens: #max_output_tokens,
             takes_effort: #takes_effort,
+            takes_thinking: #takes_thinking,
             pricing: #pricing,
             reliability: #reliability,
             backends: &#backends,

@@ -2,9 +2,17 @@
 
 use super::names::Names;
 use super::tokens::{duration, int, option, text};
-use crate::ir::{RedisStore, ResponseStore, Router, StoreBounds};
+use crate::ir::{RedisStore, ResponseStore, Router, StoreBounds, UnsupportedTools};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
+
+/// The value of `Tables::unsupported_tools`.
+pub(super) fn unsupported_tools(router: &Router) -> TokenStream {
+    match router.unsupported_tools {
+        UnsupportedTools::Refuse => quote!(UnsupportedTools::Refuse),
+        UnsupportedTools::Omit => quote!(UnsupportedTools::Omit),
+    }
+}
 
 /// What `main.rs` hands to the server.
 pub(super) fn items(router: &Router, names: &Names) -> TokenStream {

@@ -247,6 +247,7 @@ pub(super) fn number(policies: &mut [ir::Policy], models: &mut Vec<ir::Model>, c
                 protocol: ir::Protocol::Chat,
                 max_output_tokens: 1,
                 takes_effort: false,
+                takes_thinking: true,
                 pricing: generator.pricing.take(),
                 reliability: reliability::lower(None, Some(ir::Protocol::Chat), cx),
                 backends: vec![ir::Backend { name: name.clone(), ..backend }],

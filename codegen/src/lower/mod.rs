@@ -74,6 +74,7 @@ pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Path
     let limits = limits::lower(document.hardwire.as_ref(), &listeners, cx);
     let extproc = extproc::lower(document, &limits, (&listeners, &management), cx);
     let responses = responses::lower(document.global.as_ref(), cx);
+    let unsupported_tools = responses::unsupported_tools(document.global.as_ref(), cx);
     let auto_names = names::auto_names(document.global.as_ref(), cx);
     let list_models = names::list_models(document.global.as_ref(), cx);
     let mut models = models::lower(document, root, &auto_names, cx);
@@ -91,6 +92,7 @@ pub fn lower(document: &Document, root: &Node, source: &Source<'_>, paths: &Path
         limits,
         extproc,
         responses,
+        unsupported_tools,
         auto_names,
         list_models,
         default_model: models.default,

@@ -1,6 +1,6 @@
 //! `providers` and `routing.modelCards`: models by name.
 
-use super::reasoning::{Families, Reasoner};
+use super::reasoning::{Families, Reasoner, takes_thinking};
 use super::{Cx, backend, context, key_span, pricing, reliability};
 use crate::ast::Document;
 use crate::ast::decode::{Leaf, List, nearest};
@@ -96,6 +96,9 @@ pub(super) fn lower(document: &Document, root: &Node, auto_names: &[String], cx:
         let messages = model.protocol == ir::Protocol::Messages;
         let reasoner = out.families.reasoner(item.reasoning_family.as_ref(), messages, hosts(item, &model), cx);
         model.takes_effort = reasoner.as_ref().is_some_and(|reasoner| out.families.takes_effort(reasoner));
+        let takes_thinking =
+            hosts(item, &model).all(|(host, provider)| takes_thinking(host.as_deref(), provider.as_deref()));
+        model.takes_thinking = takes_thinking;
         out.reasoners.push(reasoner);
         out.models.push(model);
     }
@@ -161,6 +164,7 @@ fn model(item: &Model, name: Option<String>, cx: &mut Cx<'_>) -> ir::Model {
         protocol: protocol.unwrap_or(ir::Protocol::Chat),
         max_output_tokens: DEFAULT_MAX_OUTPUT_TOKENS,
         takes_effort: false,
+        takes_thinking: true,
         pricing: item.pricing.as_ref().map(|section| pricing::lower(section, cx)),
         reliability: reliability::lower(item.reliability.as_ref(), protocol, cx),
         backends,

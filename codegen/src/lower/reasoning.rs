@@ -205,8 +205,21 @@ fn entry(family: &Family, at: Span, cx: &mut Cx<'_>) -> Entry {
     Entry { how: how.unwrap_or(How::Switch), parameter: parameter.unwrap_or_default(), at, used: false, sound }
 }
 
+/// Whether a backend can be told what its model thought in earlier turns. Those that models are served with oneself take it,
+/// and so do aggregators; some providers refuse a message that has its thinking with it, or their models never hand out any.
+pub(super) fn takes_thinking(host: Option<&str>, provider: Option<&str>) -> bool {
+    const REFUSE: [&str; 4] = ["api.groq.com", "api.mistral.ai", "api.openai.com", "openai.azure.com"];
+    match host {
+        Some(host) => !REFUSE.iter().any(|domain| within(host, domain)),
+        None => !matches!(provider, Some("openai" | "azure-openai")),
+    }
+}
+
+fn within(host: &str, domain: &str) -> bool {
+    host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
 fn dialect(host: Option<&str>, provider: Option<&str>) -> Dialect {
-    let within = |host: &str, domain: &str| host == domain || host.ends_with(&format!(".{domain}"));
     match (host, provider) {
         (Some("api.deepseek.com"), _) => Dialect::DeepSeek,
         (Some(host), _) if host == "api.openai.com" || host == "openrouter.ai" || within(host, "openai.azure.com") => {
@@ -275,4 +288,26 @@ fn messages(how: How, on: bool, effort: &str) -> Vec<ir::BodyChange> {
         }
     };
     vec![change]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::takes_thinking;
+
+    #[test]
+    fn who_is_told_what_was_thought() {
+        for (host, provider, expected) in [
+            (Some("api.groq.com"), None, false),
+            (Some("x.openai.azure.com"), Some("azure-openai"), false),
+            (Some("notapi.openai.com"), None, true),
+            (Some("vllm.internal"), Some("openai"), true),
+            (Some("openrouter.ai"), None, true),
+            (None, Some("openai"), false),
+            (None, Some("azure-openai"), false),
+            (None, Some("vllm"), true),
+            (None, None, true),
+        ] {
+            assert_eq!(takes_thinking(host, provider), expected, "{host:?} {provider:?}");
+        }
+    }
 }

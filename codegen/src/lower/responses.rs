@@ -1,4 +1,5 @@
-//! `global.services.response_api`: whether responses are stored, where, and how many.
+//! `global.services.response_api`: whether responses are stored, where, and how many; and what becomes of
+//! tools that are not here.
 
 use super::env::Part;
 use super::{Cx, units};
@@ -26,8 +27,7 @@ const KINDS: &[(&str, Kind)] = &[("memory", Kind::Memory), ("file", Kind::File),
 
 /// The store; `None` where the service is switched off.
 pub(super) fn lower(global: Option<&Global>, cx: &mut Cx<'_>) -> Option<ir::ResponseStore> {
-    let section = global.and_then(|global| global.services.as_ref()).and_then(|s| s.response_api.as_ref());
-    let Some(section) = section else {
+    let Some(section) = section(global) else {
         return Some(ir::ResponseStore::Memory { ttl: seconds(TTL), bounds: bounds(None, MEMORY_BYTES, cx) });
     };
     let enabled = cx.flag(section.enabled.as_ref(), "enabled", true);
@@ -38,6 +38,19 @@ pub(super) fn lower(global: Option<&Global>, cx: &mut Cx<'_>) -> Option<ir::Resp
         cx.env = env;
     }
     enabled.then_some(store)
+}
+
+/// What becomes of tools that are not here.
+pub(super) fn unsupported_tools(global: Option<&Global>, cx: &mut Cx<'_>) -> ir::UnsupportedTools {
+    const WORDS: &[(&str, ir::UnsupportedTools)] =
+        &[("refuse", ir::UnsupportedTools::Refuse), ("omit", ir::UnsupportedTools::Omit)];
+    let leaf = section(global).and_then(|section| section.unsupported_tools.as_ref());
+    let word = leaf.and_then(|leaf| cx.choice(leaf, "unsupported_tools", WORDS, &[]));
+    word.unwrap_or(ir::UnsupportedTools::Refuse)
+}
+
+fn section(global: Option<&Global>) -> Option<&ResponseApi> {
+    global?.services.as_ref()?.response_api.as_ref()
 }
 
 fn store(section: &ResponseApi, cx: &mut Cx<'_>) -> ir::ResponseStore {

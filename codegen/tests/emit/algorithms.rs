@@ -7,6 +7,7 @@ use ::hardwire::table::{
     MemoryStore, Model, ModelId, MultiFactor, Number, Objective, Otherwise, Plugins,
     Policy, PolicyId, Pricing, Priority, Protocol, Reasons, Reliability, RetryOn, Rule,
     Signal, SignalId, SignalKind, SignalSet, StoreBounds, Tables, Target, Term,
+    UnsupportedTools,
 };
 use ::std::time::Duration;
 
@@ -36,6 +37,7 @@ pub static TABLES: Tables = Tables {
         drain_timeout: Duration::from_secs(30),
     },
     extproc: None,
+    unsupported_tools: UnsupportedTools::Refuse,
     auto_names: &["vllm-sr/auto", "auto", "MoM"],
     list_models: false,
     models: &MODELS,
@@ -101,6 +103,7 @@ static MODELS: [Model; 4] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 100_000,
@@ -127,6 +130,7 @@ static MODELS: [Model; 4] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 500_000,
@@ -153,6 +157,7 @@ static MODELS: [Model; 4] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 3_000_000,
@@ -179,6 +184,7 @@ static MODELS: [Model; 4] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

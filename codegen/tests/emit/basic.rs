@@ -5,7 +5,8 @@ use ::hardwire::table::{
     Decision, DecisionId, Ejection, Endpoint, EnvSlot, EnvVar, Families, HealthCheck,
     Http, KeywordSignal, Limits, Listener, Makes, Management, Matched, MemoryStore,
     Model, ModelId, Number, Piece, Plugins, Policy, PolicyId, Pricing, Protocol, Reasons,
-    Reliability, RetryOn, Rule, Signal, SignalSet, StoreBounds, Tables, Target, Text, Url,
+    Reliability, RetryOn, Rule, Signal, SignalSet, StoreBounds, Tables, Target, Text,
+    UnsupportedTools, Url,
 };
 use ::std::time::Duration;
 
@@ -35,6 +36,7 @@ pub static TABLES: Tables = Tables {
         drain_timeout: Duration::from_secs(30),
     },
     extproc: None,
+    unsupported_tools: UnsupportedTools::Refuse,
     auto_names: &["auto", "MoM"],
     list_models: true,
     models: &MODELS,
@@ -136,6 +138,7 @@ static MODELS: [Model; 3] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -156,6 +159,7 @@ static MODELS: [Model; 3] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: false,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 2_500_000,
@@ -188,6 +192,7 @@ static MODELS: [Model; 3] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 180_000,

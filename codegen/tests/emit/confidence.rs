@@ -5,7 +5,7 @@ use ::hardwire::table::{
     DecisionId, Edge, Endpoint, EnvVar, Families, KeywordOperator, KeywordSignal, Limits,
     Listener, Literals, Makes, Management, Matched, MemoryStore, Model, ModelId, Number,
     Plugins, Policy, PolicyId, Protocol, Reasons, Reliability, RetryOn, Rule, Signal,
-    SignalId, SignalKind, SignalSet, StoreBounds, Tables, Target, Term,
+    SignalId, SignalKind, SignalSet, StoreBounds, Tables, Target, Term, UnsupportedTools,
 };
 use ::std::time::Duration;
 
@@ -35,6 +35,7 @@ pub static TABLES: Tables = Tables {
         drain_timeout: Duration::from_secs(30),
     },
     extproc: None,
+    unsupported_tools: UnsupportedTools::Refuse,
     auto_names: &["vllm-sr/auto", "auto", "MoM"],
     list_models: false,
     models: &MODELS,
@@ -96,6 +97,7 @@ static MODELS: [Model; 2] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -116,6 +118,7 @@ static MODELS: [Model; 2] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

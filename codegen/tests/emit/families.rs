@@ -8,7 +8,8 @@ use ::hardwire::table::{
     Matched, MeasureId, MemoryStore, MetadataSignal, MetadataTest, Modality, Model,
     ModelId, Number, Patterns, Plugins, Policy, PolicyId, Protocol, Reasons, Reliability,
     Retention, RetryOn, RoleSignal, Roles, Rule, Signal, SignalId, SignalKind, SignalSet,
-    StoreBounds, StructureSignal, Tables, Target, Term, Terms, best, sure_within,
+    StoreBounds, StructureSignal, Tables, Target, Term, Terms, UnsupportedTools, best,
+    sure_within,
 };
 use ::std::time::Duration;
 
@@ -38,6 +39,7 @@ pub static TABLES: Tables = Tables {
         drain_timeout: Duration::from_secs(30),
     },
     extproc: None,
+    unsupported_tools: UnsupportedTools::Refuse,
     auto_names: &["vllm-sr/auto", "auto", "MoM"],
     list_models: false,
     models: &MODELS,
@@ -99,6 +101,7 @@ static MODELS: [Model; 2] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -119,6 +122,7 @@ static MODELS: [Model; 2] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

@@ -7,7 +7,7 @@ use ::hardwire::table::{
     Literals, Maker, Makes, Management, Matched, MemoryStore, Modality, Model, ModelId,
     Number, Patterns, Piece, Plugins, Policy, PolicyId, Protocol, Reasons, Reliability,
     RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet, StoreBounds, Tables, Target,
-    Term, Terms, Text, Url,
+    Term, Terms, Text, UnsupportedTools, Url,
 };
 use ::std::time::Duration;
 
@@ -37,6 +37,7 @@ pub static TABLES: Tables = Tables {
         drain_timeout: Duration::from_secs(30),
     },
     extproc: None,
+    unsupported_tools: UnsupportedTools::Refuse,
     auto_names: &["vllm-sr/auto", "auto", "MoM"],
     list_models: false,
     models: &MODELS,
@@ -128,6 +129,7 @@ static MODELS: [Model; 5] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -148,6 +150,7 @@ static MODELS: [Model; 5] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -168,6 +171,7 @@ static MODELS: [Model; 5] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -188,6 +192,7 @@ static MODELS: [Model; 5] = [
         protocol: Protocol::Chat,
         max_output_tokens: 1,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -208,6 +213,7 @@ static MODELS: [Model; 5] = [
         protocol: Protocol::Chat,
         max_output_tokens: 1,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

@@ -6,7 +6,7 @@ use ::hardwire::table::{
     KeywordOperator, KeywordSignal, Limits, Listener, Literals, Makes, Management,
     Matched, MemoryStore, Model, ModelId, Number, Piece, Plugins, Policy, PolicyId,
     Pricing, Protocol, Reasoning, Reasons, Reliability, RetryOn, Rule, Signal, SignalId,
-    SignalKind, SignalSet, StoreBounds, Tables, Target, Term, Text, Url,
+    SignalKind, SignalSet, StoreBounds, Tables, Target, Term, Text, UnsupportedTools, Url,
 };
 use ::std::time::Duration;
 
@@ -36,6 +36,7 @@ pub static TABLES: Tables = Tables {
         drain_timeout: Duration::from_secs(30),
     },
     extproc: None,
+    unsupported_tools: UnsupportedTools::Refuse,
     auto_names: &["vllm-sr/auto", "auto", "MoM"],
     list_models: false,
     models: &MODELS,
@@ -150,6 +151,7 @@ static MODELS: [Model; 5] = [
         protocol: Protocol::Messages,
         max_output_tokens: 64_000,
         takes_effort: false,
+        takes_thinking: true,
         pricing: Some(Pricing {
             currency: "USD",
             prompt: 3_000_000,
@@ -178,6 +180,7 @@ static MODELS: [Model; 5] = [
         protocol: Protocol::Messages,
         max_output_tokens: 4096,
         takes_effort: true,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -200,6 +203,7 @@ static MODELS: [Model; 5] = [
         protocol: Protocol::Messages,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -222,6 +226,7 @@ static MODELS: [Model; 5] = [
         protocol: Protocol::Messages,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -244,6 +249,7 @@ static MODELS: [Model; 5] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

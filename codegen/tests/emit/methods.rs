@@ -6,7 +6,7 @@ use ::hardwire::table::{
     Limits, Listener, Literals, Makes, Management, Matched, MemoryStore, Model, ModelId,
     Near, NearTerm, Number, Plugins, Policy, PolicyId, Protocol, Ranked, Reasons,
     Reliability, RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet, StoreBounds,
-    Similar, Stem, Tables, Target, Term,
+    Similar, Stem, Tables, Target, Term, UnsupportedTools,
 };
 use ::std::time::Duration;
 
@@ -36,6 +36,7 @@ pub static TABLES: Tables = Tables {
         drain_timeout: Duration::from_secs(30),
     },
     extproc: None,
+    unsupported_tools: UnsupportedTools::Refuse,
     auto_names: &["vllm-sr/auto", "auto", "MoM"],
     list_models: false,
     models: &MODELS,
@@ -95,6 +96,7 @@ static MODELS: [Model; 1] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

@@ -7,7 +7,7 @@ use ::hardwire::table::{
     Makes, Management, Matched, MemoryStore, Model, ModelId, Number, Piece, Plugins,
     Policy, PolicyId, Protocol, Reasoning, Reasons, Reliability, RequestParams, RetryOn,
     Rule, Signal, SignalId, SignalKind, SignalSet, StoreBounds, SystemPrompt, Tables,
-    Target, Term, Text, ToolPolicy, Url,
+    Target, Term, Text, ToolPolicy, UnsupportedTools, Url,
 };
 use ::std::time::Duration;
 
@@ -37,6 +37,7 @@ pub static TABLES: Tables = Tables {
         drain_timeout: Duration::from_secs(30),
     },
     extproc: None,
+    unsupported_tools: UnsupportedTools::Refuse,
     auto_names: &["vllm-sr/auto", "auto", "MoM"],
     list_models: false,
     models: &MODELS,
@@ -140,6 +141,7 @@ static MODELS: [Model; 6] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -160,6 +162,7 @@ static MODELS: [Model; 6] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -180,6 +183,7 @@ static MODELS: [Model; 6] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: true,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -200,6 +204,7 @@ static MODELS: [Model; 6] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: true,
+        takes_thinking: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -220,6 +225,7 @@ static MODELS: [Model; 6] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: true,
+        takes_thinking: false,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -240,6 +246,7 @@ static MODELS: [Model; 6] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

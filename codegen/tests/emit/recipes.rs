@@ -6,7 +6,7 @@ use ::hardwire::table::{
     KeywordSignal, Limits, Listener, Literals, Makes, Management, Matched, MemoryStore,
     Model, ModelId, Number, Plugins, Policy, PolicyId, Protocol, Reasons, Reliability,
     RetryOn, Rule, Signal, SignalId, SignalKind, SignalSet, StoreBounds, Tables, Target,
-    Term,
+    Term, UnsupportedTools,
 };
 use ::std::time::Duration;
 
@@ -36,6 +36,7 @@ pub static TABLES: Tables = Tables {
         drain_timeout: Duration::from_secs(30),
     },
     extproc: None,
+    unsupported_tools: UnsupportedTools::Refuse,
     auto_names: &["vllm-sr/auto", "auto", "MoM"],
     list_models: false,
     models: &MODELS,
@@ -116,6 +117,7 @@ static MODELS: [Model; 3] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -136,6 +138,7 @@ static MODELS: [Model; 3] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -156,6 +159,7 @@ static MODELS: [Model; 3] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

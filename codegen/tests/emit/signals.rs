@@ -6,7 +6,7 @@ use ::hardwire::table::{
     KeywordOperator, KeywordSignal, Limits, Listener, Literals, Makes, Management,
     Matched, MemoryStore, Model, ModelId, Number, Patterns, Plugins, Policy, PolicyId,
     Protocol, Reasons, Reliability, RetryOn, Rule, Signal, SignalId, SignalKind,
-    SignalSet, StoreBounds, Tables, Target, Term,
+    SignalSet, StoreBounds, Tables, Target, Term, UnsupportedTools,
 };
 use ::std::time::Duration;
 
@@ -36,6 +36,7 @@ pub static TABLES: Tables = Tables {
         drain_timeout: Duration::from_secs(30),
     },
     extproc: None,
+    unsupported_tools: UnsupportedTools::Refuse,
     auto_names: &["vllm-sr/auto", "auto", "MoM"],
     list_models: false,
     models: &MODELS,
@@ -99,6 +100,7 @@ static MODELS: [Model; 3] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -119,6 +121,7 @@ static MODELS: [Model; 3] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,
@@ -139,6 +142,7 @@ static MODELS: [Model; 3] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

@@ -5,6 +5,7 @@ use ::hardwire::table::{
     EnvSlot, EnvVar, Families, FileStore, KeywordSignal, Limits, Listener, Makes,
     Management, Matched, Model, ModelId, Piece, Policy, PolicyId, Protocol, Reasons,
     Reliability, RetryOn, Signal, SignalSet, StoreBounds, Tables, Target, Text,
+    UnsupportedTools,
 };
 use ::std::time::Duration;
 
@@ -15,7 +16,7 @@ use ::std::time::Duration;
 pub static TABLES: Tables = Tables {
     config: Config {
         source: "store_file.yaml",
-        sha256: "4446356aa49c88858a447b23e7750a8ad9fbd506eed2612e461463621f9d3c78",
+        sha256: "b54de420bbd7fac6ba0e8e8e83852e41c6bfe350de1a89ef2eab135068b3e8cc",
         json: include_str!("config.json"),
     },
     env: &ENV,
@@ -34,6 +35,7 @@ pub static TABLES: Tables = Tables {
         drain_timeout: Duration::from_secs(30),
     },
     extproc: None,
+    unsupported_tools: UnsupportedTools::Omit,
     auto_names: &["vllm-sr/auto", "auto", "MoM"],
     list_models: false,
     models: &MODELS,
@@ -107,6 +109,7 @@ static MODELS: [Model; 1] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

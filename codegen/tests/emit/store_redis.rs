@@ -4,7 +4,7 @@ use ::hardwire::table::{
     Automaton, Backend, BackendId, Balance, Config, ContextSignal, Decision, Endpoint,
     EnvSlot, EnvVar, Families, KeywordSignal, Limits, Listener, Makes, Management,
     Matched, Model, ModelId, Piece, Policy, PolicyId, Protocol, Reasons, RedisStore,
-    Reliability, RetryOn, Signal, SignalSet, Tables, Target, Text,
+    Reliability, RetryOn, Signal, SignalSet, Tables, Target, Text, UnsupportedTools,
 };
 use ::std::time::Duration;
 
@@ -34,6 +34,7 @@ pub static TABLES: Tables = Tables {
         drain_timeout: Duration::from_secs(30),
     },
     extproc: None,
+    unsupported_tools: UnsupportedTools::Refuse,
     auto_names: &["vllm-sr/auto", "auto", "MoM"],
     list_models: false,
     models: &MODELS,
@@ -119,6 +120,7 @@ static MODELS: [Model; 1] = [
         protocol: Protocol::Chat,
         max_output_tokens: 4096,
         takes_effort: false,
+        takes_thinking: true,
         pricing: None,
         reliability: Reliability {
             balance: Balance::Weighted,

@@ -83,8 +83,8 @@ impl Link {
         let dispatch = &self.ingress.dispatch;
         let to = Responding { dispatch, store, recent: Some(&self.recent), caller: self.opened.caller };
         let deed = if asked.generate { Deed::Answer } else { Deed::Prepare };
-        match Wanted::in_message(&job.message) {
-            Ok(wanted) => create(&self.ingress, to, deed, self.opened.headers.clone(), &wanted, exchange).await,
+        match Wanted::in_message(&job.message, dispatch.tables.unsupported_tools) {
+            Ok(mut wanted) => create(&self.ingress, to, deed, self.opened.headers.clone(), &mut wanted, exchange).await,
             Err(error) => refuse(error.into(), exchange),
         }
     }

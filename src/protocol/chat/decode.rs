@@ -4,6 +4,7 @@
 //! indices of tool calls may be missing, contents may come in parts. Only the first choice is told of. A stream that has told its
 //! finish reason is complete without `[DONE]`, and one that has told anything is complete with it.
 
+use super::calls::{Calls, Mark, Place};
 use super::reading::{self, Piece};
 use super::usage;
 use crate::protocol::error_body;
@@ -27,17 +28,7 @@ pub struct Decoder {
     has_ended: bool,
     /// The backend's id of the answer.
     id: String,
-    call: Option<Call>,
-    /// Calls so far.
-    calls: u64,
-}
-
-/// The tool call that is being told.
-#[derive(Debug)]
-struct Call {
-    index: Option<u64>,
-    /// As the backend calls it, if it does.
-    id: Option<String>,
+    calls: Calls,
 }
 
 #[derive(Deserialize)]
@@ -159,9 +150,8 @@ impl Decoder {
         let is_first = !self.has_started;
         if is_first {
             self.has_started = true;
-            let text = |value: Option<&'a RawValue>| value.and_then(|value| frame.text(value));
-            let id = text(chunk.id).unwrap_or(JsonText::EMPTY);
-            let model = text(chunk.model).unwrap_or(JsonText::EMPTY);
+            let id = frame.text(chunk.id).unwrap_or(JsonText::EMPTY);
+            let model = frame.text(chunk.model).unwrap_or(JsonText::EMPTY);
             let created = chunk.created.and_then(|created| created.get().parse().ok()).filter(|&seconds| seconds > 0);
             self.id = String::from_utf8_lossy(id.as_raw()).into_owned();
             emit(Event::Start { id, model, created });
@@ -182,7 +172,15 @@ impl Decoder {
             self.finish_reason(frame, reason, choice.stop_reason, emit);
             return None;
         }
-        only.filter(|_| !is_first && usage.is_none())
+        // Who waits may come behind any input.
+        only.filter(|_| !is_first && usage.is_none() && !self.calls.wait())
+    }
+
+    /// What [`frame`](Decoder::frame) has returned was told again, with this text.
+    pub fn again(&mut self, delta: Delta, text: JsonText<'_>) {
+        if delta == Delta::ToolInput {
+            self.calls.heard(text);
+        }
     }
 
     /// The stream has ended between two events.
@@ -203,7 +201,7 @@ impl Decoder {
         part: &Part<'a>,
         told: &mut Teller<'a, '_, impl FnMut(Event<'_>)>,
     ) -> Result<(), Failure> {
-        let text = |value| text(frame, value);
+        let text = |value| frame.text(value);
         let thinking = text(part.reasoning_content).or_else(|| text(part.reasoning));
         if let Some(thinking) = thinking {
             told.delta(Delta::Thinking, thinking);
@@ -232,6 +230,10 @@ impl Decoder {
         if let Some(refusal) = text(part.refusal) {
             told.delta(Delta::Refusal, refusal);
         }
+        if told.has_told() {
+            self.calls.interrupt();
+            self.calls.go_on(&mut |event| told.event(event));
+        }
         if let Some(calls) = part.tool_calls {
             let calls: Vec<CallPart<'a>> = serde_json::from_str(calls.get()).map_err(|_| Failure::malformed_event())?;
             return calls.iter().try_for_each(|call| self.call(frame, call, told));
@@ -251,35 +253,26 @@ impl Decoder {
         told: &mut Teller<'a, '_, impl FnMut(Event<'_>)>,
     ) -> Result<(), Failure> {
         let function = part.function.or(part.custom);
-        let name = function.and_then(|function| text(frame, function.name));
-        let id = text(frame, part.id);
-        if !self.goes_on(part.index, id, name) {
-            // A fragment of a call that others have followed since cannot be told in its order any more.
-            let name = name.ok_or_else(|| Failure::of_backend("the backend mixed the inputs of several tool calls"))?;
-            let raw = match id {
-                Some(id) => String::from_utf8_lossy(id.as_raw()).into_owned(),
-                None => format!("call_{}_{}", self.calls, self.id),
-            };
-            told.event(Event::ToolCall { id: JsonText::raw(raw.as_bytes()), name });
-            self.calls += 1;
-            self.call = Some(Call { index: part.index, id: id.map(|_| raw) });
-        }
-        if let Some(input) = function.and_then(|function| text(frame, function.arguments.or(function.input))) {
-            told.delta(Delta::ToolInput, input);
+        let name = function.and_then(|function| frame.text(function.name));
+        let input = function.and_then(|function| frame.text(function.arguments.or(function.input)));
+        let mark = Mark { index: part.index, id: frame.text(part.id), name };
+        let place = match (self.calls.find(mark), name) {
+            (Some(place), _) => place,
+            (None, Some(name)) => self.calls.begin(mark, name, &self.id, &mut |event| told.event(event))?,
+            (None, None) if input.is_none() => return Ok(()),
+            // A fragment of a call that is over cannot be told in its order any more.
+            (None, None) => return Err(Failure::of_backend("the backend mixed the inputs of several tool calls")),
+        };
+        match (input, place) {
+            (Some(input), Place::Told) => {
+                told.delta(Delta::ToolInput, input);
+                self.calls.heard(input);
+                self.calls.go_on(&mut |event| told.event(event));
+            }
+            (Some(input), Place::Waiting(nth)) => self.calls.put_by(nth, input)?,
+            (None, _) => {}
         }
         Ok(())
-    }
-
-    /// Whether a fragment belongs to the call that is being told. Some backends repeat id and name with every fragment, some
-    /// give all calls the same index, some give none.
-    fn goes_on(&self, index: Option<u64>, id: Option<JsonText<'_>>, name: Option<JsonText<'_>>) -> bool {
-        let Some(call) = &self.call else { return false };
-        match (id, &call.id) {
-            (Some(id), Some(known)) if id.as_raw() != known.as_bytes() => return false,
-            (None, _) if index.is_none() && name.is_some() => return false,
-            _ => {}
-        }
-        index.is_none_or(|index| call.index.is_none_or(|known| known == index))
     }
 
     fn finish_reason(
@@ -289,10 +282,11 @@ impl Decoder {
         stop_reason: Option<&RawValue>,
         emit: &mut impl FnMut(Event<'_>),
     ) {
-        let sequence = stop_reason.and_then(|reason| frame.text(reason));
-        match reading::stop(reason.get().trim_matches('"'), self.call.is_some(), sequence) {
+        let sequence = frame.text(stop_reason);
+        match reading::stop(reason.get().trim_matches('"'), self.calls.any(), sequence) {
             Ok(stop) => {
                 self.has_stopped = true;
+                self.calls.end(emit);
                 emit(Event::Stop(stop));
             }
             Err(failure) => self.fail(&failure, emit),
@@ -301,7 +295,8 @@ impl Decoder {
 
     fn end(&mut self, emit: &mut impl FnMut(Event<'_>)) {
         if !self.has_stopped {
-            emit(Event::Stop(if self.call.is_some() { Stop::ToolUse } else { Stop::EndTurn }));
+            self.calls.end(emit);
+            emit(Event::Stop(if self.calls.any() { Stop::ToolUse } else { Stop::EndTurn }));
         }
         self.has_ended = true;
         emit(Event::End);
@@ -323,11 +318,6 @@ impl Chunk<'_> {
             || self.object.is_some_and(|object| object.get() == "\"error\"")
             || (has_no_choice && self.error_code.is_some_and(|code| code.get() != "0"))
     }
-}
-
-/// A text that is there, and not empty.
-fn text<'a>(frame: &Frame<'a>, value: Option<&'a RawValue>) -> Option<JsonText<'a>> {
-    frame.text(value?).filter(|text| !text.is_empty())
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for First<'a> {

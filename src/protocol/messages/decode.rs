@@ -5,7 +5,7 @@
 
 use super::usage;
 use crate::protocol::error_body;
-use crate::protocol::event::{Delta, Event, Stop, Teller};
+use crate::protocol::event::{Delta, Event, Stop, Teller, escaped};
 use crate::protocol::failure::Failure;
 use crate::protocol::out::JsonText;
 use crate::protocol::sse::Frame;
@@ -113,7 +113,7 @@ impl Decoder {
             self.fail(&Failure::malformed_event(), emit);
             return None;
         };
-        let kind = body.r#type.and_then(|kind| frame.text(kind)).map_or(frame.event, |kind| kind.as_raw());
+        let kind = frame.text(body.r#type).map_or(frame.event, |kind| kind.as_raw());
         match kind {
             b"message_start" => self.start(frame, body.message.as_ref(), emit),
             b"content_block_start" => self.open(frame, body.index, body.content_block.as_ref(), emit),
@@ -151,8 +151,8 @@ impl Decoder {
         if std::mem::replace(&mut self.has_started, true) {
             return;
         }
-        let id = message.and_then(|message| text(frame, message.id)).unwrap_or(JsonText::EMPTY);
-        let model = message.and_then(|message| text(frame, message.model)).unwrap_or(JsonText::EMPTY);
+        let id = message.and_then(|message| frame.text(message.id)).unwrap_or(JsonText::EMPTY);
+        let model = message.and_then(|message| frame.text(message.model)).unwrap_or(JsonText::EMPTY);
         emit(Event::Start { id, model, created: None });
     }
 
@@ -166,7 +166,7 @@ impl Decoder {
         self.start(frame, None, emit);
         self.close(emit);
         let Some(part) = part.filter(|_| !self.has_stopped) else { return };
-        let text = |value| text(frame, value);
+        let text = |value| frame.text(value);
         let kind = match part.r#type.map_or("", RawValue::get) {
             "\"text\"" => {
                 text(part.text).into_iter().for_each(|text| emit(Event::Text(text)));
@@ -205,7 +205,7 @@ impl Decoder {
         self.start(frame, None, emit);
         let block = self.block.as_mut().filter(|block| index.is_none_or(|index| index == block.index));
         let mut teller = Teller::new(emit);
-        let text = |value| text(frame, value).unwrap_or(JsonText::EMPTY);
+        let text = |value| frame.text(value).unwrap_or(JsonText::EMPTY);
         match (block.map(|block| &mut block.kind), part.r#type.map_or("", RawValue::get)) {
             (Some(BlockKind::Unknown), _) => {}
             (_, "\"text_delta\"") => teller.delta(Delta::Text, text(part.text)),
@@ -244,7 +244,7 @@ impl Decoder {
         self.start(frame, None, emit);
         self.close(emit);
         self.has_stopped = true;
-        emit(Event::Stop(stop(reason.get().trim_matches('"'), text(frame, part.stop_sequence))));
+        emit(Event::Stop(stop(reason.get().trim_matches('"'), frame.text(part.stop_sequence))));
     }
 
     fn end(&mut self, emit: &mut impl FnMut(Event<'_>)) {
@@ -277,18 +277,7 @@ pub(super) fn stop<'a>(reason: &str, sequence: Option<JsonText<'a>>) -> Stop<'a>
     }
 }
 
-/// A text that is there, and not empty.
-fn text<'a>(frame: &Frame<'a>, value: Option<&'a RawValue>) -> Option<JsonText<'a>> {
-    frame.text(value?).filter(|text| !text.is_empty())
-}
-
 fn is_empty_object(json: &str) -> bool {
     json == "null"
         || json.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).is_some_and(|rest| rest.trim().is_empty())
-}
-
-/// JSON as the body of a JSON string.
-fn escaped(json: &str) -> String {
-    let quoted = serde_json::to_string(json).expect("a string always serialises");
-    quoted[1..quoted.len() - 1].to_owned()
 }

@@ -52,6 +52,7 @@ mod tests {
     use super::*;
     use crate::protocol::responses::request::Request;
     use crate::protocol::responses::to_chat::History;
+    use crate::table::UnsupportedTools;
     use serde_json::{Value, json};
 
     const HISTORY: History<'static> = History { turns: &[], items: &|_| None };
@@ -70,7 +71,7 @@ mod tests {
 
         let chat = |item: &Value| {
             let body = Bytes::from(serde_json::to_vec(&json!({"input": [item]})).unwrap());
-            let translated = Request::read(&body).unwrap().to_chat(HISTORY)?;
+            let translated = Request::read(&body, UnsupportedTools::Refuse).unwrap().to_chat(HISTORY)?;
             let chat: Value = serde_json::from_slice(&translated.body.into_inner().concat()).unwrap();
             Ok::<_, RequestError>(chat["messages"].clone())
         };
@@ -84,7 +85,7 @@ mod tests {
     fn a_summary_is_asked_for_without_tools() {
         let body =
             Bytes::from_static(br#"{"model":"m","input":"x","stream":true,"tools":[{"type":"custom","name":"c"}]}"#);
-        let translated = Request::read(&body).unwrap().to_summary(HISTORY).unwrap();
+        let translated = Request::read(&body, UnsupportedTools::Refuse).unwrap().to_summary(HISTORY).unwrap();
         let chat: Value = serde_json::from_slice(&translated.body.into_inner().concat()).unwrap();
         assert_eq!(chat.as_object().unwrap().keys().collect::<Vec<_>>(), ["model", "messages"]);
         assert_eq!((&chat["messages"][0]["content"], chat["messages"].as_array().unwrap().len()), (&json!("x"), 2));

@@ -114,6 +114,7 @@ mod tests {
     #![allow(clippy::disallowed_types)] // a tree is how a client reads it
 
     use super::*;
+    use crate::table::UnsupportedTools;
     use serde_json::{Value, json};
 
     #[test]
@@ -130,7 +131,7 @@ mod tests {
                 {"type": "namespace", "name": "n", "tools": [{"type": "function", "name": "g"}]},
             ],
         });
-        let echo = |body: String| Request::read(&body.into()).unwrap().echo();
+        let echo = |body: String| Request::read(&body.into(), UnsupportedTools::Refuse).unwrap().echo();
         let pretty = serde_json::to_string_pretty(&request).unwrap();
         let whole: Value = serde_json::from_slice(&[b"{", &echo(request.to_string())[..], b"}"].concat()).unwrap();
         assert_eq!(whole["tools"][1], request["tools"][1]);

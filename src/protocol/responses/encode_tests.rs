@@ -7,6 +7,7 @@ use crate::protocol::out::{JsonText, Out};
 use crate::protocol::responses::ids::parse_item_id;
 use crate::protocol::responses::list::Items;
 use crate::protocol::responses::request::Request;
+use crate::table::UnsupportedTools;
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -19,7 +20,7 @@ pub(super) fn context() -> Context {
     let body = Bytes::from_static(
         br#"{"input":"x","tools":[{"type":"custom","name":"patch"}],"include":["reasoning.encrypted_content"]}"#,
     );
-    let request = Request::read(&body).unwrap();
+    let request = Request::read(&body, UnsupportedTools::Refuse).unwrap();
     Context {
         id: "resp_0a".into(),
         created_at: 5,

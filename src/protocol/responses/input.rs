@@ -14,6 +14,7 @@ use crate::protocol::event::IMAGE_SHOWN;
 use crate::protocol::json::Kind as Json;
 use crate::protocol::out::Out;
 use crate::protocol::view::{Object, Path, RequestError, View};
+use crate::table::UnsupportedTools;
 use bytes::Bytes;
 use memchr::memmem;
 
@@ -295,7 +296,8 @@ fn native_output(native: Native, item: &mut Object<'_>, path: &Path<'_>) -> Resu
         }
         Native::ToolSearch => {
             let at = path.key("tools");
-            let mut found = Tools::default();
+            // One that is not here was refused or told of with the others.
+            let mut found = Tools::none(UnsupportedTools::Omit);
             found.read_more(&item.take("tools").ok_or_else(|| at.refuse("is required"))?, &at)?;
             let names: Vec<&[u8]> = found.names().map(|name| &name[..]).collect();
             Ok(match names.is_empty() {

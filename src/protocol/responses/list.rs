@@ -264,11 +264,12 @@ mod tests {
     #![allow(clippy::needless_pass_by_value)] // rows are written in place
 
     use super::*;
+    use crate::table::UnsupportedTools;
     use serde_json::{Value, json};
 
     fn stored(request: Value) -> Bytes {
         let body = Bytes::from(serde_json::to_vec(&request).unwrap());
-        Request::read(&body).unwrap().input_items("resp_7", &|_| None).unwrap()
+        Request::read(&body, UnsupportedTools::Refuse).unwrap().input_items("resp_7", &|_| None).unwrap()
     }
 
     fn page(items: &Bytes, query: &[(&str, &str)]) -> Value {

@@ -3,12 +3,15 @@
 //! What the router does not have is refused by name. What has no meaning for it, or only loses comfort, is told as a warning.
 
 use super::image_tool::ImageTool;
+use super::later_tools;
 use super::native::Native;
-use super::tools::{Spaced, ToolChoice, Tools};
+use super::tool_choice::ToolChoice;
+use super::tools::{Spaced, Tools};
 use crate::protocol::json::Kind;
 use crate::protocol::metadata::Metadata;
 use crate::protocol::translated::Warnings;
 use crate::protocol::view::{Object, Path, RequestError, View};
+use crate::table::UnsupportedTools;
 use bytes::Bytes;
 use std::borrow::Cow;
 
@@ -31,7 +34,7 @@ pub struct Request<'a> {
     pub image: Option<ImageTool>,
     pub(super) input: Input<'a>,
     pub(super) instructions: Option<Bytes>,
-    pub(super) tools: Tools<'a>,
+    pub(super) tools: Tools,
     pub(super) tool_choice: Option<ToolChoice>,
     pub(super) format: Format,
     pub(super) verbosity: Option<Bytes>,
@@ -58,6 +61,8 @@ pub(super) struct InputItem<'a> {
     pub(super) view: View<'a>,
     /// The item that it refers to, if it is a reference.
     pub(super) refers_to: Option<String>,
+    /// Whether further tools come along with it.
+    pub(super) brings_tools: bool,
 }
 
 /// In which shape it is to answer.
@@ -122,12 +127,12 @@ const SEALED: &str = "reasoning.encrypted_content";
 // === impl Request ===
 
 impl<'a> Request<'a> {
-    /// Reads a request.
-    pub fn read(body: &'a Bytes) -> Result<Request<'a>, RequestError> {
-        Self::of(View::of(body)?.members())
+    /// Reads a request, with what becomes of tools that are not here.
+    pub fn read(body: &'a Bytes, unsupported: UnsupportedTools) -> Result<Request<'a>, RequestError> {
+        Self::of(View::of(body)?.members(), unsupported)
     }
 
-    pub(super) fn of(mut object: Object<'a>) -> Result<Request<'a>, RequestError> {
+    pub(super) fn of(mut object: Object<'a>, unsupported: UnsupportedTools) -> Result<Request<'a>, RequestError> {
         let root = Path::Root;
         for (key, instead) in REFUSED {
             if object.take(key).is_some() {
@@ -157,14 +162,17 @@ impl<'a> Request<'a> {
             warnings.dropped("top_logprobs");
         }
         let previous_response_id = fields.string("previous_response_id")?;
-        let mut tools = fields.get("tools").map_or(Ok(Tools::default()), |view| Tools::read(&view))?;
+        let mut tools = Tools::none(unsupported);
+        fields.get("tools").map_or(Ok(()), |view| tools.read(&view))?;
         let input = match fields.get("input") {
             Some(view) => read_input(&view, &mut tools)?,
             None if previous_response_id.is_some() => Input::Items(Vec::new()),
             None => return Err(root.key("input").refuse("is required")),
         };
         let (format, verbosity) = fields.get("text").map_or(Ok(Default::default()), |view| read_text(&view))?;
-        let tool_choice = fields.get("tool_choice").map(|view| ToolChoice::read(&view)).transpose()?;
+        let tool_choice = fields.get("tool_choice").map(|view| ToolChoice::read(&view, unsupported)).transpose()?;
+        tools.check(tool_choice.as_ref())?;
+        tools.left_out().iter().for_each(|kind| warnings.dropped(&format!("tools.{kind}")));
         let image = tools.image(tool_choice.as_ref())?;
         image.iter().flat_map(|image| &image.dropped).for_each(|name| warnings.dropped(name));
         Ok(Request {
@@ -300,14 +308,10 @@ fn read_includes(view: &View<'_>) -> Result<Vec<&'static str>, RequestError> {
 }
 
 /// Tools may come along with the input, too.
-fn read_input<'a>(view: &View<'a>, tools: &mut Tools<'a>) -> Result<Input<'a>, RequestError> {
+fn read_input<'a>(view: &View<'a>, tools: &mut Tools) -> Result<Input<'a>, RequestError> {
     let root = Path::Root;
     let at = root.key("input");
-    let item = |(n, view): (usize, View<'a>)| {
-        let at = at.index(n);
-        let refers_to = read_item(&mut view.expect_object(&at)?, tools, &at)?;
-        Ok(InputItem { view, refers_to })
-    };
+    let item = |(n, view): (usize, View<'a>)| read_item(view, tools, &at.index(n));
     match view.kind() {
         Kind::String => text(view, &at).map(Input::Text),
         Kind::Array => view.elements().into_iter().enumerate().map(item).collect::<Result<_, _>>().map(Input::Items),
@@ -315,27 +319,28 @@ fn read_input<'a>(view: &View<'a>, tools: &mut Tools<'a>) -> Result<Input<'a>, R
     }
 }
 
-/// Of an item reference the id of the item; of tools, as such or as what a search for tools has found, the tools.
-fn read_item<'a>(
-    item: &mut Object<'a>,
-    tools: &mut Tools<'a>,
-    path: &Path<'_>,
-) -> Result<Option<String>, RequestError> {
+/// Notes what an item refers to, and reads the tools that it brings along.
+fn read_item<'a>(view: View<'a>, tools: &mut Tools, path: &Path<'_>) -> Result<InputItem<'a>, RequestError> {
+    let mut item = view.expect_object(path)?;
+    let mut read = InputItem { view, refers_to: None, brings_tools: false };
     match &*item.take_word("type", path)? {
         "item_reference" => {}
         // The type may be missing; an item that is a message has a role.
         "" if item.take("role").is_none() => {}
-        "additional_tools" | "tool_search_output" => {
-            let at = path.key("tools");
-            let view = item.take("tools").ok_or_else(|| at.refuse("is required"))?;
-            tools.read_more(&view, &at)?;
-            return Ok(None);
+        kind => {
+            if later_tools::brings_tools(kind) {
+                let at = path.key("tools");
+                let view = item.take("tools").ok_or_else(|| at.refuse("is required"))?;
+                tools.read_more(&view, &at)?;
+                read.brings_tools = true;
+            }
+            return Ok(read);
         }
-        _ => return Ok(None),
     }
     let at = path.key("id");
     let id = item.take("id").ok_or_else(|| at.refuse("is required"))?;
-    Ok(Some(id.expect_string(&at)?.into_owned()))
+    read.refers_to = Some(id.expect_string(&at)?.into_owned());
+    Ok(read)
 }
 
 fn read_effort(view: &View<'_>) -> Result<Option<Bytes>, RequestError> {

@@ -4,6 +4,7 @@
 
 use super::request::Request;
 use crate::protocol::view::{Object, Path, RequestError, View};
+use crate::table::UnsupportedTools;
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memmem;
 
@@ -81,12 +82,12 @@ impl From<RequestError> for NotCreate {
 
 impl<'a> Request<'a> {
     /// Reads the request in a message. It is always streamed, so what it says of that does not count.
-    pub fn in_message(message: &'a Bytes) -> Result<Request<'a>, RequestError> {
+    pub fn in_message(message: &'a Bytes, unsupported: UnsupportedTools) -> Result<Request<'a>, RequestError> {
         let mut object = View::of(message)?.members();
         for key in OWN.into_iter().chain(["stream"]) {
             object.take(key);
         }
-        Ok(Request { stream: true, ..Request::of(object)? })
+        Ok(Request { stream: true, ..Request::of(object, unsupported)? })
     }
 }
 

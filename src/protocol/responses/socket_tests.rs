@@ -47,12 +47,15 @@ fn the_request_is_that_of_a_body() {
     let message = bytes(
         r#"{"type":"response.create","stream_id":"a","generate":true,"stream":false,"model":"m","input":"x","store":false}"#,
     );
-    let request = Request::in_message(&message).unwrap();
+    let request = Request::in_message(&message, UnsupportedTools::Refuse).unwrap();
     assert!(request.stream && !request.store);
     assert_eq!(request.model.as_deref(), Some("m"));
     assert!(request.warnings.names().is_empty(), "{:?}", request.warnings);
     let background = bytes(r#"{"type":"response.create","model":"m","input":"x","background":true}"#);
-    assert_eq!(Request::in_message(&background).unwrap_err().param.as_deref(), Some("background"));
+    assert_eq!(
+        Request::in_message(&background, UnsupportedTools::Refuse).unwrap_err().param.as_deref(),
+        Some("background")
+    );
 }
 
 fn all(messages: &mut Messages) -> Vec<String> {

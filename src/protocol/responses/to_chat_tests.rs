@@ -3,6 +3,7 @@
 
 use super::History;
 use crate::protocol::responses::request::Request;
+use crate::table::UnsupportedTools;
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -16,7 +17,8 @@ fn lookup(id: &str) -> Option<Bytes> {
 
 fn translate(request: &Value, turns: &[Bytes]) -> Result<(Value, Value, Vec<String>), (String, String)> {
     let body = Bytes::from(serde_json::to_vec(request).unwrap());
-    let translated = Request::read(&body).and_then(|request| request.to_chat(History { turns, items: &lookup }));
+    let translated = Request::read(&body, UnsupportedTools::Refuse)
+        .and_then(|request| request.to_chat(History { turns, items: &lookup }));
     let translated = translated.map_err(|error| (error.param.unwrap_or_default(), error.message))?;
     let chat = serde_json::from_slice(&translated.body.into_inner().concat()).unwrap();
     let turn = [b"[", &translated.turn.concat()[..], b"]"].concat();
@@ -272,7 +274,7 @@ fn a_large_image_is_not_copied() {
     let image = "A".repeat(1 << 20);
     let body = format!(r#"{{"input":[{{"role":"user","content":[{{"type":"input_image","image_url":"{image}"}}]}}]}}"#);
     let body = Bytes::from(body);
-    let request = Request::read(&body).unwrap();
+    let request = Request::read(&body, UnsupportedTools::Refuse).unwrap();
     let translated = request.to_chat(History { turns: &[], items: &lookup }).unwrap();
     let within = body.as_ptr_range();
     assert!(
@@ -355,7 +357,7 @@ proptest! {
                 prop_assert!(chat["messages"].as_array().is_some_and(|messages| !messages.is_empty()));
                 prop_assert!(turn.as_array().unwrap().iter().all(|message| message["role"].is_string()));
                 let body = Bytes::from(serde_json::to_vec(&request).unwrap());
-                let request = Request::read(&body).unwrap();
+                let request = Request::read(&body, UnsupportedTools::Refuse).unwrap();
                 let items: Value = serde_json::from_slice(&request.input_items("resp_1", &lookup).unwrap()).unwrap();
                 prop_assert!(items.as_array().unwrap().iter().all(|item| !item["id"].is_null() && item["type"].is_string()));
                 let echo = [b"{", &request.echo()[..], b"}"].concat();

@@ -127,7 +127,7 @@ fn a_large_event_is_put_together_once() {
         if let Some(frame) = framer.next_frame().unwrap() {
             assert_eq!(frame.data.len(), text.len() + 2);
             let value: &RawValue = serde_json::from_slice(frame.data).unwrap();
-            assert_eq!(frame.text(value).unwrap().as_raw().as_ptr(), frame.data[1..].as_ptr());
+            assert_eq!(frame.text(Some(value)).unwrap().as_raw().as_ptr(), frame.data[1..].as_ptr());
             assert_eq!(owned(&framer.next_frame().unwrap().unwrap()).1, "1");
             return;
         }
@@ -149,7 +149,7 @@ fn alike(stream: &[u8]) -> (Vec<String>, usize) {
         let Some(frame) = framer.next_frame().unwrap() else { return (alike, others) };
         others += 1;
         let value: Result<[&RawValue; 1], _> = serde_json::from_slice(frame.data);
-        match value.ok().and_then(|[value]| frame.text(value)) {
+        match value.ok().and_then(|[value]| frame.text(Some(value))) {
             Some(text) => shape.learn(&frame, text),
             None => shape.forget(),
         }

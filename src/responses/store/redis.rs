@@ -204,8 +204,12 @@ impl Backend for Redis {
 
     fn delete(&self, id: Id) -> Answer<'_, bool> {
         Box::pin(async move {
-            let gone: u64 = self.run(redis::cmd("DEL").arg(self.key(id)), self.server.write_timeout).await?;
-            Ok(gone > 0)
+            // Asked before: where a connection breaks, `DEL` is repeated, and then finds nothing that it has taken away itself.
+            let there: u64 = self.run(redis::cmd("EXISTS").arg(self.key(id)), self.server.read_timeout).await?;
+            if there > 0 {
+                let _: u64 = self.run(redis::cmd("DEL").arg(self.key(id)), self.server.write_timeout).await?;
+            }
+            Ok(there > 0)
         })
     }
 }

@@ -9,20 +9,18 @@ from responses import call, chat, chat_backend
 from router import HOME
 
 
-def codex(responses, tmp_path, model: str, *more: str) -> subprocess.CompletedProcess:
+def codex(router, tmp_path, model: str, more=(), options=()) -> subprocess.CompletedProcess:
     """Asks it something, in a folder of its own."""
     home, work = tmp_path / "home", tmp_path / "work"
     home.mkdir(), work.mkdir()
     (work / "secret.txt").write_text("The answer is 42.\n")
-    keys = f'name="r",base_url="{responses.url}/v1",wire_api="responses",env_key="KEY"'
+    keys = f'name="r",base_url="{router.url}/v1",wire_api="responses",env_key="KEY"'
     provider = f"{{{','.join((keys, *more))},request_max_retries=0,stream_max_retries=0}}"
     return subprocess.run(
         [
             HOME / "codex/node_modules/.bin/codex",
             *("exec", "--skip-git-repo-check", "-C", work, "-s", "danger-full-access", "-m", model),
-            *("-c", 'model_provider="r"', "-c", f"model_providers.r={provider}"),
-            # A tool that runs at OpenAI, which a chat server does not have.
-            *("-c", 'web_search="disabled"'),
+            *("-c", 'model_provider="r"', "-c", f"model_providers.r={provider}", *options),
             "What is the answer?",
         ],
         env={"PATH": os.environ["PATH"], "HOME": str(home), "CODEX_HOME": str(home), "KEY": "sk"},
@@ -43,26 +41,36 @@ def asked_of(a) -> tuple[list[str], dict[str, str]]:
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("how", [(), ("supports_websockets=true",)])
-def test_a_tool_loop(responses, a, tmp_path, how):
+def test_a_tool_loop(omitting_alone, a, tmp_path, how):
+    """With the search of the web that Codex offers, and no backend has."""
     calls = [
         chat("I look first.", call("call_1", "exec_command", '{"cmd": "cat secret.txt"}')),
         chat(None, call("call_2", "exec_command", '{"cmd": "echo 42 > answer.txt"}'), call("call_3", "get_goal", "{}")),
         chat("It is 42."),
     ]
     a.script = chat_backend(*calls)
-    responses.lines.clear()
-    ended = codex(responses, tmp_path, "gpt", *how)
+    omitting_alone.lines.clear()
+    ended = codex(omitting_alone, tmp_path, "gpt", how)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.strip().endswith("It is 42.")
     assert (tmp_path / "work/answer.txt").read_text() == "42\n"
-    assert ("status=101" in responses.log) == bool(how)
+    assert ("status=101" in omitting_alone.log) == bool(how)
     names, results = asked_of(a)
+    assert not any("web_search" in name for name in names)
     assert "exec_command" in names and any("__" in name for name in names)
     assert "The answer is 42." in results["call_1"] and set(results) == {"call_1", "call_2", "call_3"}
 
 
 @pytest.mark.timeout(120)
-def test_tools_that_are_no_functions(responses, a, tmp_path):
+def test_what_codex_offers_is_refused_by_default(responses_alone, a, tmp_path):
+    """The one tool that runs at OpenAI: no other stands in the way, and who reads the error knows what to do."""
+    ended = codex(responses_alone, tmp_path, "gpt")
+    assert ended.returncode != 0 and not a.requests
+    assert "`web_search`" in ended.stderr and "unsupported_tools: omit" in ended.stderr
+
+
+@pytest.mark.timeout(120)
+def test_tools_that_are_no_functions(responses_alone, a, tmp_path):
     """A search for tools, one of the tools that were found, and a patch."""
     patch = "*** Begin Patch\n*** Add File: answer.txt\n+42\n*** End Patch\n"
     a.script = chat_backend(
@@ -70,7 +78,7 @@ def test_tools_that_are_no_functions(responses, a, tmp_path):
         chat(None, call("call_2", "apply_patch", json.dumps({"input": patch}))),
         chat("It is 42."),
     )
-    ended = codex(responses, tmp_path, "gpt-5.5-codex")
+    ended = codex(responses_alone, tmp_path, "gpt-5.5-codex", options=("-c", 'web_search="disabled"'))
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.strip().endswith("It is 42.")
     assert (tmp_path / "work/answer.txt").read_text() == "42\n"
