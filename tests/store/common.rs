@@ -52,7 +52,7 @@ fn told(record: &Record) -> Record {
 
 /// So many responses of any size.
 pub(crate) fn most(responses: usize) -> Most {
-    Most { responses, bytes: usize::MAX }
+    Most { responses, bytes: usize::MAX, read: usize::MAX }
 }
 
 /// A chain of 100 comes back in order, with its own text and no other; it is found to be too long, or broken.
@@ -89,9 +89,9 @@ pub(crate) async fn chains(store: &Store) {
     for length in [1, 30, 100] {
         let bytes = turns(&chain[..length]);
         let last = chain[length - 1].id;
-        assert_eq!(store.chain(last, Most { responses: 100, bytes }).await.unwrap().len(), length);
+        assert_eq!(store.chain(last, Most { bytes, ..most(100) }).await.unwrap().len(), length);
         let bytes = bytes - 1;
-        assert_eq!(store.chain(last, Most { responses: 100, bytes }).await, Err(ChainError::TooLarge(bytes)));
+        assert_eq!(store.chain(last, Most { bytes, ..most(100) }).await, Err(ChainError::TooLarge(bytes)));
     }
     assert!(store.delete(chain[40].id).await.unwrap());
     assert!(!store.delete(chain[40].id).await.unwrap());

@@ -80,7 +80,8 @@ pub(in super::super) async fn converse(
         .write_buffer_size(WRITE_BUFFER);
     let socket = WebSocketStream::from_partially_read(stream, early.into(), Role::Server, Some(config)).await;
     let (line, out) = Line::new(socket);
-    let link = Rc::new(Link { ingress, opened, recent: Recent::default(), out });
+    let recent = Recent::new(&ingress.remembered);
+    let link = Rc::new(Link { ingress, opened, recent, out });
     let lanes = Lanes::new(limit);
     let session = Session { line, link, lanes, answering: JoinSet::new(), ending: None };
     // That it is gone is all there is to know.
