@@ -165,6 +165,7 @@ impl<'a> Request<'a> {
         };
         let (format, verbosity) = fields.get("text").map_or(Ok(Default::default()), |view| read_text(&view))?;
         let tool_choice = fields.get("tool_choice").map(|view| ToolChoice::read(&view)).transpose()?;
+        tools.check(tool_choice.as_ref())?;
         let image = tools.image(tool_choice.as_ref())?;
         image.iter().flat_map(|image| &image.dropped).for_each(|name| warnings.dropped(name));
         Ok(Request {
@@ -257,7 +258,7 @@ impl<'a> Fields<'a> {
         }
         if let Some(view) = self.get("metadata") {
             let at = root.key("metadata");
-            for (key, value) in view.expect_object(&at)?.rest().filter(|(_, value)| value.kind() != Kind::Null) {
+            for (key, value) in view.expect_object(&at)?.rest() {
                 value.expect(Kind::String, &at.key(key))?;
             }
             let refuse = |error| RequestError {

@@ -179,6 +179,19 @@ impl<'a> Tools<'a> {
         Ok(Some(ImageTool { alone, ..tool.clone() }))
     }
 
+    /// Refuses a choice that there are no tools for: to leave it out would let the model answer as if nothing were asked of it.
+    pub(super) fn check(&self, choice: Option<&ToolChoice>) -> Result<(), RequestError> {
+        let is_met = match choice {
+            Some(ToolChoice::Mode(mode)) if mode == "required" => !self.tools.is_empty() || self.image.is_some(),
+            Some(ToolChoice::Named(_)) => !self.tools.is_empty(),
+            Some(ToolChoice::Allowed(_, names, image)) => {
+                (*image && self.image.is_some()) || self.names().any(|name| names.contains(name))
+            }
+            Some(ToolChoice::Mode(_) | ToolChoice::Image) | None => true,
+        };
+        if is_met { Ok(()) } else { Err(Path::Root.key("tool_choice").refuse("asks for tools that are not in tools")) }
+    }
+
     pub(super) fn spaced(&self) -> Vec<Spaced> {
         self.tools.iter().filter_map(|tool| tool.space.clone()).collect()
     }
