@@ -257,3 +257,25 @@ impl Decoder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::out::Out;
+
+    #[test]
+    fn what_is_kept_has_a_bound() {
+        let mut translator = Translator::new(Protocol::Chat, Encoder::Collect(Box::default()));
+        assert_eq!(translator.left, Some(KEPT_LIMIT));
+        translator.left = Some(100);
+        let mut out = Out::default();
+        let chunk = Bytes::from_static(b"data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n");
+        translator.push(chunk.clone(), &mut out);
+        translator.push(chunk.clone(), &mut out);
+        assert!(!translator.is_done());
+        translator.push(chunk, &mut out);
+        assert_eq!(translator.failure(), Some(&Failure::too_large()));
+        translator.push(Bytes::from_static(b"more"), &mut out);
+        assert!(translator.is_done());
+    }
+}

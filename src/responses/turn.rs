@@ -234,7 +234,7 @@ async fn past(
     let before = chain.iter().rev().map(|record| record.id).take(1 + FURTHER).collect();
     let turns = chain.into_iter().map(|record| match memory.recent {
         // What a connection may remember for long is no slice, which would keep all of the record.
-        Some(_) => Bytes::copy_from_slice(&record.turn),
+        Some(_) => record.turn.to_vec().into(),
         None => record.turn,
     });
     Ok((Past { turns: turns.collect(), before }, true))

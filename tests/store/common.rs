@@ -92,6 +92,10 @@ pub(crate) async fn chains(store: &Store) {
         assert_eq!(store.chain(last, Most { bytes, ..most(100) }).await.unwrap().len(), length);
         let bytes = bytes - 1;
         assert_eq!(store.chain(last, Most { bytes, ..most(100) }).await, Err(ChainError::TooLarge(bytes)));
+        // What is stored beside the turns has to be read, too.
+        let read = chain[..length].iter().map(Record::size).sum::<usize>() - 1;
+        assert_eq!(store.chain(last, Most { read, ..most(100) }).await, Err(ChainError::TooLarge(read)));
+        assert!(store.chain(last, Most { read: 1000 * read, ..most(100) }).await.is_ok());
     }
     assert!(store.delete(chain[40].id).await.unwrap());
     assert!(!store.delete(chain[40].id).await.unwrap());
