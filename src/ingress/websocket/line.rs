@@ -29,6 +29,15 @@ const FRAME: usize = 8;
 #[derive(Debug)]
 pub(super) struct Gone;
 
+/// What [`Line::poll`] has come to.
+pub(super) enum Event {
+    Heard(Result<Message, Error>),
+    /// The client has left.
+    Left,
+    /// All that was said is written.
+    Written,
+}
+
 /// Where messages to the client are put.
 #[derive(Debug)]
 pub(super) struct Out {
@@ -76,9 +85,12 @@ impl Line {
         (Line { socket, outgoing, room, writing: false, owed: 0, seen: Seen::default() }, out)
     }
 
-    /// Writes what there is to be written, until the client says something. `None`: it has left.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Result<Message, Error>>, Gone>> {
+    /// Writes what there is to be written, until the client says something; or, when that is waited for, until all is written.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, to_the_end: bool) -> Poll<Result<Event, Gone>> {
         self.poll_write(cx)?;
+        if to_the_end && self.is_idle() {
+            return Poll::Ready(Ok(Event::Written));
+        }
         if self.owed >= OWED {
             return Poll::Pending;
         }
@@ -86,7 +98,7 @@ impl Line {
         if let Poll::Ready(Some(Ok(Message::Ping(payload)))) = &heard {
             self.owe(payload.len());
         }
-        heard.map(Ok)
+        heard.map(|heard| Ok(heard.map_or(Event::Left, Event::Heard)))
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<(), Gone> {

@@ -7,7 +7,7 @@ use super::super::Ingress;
 use super::super::linger::Lent;
 use super::Opened;
 use super::lanes::{Full, Lanes};
-use super::line::{Gone, Line};
+use super::line::{Event, Gone, Line};
 use super::task::{self, Job, Link};
 use crate::dispatch::ApiError;
 use crate::responses::recent::Recent;
@@ -94,16 +94,18 @@ impl Session {
         let mut ping = interval_at(Instant::now() + PING, PING);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let is_last = self.ending.is_some() && self.lanes.is_idle();
             if let Some(ending) = self.ending
-                && self.lanes.is_idle()
+                && is_last
                 && self.line.is_idle()
             {
                 return self.part(ending).await;
             }
             tokio::select! {
-                heard = poll_fn(|cx| self.line.poll(cx)) => match heard? {
-                    None => return Err(Gone),
-                    Some(message) => self.hear(message).await?,
+                event = poll_fn(|cx| self.line.poll(cx, is_last)) => match event? {
+                    Event::Left => return Err(Gone),
+                    Event::Heard(message) => self.hear(message).await?,
+                    Event::Written => {}
                 },
                 Some(answered) = self.answering.join_next() => {
                     let Ok(lane) = answered else { return self.close(CloseCode::Error, "").await };
