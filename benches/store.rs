@@ -141,7 +141,7 @@ fn put(c: &mut Criterion) {
     std::fs::remove_dir_all(&folder).expect("it was ours");
 }
 
-const MOST: Most = Most { responses: 100, bytes: 1 << 20 };
+const MOST: Most = Most { responses: 100, bytes: 1 << 20, read: 1 << 30 };
 
 /// The turns that one goes on from.
 const LENGTHS: [usize; 3] = [1, 10, 100];

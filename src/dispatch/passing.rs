@@ -80,6 +80,11 @@ impl Passing {
         }
     }
 
+    /// Whether everything was told that is told to the client, however much the backend has still to say.
+    pub fn is_told(&self) -> bool {
+        matches!(self, Passing::Translate(translator) if translator.is_done())
+    }
+
     /// The backend's body has ended, or broken off.
     pub fn finish(&mut self, broken: Option<&ApiError>, exchange: &mut Exchange, out: &mut Out) -> Ending {
         match self {

@@ -154,6 +154,11 @@ impl Relay {
             if self.response.is_some() {
                 ready!(self.poll_response(cx));
             }
+            if self.state == State::Running && self.passing.is_told() {
+                // What the client is told does not wait for the end of what carried it.
+                self.finish(None);
+                self.body.leave(cx);
+            }
             if self.out.holds(TOGETHER) || self.state != State::Running && !self.out.is_empty() {
                 return Poll::Pending;
             }

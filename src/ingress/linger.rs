@@ -27,6 +27,8 @@ pub(super) struct Lent {
     stream: Option<TcpStream>,
     home: Home,
     patience: Rc<Patience>,
+    read: u64,
+    written: u64,
 }
 
 /// Where the connection comes back to.
@@ -56,7 +58,12 @@ async fn discard(stream: &TcpStream) -> io::Result<()> {
 
 impl Lent {
     pub(super) fn new(stream: TcpStream, home: &Home, patience: &Rc<Patience>) -> Self {
-        Lent { stream: Some(stream), home: Rc::clone(home), patience: Rc::clone(patience) }
+        Lent { stream: Some(stream), home: Rc::clone(home), patience: Rc::clone(patience), read: 0, written: 0 }
+    }
+
+    /// Bytes that have come and gone by now, for comparison: the numbers wrap around.
+    pub(super) fn moved(&self) -> (u64, u64) {
+        (self.read, self.written)
     }
 
     fn stream(self: Pin<&mut Self>) -> Pin<&mut TcpStream> {
@@ -74,7 +81,9 @@ impl AsyncRead for Lent {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = self.as_mut().stream().poll_read(cx, buf);
-        if buf.filled().len() > before {
+        let came = buf.filled().len() - before;
+        if came > 0 {
+            self.read = self.read.wrapping_add(came as u64);
             self.patience.received();
         }
         read
@@ -82,8 +91,12 @@ impl AsyncRead for Lent {
 }
 
 impl AsyncWrite for Lent {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.stream().poll_write(cx, buf)
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = self.as_mut().stream().poll_write(cx, buf);
+        if let Poll::Ready(Ok(bytes)) = &written {
+            self.written = self.written.wrapping_add(*bytes as u64);
+        }
+        written
     }
 
     fn poll_write_vectored(

@@ -20,6 +20,7 @@ pub use listener::serve;
 use crate::dispatch::{self, Admission, ApiError, Client, Dispatch, Endpoint, Exchange, Found, Keys};
 use crate::env::Env;
 use crate::responding::Responding;
+use crate::responses::recent::Budget;
 use crate::responses::store::{Scope, Store, Stores};
 use crate::routing::Routing;
 use crate::routing::catalog::{Catalog, decode_id};
@@ -44,6 +45,8 @@ pub struct Ingress {
     keys: Keys,
     store: Option<Store>,
     timeout: Duration,
+    /// What its WebSockets may remember.
+    remembered: Budget,
 }
 
 /// What all listeners and workers share.
@@ -79,6 +82,7 @@ impl Ingress {
             keys: Keys::new(listener, env),
             store,
             timeout: listener.timeout,
+            remembered: Budget::default(),
         }
     }
 

@@ -54,6 +54,14 @@ impl Failure {
         Failure::of_backend("the backend sent an event that cannot be read")
     }
 
+    /// A stream has more than may be kept of it.
+    pub(super) fn too_large() -> Failure {
+        Failure {
+            code: Some("upstream_too_large".to_owned()),
+            ..Failure::of_backend("the backend's answer is too large")
+        }
+    }
+
     /// A stream has ended before its answer was complete.
     pub(super) fn truncated() -> Failure {
         Failure::of_backend("the backend ended its answer before it was complete")

@@ -15,6 +15,9 @@ use bytes::Bytes;
 /// Events of a backend's stream may have this many bytes: an image of some megabytes fits.
 pub const EVENT_LIMIT: usize = 64 * 1024 * 1024;
 
+/// The stream of an answer may have this many bytes where what it says is kept to its end, to be told as a whole.
+const KEPT_LIMIT: usize = 256 * 1024 * 1024;
+
 /// What an answer is told with that the backend does not know.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -73,6 +76,8 @@ pub struct Translator {
     /// What that text is.
     delta: Delta,
     teller: Teller,
+    /// So many bytes may still come; `None`: nothing is kept of them.
+    left: Option<usize>,
 }
 
 /// Hands events on to the encoder, and keeps what is asked for.
@@ -89,6 +94,7 @@ impl Translator {
     #[must_use]
     pub fn new(from: Protocol, to: Encoder) -> Self {
         Translator {
+            left: matches!(to, Encoder::Responses(_) | Encoder::Collect(_)).then_some(KEPT_LIMIT),
             framer: Framer::new(EVENT_LIMIT),
             decoder: Decoder::new(from),
             shape: Shape::default(),
@@ -99,9 +105,15 @@ impl Translator {
 
     /// Takes the next bytes of the backend.
     pub fn push(&mut self, chunk: Bytes, out: &mut Out) {
-        let Translator { framer, decoder, shape, delta, teller } = self;
+        let Translator { framer, decoder, shape, delta, teller, left } = self;
         if teller.is_done {
             return;
+        }
+        if let Some(left) = left {
+            let Some(rest) = left.checked_sub(chunk.len()) else {
+                return teller.event(Event::Failure(&Failure::too_large()), out);
+            };
+            *left = rest;
         }
         // Responses tell more with each event than the others.
         out.expect(chunk.len() + chunk.len() / 2);
@@ -259,5 +271,27 @@ impl Decoder {
             Decoder::Chat(decoder) => decoder.finish(emit),
             Decoder::Messages(decoder) => decoder.finish(emit),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::out::Out;
+
+    #[test]
+    fn what_is_kept_has_a_bound() {
+        let mut translator = Translator::new(Protocol::Chat, Encoder::Collect(Box::default()));
+        assert_eq!(translator.left, Some(KEPT_LIMIT));
+        translator.left = Some(100);
+        let mut out = Out::default();
+        let chunk = Bytes::from_static(b"data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n");
+        translator.push(chunk.clone(), &mut out);
+        translator.push(chunk.clone(), &mut out);
+        assert!(!translator.is_done());
+        translator.push(chunk, &mut out);
+        assert_eq!(translator.failure(), Some(&Failure::too_large()));
+        translator.push(Bytes::from_static(b"more"), &mut out);
+        assert!(translator.is_done());
     }
 }

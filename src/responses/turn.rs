@@ -14,13 +14,20 @@ use crate::protocol::responses::resource::{Context, Outcome};
 use crate::protocol::responses::to_chat::{History, Translated};
 use crate::protocol::view::RequestError;
 use bytes::Bytes;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 /// A conversation may be this long. The next one can begin with its summary (`/v1/responses/compact`).
 const MAX_TURNS: usize = 1000;
 
 /// A request may refer to items of so many responses: clients that refer in place of chaining come as far.
 const MAX_REFERENCED: usize = MAX_TURNS;
+
+/// Responses that are referred to are fetched so many at a time: they are large, and little is kept of each.
+const REFERENCED_AT_ONCE: usize = 16;
+
+/// A request may have so many bytes of stored responses read for it, or twice what it may take of them where that is more:
+/// a response tells its instructions and tools again, and its items stand in it twice.
+const MIN_READ: usize = 64 << 20;
 
 /// A turn about to begin.
 #[derive(Debug)]
@@ -233,14 +240,24 @@ async fn past(
     let chain = chain(memory.store, previous, caller, most).await?;
     let before = chain.iter().rev().map(|record| record.id).take(1 + FURTHER).collect();
     let with_tools = chain.iter().flat_map(|record| later_tools::in_stored(&record.input_items)).collect();
-    Ok((Past { turns: chain.into_iter().map(|record| record.turn).collect(), before, with_tools }, true))
+    let turns = chain.into_iter().map(|record| match memory.recent {
+        // What a connection may remember for long is no slice, which would keep all of the record.
+        Some(_) => record.turn.to_vec().into(),
+        None => record.turn,
+    });
+    Ok((Past { turns: turns.collect(), before, with_tools }, true))
+}
+
+/// How many bytes are read for a request that takes so many of them at most.
+fn readable(most: usize) -> usize {
+    most.saturating_mul(2).max(MIN_READ)
 }
 
 /// The responses that a request goes on from, oldest first.
 async fn chain(store: &Store, previous: &str, caller: Option<Scope>, most: usize) -> Result<Vec<Record>, TurnError> {
     let missing = |shown: &str| TurnError::NoPrevious(shown.chars().take(100).collect());
     let id: Id = previous.parse().map_err(|_| missing(previous))?;
-    let most = Most { responses: MAX_TURNS, bytes: most };
+    let most = Most { responses: MAX_TURNS, bytes: most, read: readable(most) };
     let chain = store.chain(id, most).await.map_err(|error| match error {
         ChainError::Missing(id) => missing(&id.to_string()),
         ChainError::TooLong(most) => TurnError::TooLong(most),
@@ -265,30 +282,37 @@ async fn referenced(
     for item in request.references() {
         *times.entry(item).or_default() += 1;
     }
-    let mut wanted: Vec<(String, Id, Place, usize)> = Vec::new();
+    let mut wanted: BTreeMap<Id, Vec<(&str, Place, usize)>> = BTreeMap::new();
     for (item, times) in times {
         if let Some((response, place)) = parse_item_id(item)
             && let Ok(id) = response.parse()
         {
-            wanted.push((item.to_owned(), id, place, times));
+            wanted.entry(id).or_default().push((item, place, times));
         }
     }
-    let ids: Vec<Id> = wanted.iter().map(|(_, id, ..)| *id).collect::<BTreeSet<_>>().into_iter().collect();
-    if ids.len() > MAX_REFERENCED {
+    if wanted.len() > MAX_REFERENCED {
         return Err(TurnError::TooManyReferences(MAX_REFERENCED));
     }
-    let records = store.get_all(&ids).await?.into_iter().flatten().filter(|record| record.belongs_to(caller));
-    // Taken apart once, however many of its items are referred to.
-    let known: HashMap<Id, Items> =
-        records.map(|record| (record.id, Items::of(&record.response, &record.input_items))).collect();
-    let mut items = HashMap::new();
-    let mut left = most;
-    for (item, id, place, times) in wanted {
-        let Some(found) = known.get(&id).and_then(|items| items.at(place)) else { continue };
-        let Some(rest) = left.checked_sub(found.len().saturating_mul(times)) else { return Ok(None) };
-        left = rest;
-        // A slice would keep all of the response.
-        items.insert(item, found.to_vec().into());
+    let ids: Vec<Id> = wanted.keys().copied().collect();
+    let mut found = HashMap::new();
+    let (mut left, mut readable) = (most, readable(most));
+    for ids in ids.chunks(REFERENCED_AT_ONCE) {
+        for record in store.get_all(ids).await?.into_iter().flatten() {
+            let Some(rest) = readable.checked_sub(record.size()) else { return Ok(None) };
+            readable = rest;
+            if !record.belongs_to(caller) {
+                continue;
+            }
+            // Taken apart once, however many of its items are referred to.
+            let items = Items::of(&record.response, &record.input_items);
+            for (item, place, times) in wanted.get(&record.id).into_iter().flatten() {
+                let Some(bytes) = items.at(*place) else { continue };
+                let Some(rest) = left.checked_sub(bytes.len().saturating_mul(*times)) else { return Ok(None) };
+                left = rest;
+                // A slice would keep all of the response.
+                found.insert((*item).to_owned(), bytes.to_vec().into());
+            }
+        }
     }
-    Ok(Some(items))
+    Ok(Some(found))
 }

@@ -5,12 +5,18 @@ use super::connection::Connection;
 use super::echo::EchoBody;
 use super::http1;
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
-use std::future::Future;
+use http_body::{Body as _, Frame, SizeHint};
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+/// For one of so many frames the clock is read.
+const FRAMES: u8 = 64;
+
+/// The end of a body that has said everything may come so much later.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// A response body as it comes from a backend.
 #[derive(Debug)]
@@ -21,6 +27,8 @@ pub struct Body {
     deadline: Instant,
     /// Since when the backend has been silent.
     waiting_since: Option<Instant>,
+    /// Frames that were there at once. A backend that always has more is looked at, too, now and then.
+    frames: u8,
     /// Made when the backend first is silent: most plain answers are there at once.
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -51,7 +59,8 @@ pub enum BodyError {
 
 impl Source {
     pub(super) fn lease(self, lease: Lease, idle: Duration, deadline: Instant) -> Body {
-        let mut body = Body { source: self, lease: Some(lease), idle, deadline, waiting_since: None, timer: None };
+        let mut body =
+            Body { source: self, lease: Some(lease), idle, deadline, waiting_since: None, frames: 0, timer: None };
         // Nobody may ask for the frames of a body that has none.
         if body.source.is_end_stream() {
             body.release();
@@ -91,6 +100,34 @@ impl Body {
         }
     }
 
+    /// Counts a frame. Whether it came too late: the clock is read for few of them.
+    fn is_late(&mut self) -> bool {
+        self.frames = self.frames.wrapping_add(1);
+        self.frames.is_multiple_of(FRAMES) && Instant::now() >= self.deadline
+    }
+
+    /// What came was all that matters. What is left of it may still come for a moment, so that the connection can serve another.
+    pub fn leave(&mut self, cx: &mut Context<'_>) {
+        if self.is_end_stream() {
+            return;
+        }
+        let source = std::mem::replace(&mut self.source, Source::Over);
+        let rest = Body { source, lease: self.lease.take(), timer: None, ..*self };
+        let mut rest = Box::new(rest);
+        // Most often it is there already.
+        loop {
+            match Pin::new(&mut rest).poll_frame(cx) {
+                Poll::Ready(Some(Ok(_))) if !rest.is_end_stream() => {}
+                Poll::Ready(_) => return,
+                Poll::Pending => break,
+            }
+        }
+        tokio::task::spawn_local(async move {
+            let end = async { while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut rest).poll_frame(cx)).await {} };
+            let _ = timeout(GRACE, end).await;
+        });
+    }
+
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
         let now = Instant::now();
         let silent_until = *self.waiting_since.get_or_insert(now) + self.idle;
@@ -117,6 +154,7 @@ impl http_body::Body for Body {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         let error = match this.source.poll_data(cx) {
+            Poll::Ready(Some(Ok(_))) if this.is_late() => BodyError::Deadline,
             Poll::Ready(Some(Ok(data))) => {
                 this.waiting_since = None;
                 // The end is often known with the last frame; nobody may ask again.

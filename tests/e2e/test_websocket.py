@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from protocols import message, messages_backend
 from responses import call, chat, chat_backend, events_of, texts
 from router import HOME
-from upstream import STREAM_HEAD, answer, chunk, piece
+from upstream import DONE, END, STREAM_HEAD, answer, chunk, piece
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -283,6 +283,94 @@ def frame(opcode: int, payload: bytes, masked: bool = True) -> bytes:
     return bytes([0x80 | opcode, len(payload) | (0x80 if masked else 0)]) + mask + payload
 
 
+@pytest.fixture
+def raw(responses):
+    """A WebSocket whose client does nothing by itself: it neither reads nor answers pings."""
+    head = b"GET /v1/responses HTTP/1.1\r\nhost: r\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+    with socket.create_connection((responses.host, responses.port)) as sock:
+        sock.sendall(head + b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n")
+        sock.settimeout(10)
+        got = b""
+        while not got.endswith(b"\r\n\r\n"):
+            got += sock.recv(1)
+        assert got.startswith(b"HTTP/1.1 101 ")
+        yield sock
+
+
+def long_text(**body) -> bytes:
+    """A frame with a request of any length."""
+    text = json.dumps({"type": "response.create", "model": "gpt"} | body).encode()
+    return bytes([0x81, 0xFF]) + len(text).to_bytes(8, "big") + bytes(4) + text
+
+
+@pytest.mark.parametrize("sent", [frame(9, b"x" * 125), frame(2, b"")], ids=["pings", "refused"])
+def test_who_talks_and_does_not_listen(responses, raw, sent):
+    """What it is told in answer takes no memory without end: it is not heard any more."""
+    before = responses.resident_kib()
+    raw.settimeout(1)
+    batch = sent * (256 * 1024 // len(sent))
+    with pytest.raises(TimeoutError):
+        for _ in range(256):
+            raw.sendall(batch)
+    assert responses.resident_kib() - before < 16 * 1024
+
+
+def test_who_sends_before_it_reads(raw, a):
+    """What it is told meanwhile does not keep it from being heard."""
+    big = [piece(chunk({"content": "x" * 1_000_000}))] * 20
+
+    def script(connection, request):
+        connection.send(STREAM_HEAD, *big, piece(chunk({}, "stop")), piece(DONE), END)
+
+    a.script = script
+    raw.sendall(long_text(input="x", stream_id="a", store=False))
+    time.sleep(0.5)
+    raw.sendall(long_text(input="y" * 16_000_000, stream_id="b", store=False))
+    wanted, rest, ends = b'"type":"response.completed"', b"", 0
+    while ends < 2:
+        got = rest + raw.recv(1 << 20)
+        ends += got.count(wanted)
+        rest = got[1 - len(wanted) :]
+
+
+def test_a_backend_that_ends_late(dial, responses, a):
+    """What was said is told, and the next in the lane is asked, before the backend ends what it said it with."""
+
+    def script(connection, _):
+        first, last = chunk({"role": "assistant", "content": "x"}), chunk({}, "stop")
+        connection.send(STREAM_HEAD, piece(first), piece(last), piece(DONE))
+        connection.wait_closed(3)
+
+    a.script = script
+    responses.lines.clear()
+    ws, began = dial(), time.monotonic()
+    assert [texts(turn(ws, input=text)) for text in "ab"] == [["x"], ["x"]]
+    body = {"model": "gpt", "input": "c", "stream": True}
+    assert texts(events_of(httpx.post(f"{responses.url}/v1/responses", json=body).content)[-1]["response"]) == ["x"]
+    # Sooner than a backend is silent for too long, and each of them.
+    assert time.monotonic() - began < 0.9
+    assert "cut off" not in responses.log
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({b"GET": b"HEAD"}, b"426"),
+        ({b"HTTP/1.1": b"HTTP/1.0"}, b"426"),
+        ({b"host": b"content-length: 5\r\nhost"}, b"400"),
+    ],
+)
+def test_what_opens_no_websocket(responses, changes, status):
+    head = b"GET /v1/responses HTTP/1.1\r\nhost: r\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+    head += b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n"
+    for old, new in changes.items():
+        head = head.replace(old, new)
+    with socket.create_connection((responses.host, responses.port)) as sock:
+        sock.settimeout(3)
+        sock.sendall(head)
+        assert sock.recv(4096).split(b" ")[1] == status
+
+
 @pytest.mark.parametrize(
     ("sent", "code"),
     [(frame(1, b"{}", masked=False), 1002), (frame(3, b""), 1002), (frame(1, b"\xff"), 1007)],
@@ -352,7 +440,7 @@ def test_what_is_told_of_it(responses, dial, a):
 
 def test_the_router_stops(start, backends, dial, a):
     """What was asked is answered, and then the connection ends."""
-    router = start("responses", {"UP_A": backends[0].url, "UP_B": backends[1].url})
+    router = start("responses", {"UP_A": backends[0].url, "UP_B": backends[1].url}, "--extproc", "127.0.0.1:0")
     busy, idle, go = dial(router), dial(router), threading.Event()
 
     def script(connection, request):

@@ -52,7 +52,7 @@ fn told(record: &Record) -> Record {
 
 /// So many responses of any size.
 pub(crate) fn most(responses: usize) -> Most {
-    Most { responses, bytes: usize::MAX }
+    Most { responses, bytes: usize::MAX, read: usize::MAX }
 }
 
 /// A chain of 100 comes back in order, with its own text and no other; it is found to be too long, or broken.
@@ -89,9 +89,13 @@ pub(crate) async fn chains(store: &Store) {
     for length in [1, 30, 100] {
         let bytes = turns(&chain[..length]);
         let last = chain[length - 1].id;
-        assert_eq!(store.chain(last, Most { responses: 100, bytes }).await.unwrap().len(), length);
+        assert_eq!(store.chain(last, Most { bytes, ..most(100) }).await.unwrap().len(), length);
         let bytes = bytes - 1;
-        assert_eq!(store.chain(last, Most { responses: 100, bytes }).await, Err(ChainError::TooLarge(bytes)));
+        assert_eq!(store.chain(last, Most { bytes, ..most(100) }).await, Err(ChainError::TooLarge(bytes)));
+        // What is stored beside the turns has to be read, too.
+        let read = chain[..length].iter().map(Record::size).sum::<usize>() - 1;
+        assert_eq!(store.chain(last, Most { read, ..most(100) }).await, Err(ChainError::TooLarge(read)));
+        assert!(store.chain(last, Most { read: 1000 * read, ..most(100) }).await.is_ok());
     }
     assert!(store.delete(chain[40].id).await.unwrap());
     assert!(!store.delete(chain[40].id).await.unwrap());

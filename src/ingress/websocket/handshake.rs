@@ -2,7 +2,8 @@
 
 use crate::dispatch::ApiError;
 use crate::telemetry::metrics::ErrorReason;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version, header};
+use http_body::Body;
 
 /// Headers that are about the connection and not about what is asked on it.
 pub(super) const HANDSHAKE: [HeaderName; 5] = [
@@ -17,13 +18,21 @@ pub(super) const HANDSHAKE: [HeaderName; 5] = [
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// What the client is told of the key that it sent.
-pub(super) fn accept(headers: &HeaderMap) -> Result<HeaderValue, ApiError> {
+pub(super) fn accept<B: Body>(request: &Request<B>) -> Result<HeaderValue, ApiError> {
+    let headers = request.headers();
     let refuse = |status, message: &'static str| Err(ApiError::new(status, ErrorReason::ParseError, message));
     if !lists(headers, &header::UPGRADE, "websocket") || !lists(headers, &header::CONNECTION, "upgrade") {
         return refuse(
             StatusCode::UPGRADE_REQUIRED,
             "a GET opens a WebSocket here, and must ask for that: responses are made with POST, too",
         );
+    }
+    if request.method() != Method::GET || request.version() != Version::HTTP_11 {
+        return refuse(StatusCode::UPGRADE_REQUIRED, "a WebSocket is opened with a GET of HTTP/1.1");
+    }
+    // It would be taken for messages.
+    if !request.body().is_end_stream() {
+        return refuse(StatusCode::BAD_REQUEST, "the request that opens a WebSocket must have no body");
     }
     if text(headers, &header::SEC_WEBSOCKET_VERSION) != Some("13") {
         return refuse(StatusCode::UPGRADE_REQUIRED, "only version 13 of the WebSocket protocol is known here");
@@ -92,6 +101,8 @@ fn base64(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
+    use http_body_util::Full;
 
     const GOOD: [(&str, &str); 5] = [
         ("host", "router:8801"),
@@ -101,21 +112,34 @@ mod tests {
         ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
     ];
 
-    fn status(changes: &[(&'static str, &'static str)]) -> u16 {
-        let mut headers = HeaderMap::new();
+    fn asked(changes: &[(&'static str, &'static str)]) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::default());
+        let headers = request.headers_mut();
         for (name, value) in GOOD.iter().chain(changes).filter(|(_, value)| !value.is_empty()) {
             headers.insert(*name, HeaderValue::from_static(value));
         }
         for (name, _) in changes.iter().filter(|(_, value)| value.is_empty()) {
             headers.remove(*name);
         }
-        accept(&headers).map_or_else(|error| error.status.as_u16(), |_| 101)
+        request
+    }
+
+    fn status(request: &Request<Full<Bytes>>) -> u16 {
+        accept(request).map_or_else(|error| error.status.as_u16(), |_| 101)
     }
 
     #[test]
     fn the_example_of_the_rfc() {
-        let headers = GOOD.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-        assert_eq!(accept(&headers.collect()).unwrap(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(accept(&asked(&[])).unwrap(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[test]
+    fn only_a_get_of_http_1_1_without_a_body() {
+        let (mut head, mut old, mut more) = (asked(&[]), asked(&[]), asked(&[]));
+        *head.method_mut() = Method::HEAD;
+        *old.version_mut() = Version::HTTP_10;
+        *more.body_mut() = Full::from("hello");
+        assert_eq!([head, old, more].map(|request| status(&request)), [426, 426, 400]);
     }
 
     #[test]
@@ -135,7 +159,7 @@ mod tests {
             (403, &[("origin", "null")]),
             (403, &[("origin", "http://router:8801"), ("host", "")]),
         ] {
-            assert_eq!(status(changes), expected, "{changes:?}");
+            assert_eq!(status(&asked(changes)), expected, "{changes:?}");
         }
     }
 

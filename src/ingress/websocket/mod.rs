@@ -5,6 +5,7 @@
 
 mod handshake;
 mod lanes;
+mod line;
 mod session;
 mod task;
 
@@ -33,7 +34,7 @@ pub(super) fn open(
     caller: Option<Scope>,
     mut exchange: Box<Exchange>,
 ) -> Response<ResponseBody> {
-    let accept = match handshake::accept(request.headers()) {
+    let accept = match handshake::accept(request) {
         Ok(accept) => accept,
         Err(error) => return ingress.refuse(error, Client::Responses, exchange),
     };

@@ -7,20 +7,22 @@ use super::super::Ingress;
 use super::super::linger::Lent;
 use super::Opened;
 use super::lanes::{Full, Lanes};
+use super::line::{Event, Gone, Line};
 use super::task::{self, Job, Link};
 use crate::dispatch::ApiError;
 use crate::responses::recent::Recent;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 /// A connection may get this old, as with OpenAI.
 const LIFETIME: Duration = Duration::from_secs(60 * 60);
@@ -28,14 +30,12 @@ const LIFETIME: Duration = Duration::from_secs(60 * 60);
 /// Clients are pinged this often, which also keeps load balancers from closing a connection that is used from time to time.
 const PING: Duration = Duration::from_secs(30);
 
-/// A client that says nothing for so long, not even that it is there, is gone. So is one that takes nothing for so long.
-const SILENCE: Duration = Duration::from_secs(75);
+/// A client of which no byte has come at so many pings, not even that it is there, is gone. So is one that has taken nothing of
+/// what was said to it.
+const SILENT_PINGS: u32 = 3;
 
 /// A client may take so long to agree that the connection ends.
 const FAREWELL: Duration = Duration::from_secs(2);
-
-/// So many messages wait to be sent. With more, backends wait.
-const OUTGOING: usize = 32;
 
 /// Messages up to this size are collected before they are sent.
 const WRITE_BUFFER: usize = 16 * 1024;
@@ -56,12 +56,8 @@ impl Ending {
     }
 }
 
-/// Nothing more can be said.
-#[derive(Debug)]
-struct Gone;
-
 struct Session {
-    socket: WebSocketStream<Lent>,
+    line: Line,
     link: Rc<Link>,
     lanes: Lanes<Job>,
     /// Ends with the connection.
@@ -83,50 +79,44 @@ pub(in super::super) async fn converse(
         .max_frame_size(Some(limit))
         .write_buffer_size(WRITE_BUFFER);
     let socket = WebSocketStream::from_partially_read(stream, early.into(), Role::Server, Some(config)).await;
-    let (out, outgoing) = mpsc::channel(OUTGOING);
-    let link = Rc::new(Link { ingress, opened, recent: Recent::default(), out });
+    let (line, out) = Line::new(socket);
+    let recent = Recent::new(&ingress.remembered);
+    let link = Rc::new(Link { ingress, opened, recent, out });
     let lanes = Lanes::new(limit);
-    let session = Session { socket, link, lanes, answering: JoinSet::new(), ending: None };
+    let session = Session { line, link, lanes, answering: JoinSet::new(), ending: None };
     // That it is gone is all there is to know.
-    let _ = session.run(outgoing, stopping).await;
+    let _ = session.run(stopping).await;
 }
 
 impl Session {
-    async fn run(
-        mut self,
-        mut outgoing: mpsc::Receiver<Bytes>,
-        mut stopping: watch::Receiver<bool>,
-    ) -> Result<(), Gone> {
+    async fn run(mut self, mut stopping: watch::Receiver<bool>) -> Result<(), Gone> {
         let end = Instant::now() + LIFETIME;
         let mut ping = interval_at(Instant::now() + PING, PING);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut heard = Instant::now();
         loop {
+            let is_last = self.ending.is_some() && self.lanes.is_idle();
             if let Some(ending) = self.ending
-                && self.lanes.is_idle()
-                && outgoing.is_empty()
+                && is_last
+                && self.line.is_idle()
             {
                 return self.part(ending).await;
             }
             tokio::select! {
-                message = self.socket.next() => {
-                    heard = Instant::now();
-                    match message {
-                        None => return Err(Gone),
-                        Some(message) => self.hear(message).await?,
-                    }
-                }
-                Some(message) = outgoing.recv() => self.say_all(message, &mut outgoing).await?,
+                event = poll_fn(|cx| self.line.poll(cx, is_last)) => match event? {
+                    Event::Left => return Err(Gone),
+                    Event::Heard(message) => self.hear(message).await?,
+                    Event::Written => {}
+                },
                 Some(answered) = self.answering.join_next() => {
                     let Ok(lane) = answered else { return self.close(CloseCode::Error, "").await };
                     self.lanes.done(lane.as_deref());
                     self.begin();
                 }
                 _ = ping.tick() => {
-                    if heard.elapsed() > SILENCE {
+                    if self.line.idled() == SILENT_PINGS {
                         return Err(Gone);
                     }
-                    self.send(Message::Ping(Bytes::new())).await?;
+                    self.line.ping()?;
                 }
                 () = sleep_until(end), if self.ending.is_none() => self.ending = Some(Ending::Old),
                 _ = stopping.wait_for(|stopping| *stopping), if self.ending != Some(Ending::Stopping) => {
@@ -138,13 +128,13 @@ impl Session {
 
     async fn hear(&mut self, message: Result<Message, Error>) -> Result<(), Gone> {
         match message {
-            Ok(Message::Text(text)) => self.ask(Job::new(text.into())).await,
-            Ok(Message::Binary(_)) => self.say(self.link.refuse(&task::no_text(), None)).await,
+            Ok(Message::Text(text)) => self.ask(Job::new(text.into())),
+            Ok(Message::Binary(_)) => self.line.say(&self.link.refuse(&task::no_text(), None)),
             // Pings are answered further down.
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => Ok(()),
             Ok(Message::Close(_)) => {
                 // The answer to it was made further down, and goes out with this.
-                let _ = timeout(FAREWELL, self.socket.flush()).await;
+                let _ = timeout(FAREWELL, self.line.socket.flush()).await;
                 Err(Gone)
             }
             Err(error) => {
@@ -155,15 +145,16 @@ impl Session {
                     Error::Protocol(_) => (CloseCode::Protocol, ""),
                     _ => return Err(Gone),
                 };
-                let _ = timeout(FAREWELL, self.socket.close(Some(CloseFrame { code, reason: reason.into() }))).await;
+                let close = self.line.socket.close(Some(CloseFrame { code, reason: reason.into() }));
+                let _ = timeout(FAREWELL, close).await;
                 Err(Gone)
             }
         }
     }
 
-    async fn ask(&mut self, job: Job) -> Result<(), Gone> {
+    fn ask(&mut self, job: Job) -> Result<(), Gone> {
         if let Some(ending) = self.ending {
-            return self.say(self.link.refuse(&ending.error(), Some(&job))).await;
+            return self.line.say(&self.link.refuse(&ending.error(), Some(&job)));
         }
         match self.lanes.push(job) {
             Ok(()) => self.begin(),
@@ -172,7 +163,7 @@ impl Session {
                     Full::Lanes => task::too_many_lanes(),
                     Full::Waiting => task::queue_full(),
                 };
-                self.say(self.link.refuse(&error, Some(&job))).await?;
+                self.line.say(&self.link.refuse(&error, Some(&job)))?;
             }
         }
         Ok(())
@@ -185,29 +176,10 @@ impl Session {
         }
     }
 
-    /// Sends this message and what waits behind it.
-    async fn say_all(&mut self, first: Bytes, outgoing: &mut mpsc::Receiver<Bytes>) -> Result<(), Gone> {
-        let mut next = Some(first);
-        while let Some(message) = next {
-            let message = Message::Text(text(&message));
-            timeout(SILENCE, self.socket.feed(message)).await.map_err(|_| Gone)?.map_err(|_| Gone)?;
-            next = outgoing.try_recv().ok();
-        }
-        timeout(SILENCE, self.socket.flush()).await.map_err(|_| Gone)?.map_err(|_| Gone)
-    }
-
-    async fn say(&mut self, message: Bytes) -> Result<(), Gone> {
-        self.send(Message::Text(text(&message))).await
-    }
-
-    async fn send(&mut self, message: Message) -> Result<(), Gone> {
-        timeout(SILENCE, self.socket.send(message)).await.map_err(|_| Gone)?.map_err(|_| Gone)
-    }
-
     /// Ends the connection from this side.
     async fn part(&mut self, ending: Ending) -> Result<(), Gone> {
         if ending == Ending::Old {
-            self.say(self.link.refuse(&ending.error(), None)).await?;
+            self.line.say(&self.link.refuse(&ending.error(), None))?;
         }
         self.close(
             CloseCode::Away,
@@ -220,14 +192,13 @@ impl Session {
     }
 
     async fn close(&mut self, code: CloseCode, reason: &'static str) -> Result<(), Gone> {
-        self.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await?;
-        // Until the client agrees.
-        let agreed = async { while let Some(Ok(_)) = self.socket.next().await {} };
-        timeout(FAREWELL, agreed).await.map_err(|_| Gone)
+        let socket = &mut self.line.socket;
+        let agreed = async {
+            socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await.map_err(|_| Gone)?;
+            // Until the client agrees.
+            while let Some(Ok(_)) = socket.next().await {}
+            Ok(())
+        };
+        timeout(FAREWELL, agreed).await.map_err(|_| Gone)?
     }
-}
-
-/// A message of text. What a backend said that is no UTF-8 is made so.
-fn text(message: &Bytes) -> Utf8Bytes {
-    Utf8Bytes::try_from(message.clone()).unwrap_or_else(|_| String::from_utf8_lossy(message).into_owned().into())
 }

@@ -2,6 +2,7 @@
 
 use super::Opened;
 use super::lanes::Waits;
+use super::line::Out;
 use crate::dispatch::{self, ApiError, Client, Exchange};
 use crate::ingress::Ingress;
 use crate::ingress::answer::ResponseBody;
@@ -16,7 +17,6 @@ use http::{Method, Response, StatusCode};
 use http_body_util::BodyExt;
 use std::rc::Rc;
 use std::sync::Arc;
-use tokio::sync::mpsc;
 
 /// What all requests of a connection have in common.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) struct Link {
     pub(super) opened: Opened,
     pub(super) recent: Recent,
     /// Messages to the client.
-    pub(super) out: mpsc::Sender<Bytes>,
+    pub(super) out: Out,
 }
 
 /// A message of the client.

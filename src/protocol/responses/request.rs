@@ -171,7 +171,6 @@ impl<'a> Request<'a> {
         };
         let (format, verbosity) = fields.get("text").map_or(Ok(Default::default()), |view| read_text(&view))?;
         let tool_choice = fields.get("tool_choice").map(|view| ToolChoice::read(&view, unsupported)).transpose()?;
-        tools.check(tool_choice.as_ref())?;
         tools.left_out().iter().for_each(|kind| warnings.dropped(&format!("tools.{kind}")));
         let image = tools.image(tool_choice.as_ref())?;
         image.iter().flat_map(|image| &image.dropped).for_each(|name| warnings.dropped(name));
@@ -265,7 +264,7 @@ impl<'a> Fields<'a> {
         }
         if let Some(view) = self.get("metadata") {
             let at = root.key("metadata");
-            for (key, value) in view.expect_object(&at)?.rest().filter(|(_, value)| value.kind() != Kind::Null) {
+            for (key, value) in view.expect_object(&at)?.rest() {
                 value.expect(Kind::String, &at.key(key))?;
             }
             let refuse = |error| RequestError {

@@ -49,6 +49,9 @@ impl Request<'_> {
     }
 
     fn chat(&self, history: History<'_>, ask: Option<&'static [u8]>) -> Result<Translated, RequestError> {
+        if ask.is_none() {
+            self.tools.check(self.tool_choice.as_ref())?;
+        }
         let mut warnings = self.warnings.clone();
         let mut messages = Messages::new(history.items, history.turns);
         let root = Path::Root;

@@ -144,20 +144,6 @@ impl Tools {
         }
     }
 
-    /// What must be called is here: not all of it was left out.
-    pub(super) fn check(&self, choice: Option<&ToolChoice>) -> Result<(), RequestError> {
-        let must = match choice {
-            Some(ToolChoice::Mode(mode)) => mode == "required" && self.tools.is_empty() && self.image.is_none(),
-            Some(ToolChoice::Allowed(mode, names, image)) => mode == "required" && names.is_empty() && !image,
-            _ => false,
-        };
-        if must && !self.left_out.is_empty() {
-            let why = format_args!("asks for a tool, and there are none here but {}", self.left_out.join(", "));
-            return Err(Path::Root.key("tool_choice").refuse(why));
-        }
-        Ok(())
-    }
-
     /// The image that is wanted, if one is: the tool is there, and the choice of tools does not leave it out.
     pub(super) fn image(&self, choice: Option<&ToolChoice>) -> Result<Option<ImageTool>, RequestError> {
         let Some(tool) = &self.image else {
@@ -177,6 +163,29 @@ impl Tools {
             Some(ToolChoice::Mode(_)) | None => false,
         };
         Ok(Some(ImageTool { alone, ..tool.clone() }))
+    }
+
+    /// Refuses a choice that there are no tools for: to leave it out would let the model answer as if nothing were asked of it.
+    pub(super) fn check(&self, choice: Option<&ToolChoice>) -> Result<(), RequestError> {
+        let is_met = match choice {
+            Some(ToolChoice::Mode(mode)) if mode == "required" => !self.tools.is_empty() || self.image.is_some(),
+            Some(ToolChoice::Named(_)) => !self.tools.is_empty(),
+            // What was left out may be all that is allowed, where nothing must be called.
+            Some(ToolChoice::Allowed(mode, ..)) if mode != "required" && !self.left_out.is_empty() => true,
+            Some(ToolChoice::Allowed(_, names, image)) => {
+                (*image && self.image.is_some()) || self.names().any(|name| names.contains(name))
+            }
+            Some(ToolChoice::Mode(_) | ToolChoice::Image) | None => true,
+        };
+        let at = Path::Root;
+        let at = at.key("tool_choice");
+        match self.left_out.as_slice() {
+            _ if is_met => Ok(()),
+            [] => Err(at.refuse("asks for tools that are not in tools")),
+            left_out => {
+                Err(at.refuse(format_args!("asks for a tool, and there are none here but {}", left_out.join(", "))))
+            }
+        }
     }
 
     pub(super) fn spaced(&self) -> Vec<Spaced> {

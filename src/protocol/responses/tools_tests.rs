@@ -101,7 +101,10 @@ fn what_must_be_called_is_not_left_out() {
     ] {
         let mut request = request;
         request["input"] = json!("x");
-        let error = Request::read(&body(&request), UnsupportedTools::Omit).unwrap_err();
+        let request = body(&request);
+        let history = History { turns: &[], items: &|_| None };
+        let read = Request::read(&request, UnsupportedTools::Omit);
+        let error = read.and_then(|request| request.to_chat(history)).unwrap_err();
         assert_eq!(error.param.as_deref(), Some(param), "{error}");
         assert!(!error.message.contains("configuration"), "{error}");
     }

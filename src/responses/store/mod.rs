@@ -99,7 +99,7 @@ pub enum ChainError {
     /// It has more responses than this.
     #[error("the chain has more than {0} responses")]
     TooLong(usize),
-    /// Its turns have more bytes than this.
+    /// Its turns, or all that is stored of it, have more bytes than this.
     #[error("the chain has more than {0} bytes")]
     TooLarge(usize),
     /// The store did not answer.
@@ -114,6 +114,8 @@ pub struct Most {
     pub responses: usize,
     /// Bytes of their turns.
     pub bytes: usize,
+    /// Bytes of all that is stored of them, which has to be read for that.
+    pub read: usize,
 }
 
 /// A chain as a backend reads it.
@@ -124,6 +126,8 @@ struct Reading {
     blobs: Vec<(Id, Bytes)>,
     /// What their turns have.
     bytes: usize,
+    /// What they have in all.
+    read: usize,
 }
 
 /// A backend is asked for so many records at a time.
@@ -196,23 +200,25 @@ impl Held {
 
 impl Reading {
     fn new(most: Most) -> Reading {
-        Reading { most, blobs: Vec::new(), bytes: 0 }
+        Reading { most, blobs: Vec::new(), bytes: 0, read: 0 }
     }
 
     /// How many of the next ones may be asked for at once: no more than there is room for if they are like the largest so far.
     fn room(&self) -> usize {
         let largest = self.blobs.iter().map(|(_, blob)| blob.len()).max().unwrap_or(1).max(1);
-        let by_size = self.most.bytes.saturating_sub(self.bytes) / largest;
+        let left = self.most.bytes.saturating_sub(self.bytes).min(self.most.read.saturating_sub(self.read));
+        let by_size = left / largest;
         by_size.min(self.most.responses - self.blobs.len()).max(1)
     }
 
     /// Takes the next one. What it goes on from, newest first, as far as it tells; nothing where that need not be read.
     fn push(&mut self, id: Id, blob: Bytes) -> Vec<Id> {
         let record = Record::decode(id, blob.clone()).ok();
+        self.read = self.read.saturating_add(blob.len());
         self.blobs.push((id, blob));
         let Some(record) = record else { return Vec::new() };
         self.bytes = self.bytes.saturating_add(record.turn.len());
-        if self.blobs.len() >= self.most.responses || self.bytes > self.most.bytes {
+        if self.blobs.len() >= self.most.responses || self.bytes > self.most.bytes || self.read > self.most.read {
             return Vec::new();
         }
         record.previous_response_id.into_iter().chain(record.further).collect()
@@ -291,12 +297,13 @@ impl Store {
     /// the last may have all, as it was made by somebody who had them.
     pub async fn chain(&self, id: Id, most: Most) -> Result<Vec<Record>, ChainError> {
         let mut records: Vec<Record> = Vec::new();
-        let (mut next, mut bytes) = (Some(id), 0_usize);
+        let (mut next, mut bytes, mut read) = (Some(id), 0_usize, 0_usize);
         for (id, blob) in self.backend.chain(id, most).await? {
             if next != Some(id) {
                 // It tells of further ones that do not lead up to it.
                 return Err(ChainError::Store(StoreError::Damaged(id)));
             }
+            read = read.saturating_add(blob.len());
             let record = decode(id, blob)?.ok_or(ChainError::Missing(id))?;
             next = record.previous_response_id;
             bytes = bytes.saturating_add(record.turn.len());
@@ -304,6 +311,7 @@ impl Store {
         }
         match next {
             _ if bytes > most.bytes => Err(ChainError::TooLarge(most.bytes)),
+            _ if read > most.read => Err(ChainError::TooLarge(most.read)),
             Some(_) if records.len() == most.responses => Err(ChainError::TooLong(most.responses)),
             Some(id) => Err(ChainError::Missing(id)),
             None => {

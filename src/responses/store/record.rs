@@ -75,6 +75,12 @@ impl Record {
         self.scope.is_none() || self.scope == caller
     }
 
+    /// Bytes of its parts.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.response.len() + self.input_items.len() + self.turn.len()
+    }
+
     /// As one piece without its id, in memory of exactly its size, telling of so many further ones at most. `None`: a part
     /// is too long to tell its length, 4 GiB.
     #[must_use]
